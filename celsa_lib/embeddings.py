@@ -1,0 +1,157 @@
+"""ItemEmbeddings: the one object handed from training to retrieval, segments and reports."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from celsa_lib.errors import DataError, StorageError
+from celsa_lib.retrieval import exclude_seen, top_n
+
+FORMAT = "celsa-item-embeddings"
+VERSION = 1
+BATCH_USERS = 1024  # users scored at a time: a block of users × items, never all of them
+
+
+class ItemEmbeddings:
+    """Item rows A, items × width, CSR float32, with the ids of the items.
+
+    Scores a user x by x·A·Aᵀ − x (equation 1).
+    """
+
+    def __init__(self, matrix: csr_matrix, item_ids: np.ndarray | None = None):
+        """Rows `matrix` (items × width) and their ids (default 0 … items − 1).
+
+        Raises DataError if the two do not fit together or a value is not finite.
+        """
+        self.matrix = csr_matrix(matrix, dtype=np.float32)
+        self.matrix.sort_indices()
+        n_items = self.matrix.shape[0]
+        self.item_ids = np.arange(n_items) if item_ids is None else np.asarray(item_ids)
+        if len(self.item_ids) != n_items:
+            raise DataError(
+                f"{n_items} embedding rows but {len(self.item_ids)} item ids; pass one id a row"
+            )
+        if not np.isfinite(self.matrix.data).all():
+            raise DataError("the embeddings hold values that are not finite; train again")
+
+    def __repr__(self) -> str:
+        items, width = self.matrix.shape
+        return f"ItemEmbeddings({items} items × {width}, {self.bytes_per_item} B an item)"
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether every entry is stored: then a dense layout is the smaller one."""
+        return self.matrix.nnz == self.matrix.shape[0] * self.matrix.shape[1]
+
+    @property
+    def bytes_per_item(self) -> int:
+        """4 B a dense value; 8 B a sparse one (value and index), at the fullest row (Table 1)."""
+        if self.is_dense:
+            return 4 * self.matrix.shape[1]
+        return 8 * int(np.diff(self.matrix.indptr).max())
+
+    def encode(self, X: csr_matrix) -> np.ndarray:
+        """Users' latents x·A: users × width, float32."""
+        self._check_columns(X)
+        rows = self.matrix.toarray() if self.is_dense else self.matrix
+        encoded = X.astype(np.float32) @ rows
+        return encoded if self.is_dense else encoded.toarray()
+
+    def score(self, X: csr_matrix) -> np.ndarray:
+        """x·A·Aᵀ − x: users × items, float32. Raises DataError if X has other columns."""
+        encoded = self.encode(X)
+        if self.is_dense:
+            scores = encoded @ self.matrix.toarray().T
+        else:
+            scores = np.ascontiguousarray((self.matrix @ encoded.T).T)
+        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        scores[rows, X.indices] -= X.data
+        return scores
+
+    def recommend(
+        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The `n` best items a user: (indices, scores), each users × n; −1 where none is left."""
+        return recommend_in_batches(self.score, X, n, exclude_seen)
+
+    def save(self, path: str | Path) -> Path:
+        """Write one .npz (no pickle), whole or not at all. Raises StorageError."""
+        path = Path(path)
+        header = json.dumps({"format": FORMAT, "version": VERSION, "shape": self.matrix.shape})
+        temporary = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                dir=path.parent, prefix=f".{path.name}.", delete=False
+            ) as file:
+                temporary = Path(file.name)
+                np.savez_compressed(
+                    file,
+                    header=np.array(header),
+                    data=self.matrix.data,
+                    indices=self.matrix.indices,
+                    indptr=self.matrix.indptr,
+                    item_ids=_plain(self.item_ids),
+                )
+            os.replace(temporary, path)
+        except OSError as error:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+            raise StorageError(
+                f"cannot write the embeddings to {path}: {error}; choose a folder you can write to"
+            ) from error
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> "ItemEmbeddings":
+        """Read what `save` wrote. Raises StorageError for anything else, and never unpickles."""
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                header = json.loads(str(stored["header"]))
+                if header["format"] != FORMAT or header["version"] != VERSION:
+                    raise StorageError(
+                        f"{path} holds {header['format']} version {header['version']}, this celsa "
+                        f"reads {FORMAT} version {VERSION}; save it again with this version"
+                    )
+                arrays = (stored["data"], stored["indices"], stored["indptr"])
+                matrix = csr_matrix(arrays, shape=tuple(header["shape"]))
+                matrix.check_format(full_check=True)
+                return cls(matrix, stored["item_ids"])
+        except FileNotFoundError as error:
+            raise StorageError(f"there is no file {path}; check the path") from error
+        except StorageError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+            raise StorageError(
+                f"{path} is not a file of item embeddings, or is damaged ({error}); save it again"
+            ) from error
+
+    def _check_columns(self, X: csr_matrix) -> None:
+        if X.shape[1] != self.matrix.shape[0]:
+            raise DataError(
+                f"X has {X.shape[1]} items, the embeddings have {self.matrix.shape[0]}; "
+                f"use the item order the model was trained on"
+            )
+
+
+def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):
+    """`top_n` of `score(X)`, a block of users at a time: (indices, scores), each users × n."""
+    blocks = []
+    for start in range(0, X.shape[0], BATCH_USERS):
+        users = X[start : start + BATCH_USERS]
+        scores = score(users)
+        blocks.append(top_n(exclude_seen(scores, users) if without_seen else scores, n))
+    if not blocks:
+        width = min(n, X.shape[1])
+        return np.empty((0, width), dtype=np.int64), np.empty((0, width), dtype=np.float32)
+    return tuple(np.concatenate(part) for part in zip(*blocks, strict=True))
+
+
+def _plain(ids: np.ndarray) -> np.ndarray:
+    """Ids as a plain array: objects become strings, so that no pickle is needed."""
+    return ids.astype(str) if ids.dtype == object else ids

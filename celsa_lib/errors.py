@@ -1,0 +1,37 @@
+"""Errors a user can act on: each message says what was wrong, where, and what to do."""
+
+
+class CelsaError(Exception):
+    """Base of every error celsa raises on purpose."""
+
+
+class ConfigError(CelsaError, ValueError):
+    """A parameter is unknown, of the wrong type, or out of its range."""
+
+
+class DataError(CelsaError, ValueError):
+    """Input data is missing a column, malformed, or empty after filtering."""
+
+
+class DatasetNotFoundError(CelsaError, LookupError):
+    """No dataset of that name, or its files are not where they were looked for."""
+
+
+class DownloadError(CelsaError, OSError):
+    """A download failed: no network, wrong checksum, or a folder that cannot be written."""
+
+
+class NotFittedError(CelsaError, RuntimeError):
+    """A model was asked for scores before `fit`."""
+
+
+class StorageError(CelsaError, OSError):
+    """A file of ours cannot be read or written: truncated, of another version, or forbidden."""
+
+
+class NotebookError(CelsaError, RuntimeError):
+    """A notebook failed: the message names the notebook and the cell."""
+
+
+class TrainingError(CelsaError, ArithmeticError):
+    """Training left the finite numbers: the message names the stage and epoch."""

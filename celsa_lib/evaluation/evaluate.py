@@ -1,0 +1,58 @@
+"""The one evaluation: a model on hold-out folds, every user's result kept."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from celsa_lib.errors import DataError
+from celsa_lib.evaluation.metrics import hits, ndcg_at, recall_at
+from celsa_lib.split import Fold
+
+CUTOFF = 100
+METRICS = ("ndcg@100", "recall@20", "recall@50")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """mean and stderr by metric; per_user: columns fold, row, and one a metric.
+
+    A user's value is its mean over folds; mean and standard error are taken over users.
+    """
+
+    mean: dict[str, float]
+    stderr: dict[str, float]
+    per_user: pd.DataFrame
+
+    def by_user(self) -> pd.DataFrame:
+        """Mean over folds, indexed by row: what paired comparisons use."""
+        return self.per_user.groupby("row")[list(METRICS)].mean()
+
+
+def evaluate(model, folds: list[Fold]) -> Evaluation:
+    """nDCG@100 and calibrated Recall@20/50 of `model` on (input, target) folds.
+
+    `model` has `recommend(X, n, exclude_seen)`. Seen items are left out of the ranking; users
+    without a target in a fold are skipped there. Raises DataError if no user has a target.
+    """
+    parts = [_evaluate_fold(model, *fold).assign(fold=f) for f, fold in enumerate(folds)]
+    per_user = pd.concat(parts, ignore_index=True)[["fold", "row", *METRICS]]
+    if per_user.empty:
+        raise DataError("no user has a held-out item; use longer histories or a larger fraction")
+    users = per_user.groupby("row")[list(METRICS)].mean()
+    spread = users.std(ddof=1) / np.sqrt(len(users)) if len(users) > 1 else users.mean() * np.nan
+    return Evaluation(users.mean().to_dict(), spread.to_dict(), per_user)
+
+
+def _evaluate_fold(model, given, target) -> pd.DataFrame:
+    """One row a user with at least one target: row and metrics."""
+    rows = np.flatnonzero(np.diff(target.indptr))
+    ranking, _ = model.recommend(given[rows], n=CUTOFF, exclude_seen=True)
+    found = hits(ranking, target[rows])
+    n_targets = np.diff(target.indptr)[rows]
+    values = {
+        "ndcg@100": ndcg_at(found, n_targets, 100),
+        "recall@20": recall_at(found, n_targets, 20),
+        "recall@50": recall_at(found, n_targets, 50),
+    }
+    return pd.DataFrame({"row": rows, **values})

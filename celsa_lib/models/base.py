@@ -1,0 +1,80 @@
+"""What every recommender does: fit, score, recommend."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from celsa_lib.embeddings import ItemEmbeddings, recommend_in_batches
+from celsa_lib.errors import ConfigError, DataError, NotFittedError
+
+
+def check_positive(**parameters: float) -> None:
+    """Raise ConfigError for a parameter that is not above 0 (None means dense; 0 is an error)."""
+    for name, value in parameters.items():
+        if not value > 0:
+            raise ConfigError(f"{name} must be above 0, got {value!r}")
+
+
+class Recommender(ABC):
+    """A model of users' histories X (users × items, CSR, ones)."""
+
+    name: str
+    n_items: int | None = None
+
+    def fit(self, X: csr_matrix) -> "Recommender":
+        """Learn from the histories X; returns self. Raises DataError if X is empty."""
+        if X.shape[0] == 0 or X.nnz == 0:
+            raise DataError(f"{self.name} cannot learn from an empty matrix {X.shape}")
+        self._fit(csr_matrix(X, dtype=np.float32))
+        self.n_items = X.shape[1]
+        return self
+
+    def score(self, X: csr_matrix) -> np.ndarray:
+        """Scores, users × items, float32. Raises NotFittedError, DataError for other columns."""
+        if self.n_items is None:
+            raise NotFittedError(f"{self.name} has learned nothing yet; call fit(X) first")
+        if X.shape[1] != self.n_items:
+            raise DataError(
+                f"X has {X.shape[1]} items, {self.name} was fitted on {self.n_items}; "
+                f"use the same item order"
+            )
+        return self._score(csr_matrix(X, dtype=np.float32))
+
+    def recommend(
+        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The `n` best items a user: (indices, scores), each users × n; −1 where none is left."""
+        return recommend_in_batches(self.score, X, n, exclude_seen)
+
+    @property
+    @abstractmethod
+    def bytes_per_item(self) -> int:
+        """Size of the fitted model by Table 1's rule: 4 B a dense value, 8 B a sparse one."""
+
+    @abstractmethod
+    def _fit(self, X: csr_matrix) -> None: ...
+
+    @abstractmethod
+    def _score(self, X: csr_matrix) -> np.ndarray: ...
+
+
+class EmbeddingRecommender(Recommender):
+    """A recommender that is nothing but item embeddings: scores x·A·Aᵀ − x (equation 1)."""
+
+    _embeddings: ItemEmbeddings | None = None
+
+    @property
+    def item_embeddings(self) -> ItemEmbeddings:
+        """The fitted rows A, items × width. Raises NotFittedError."""
+        if self._embeddings is None:
+            raise NotFittedError(f"{self.name} has learned nothing yet; call fit(X) first")
+        return self._embeddings
+
+    @property
+    def bytes_per_item(self) -> int:
+        """See Recommender."""
+        return self.item_embeddings.bytes_per_item
+
+    def _score(self, X: csr_matrix) -> np.ndarray:
+        return self.item_embeddings.score(X)

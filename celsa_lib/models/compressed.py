@@ -1,0 +1,39 @@
+"""Compressed ELSA: sparse rows learned during training (Section 2)."""
+
+from scipy.sparse import csr_matrix
+
+from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.models.base import EmbeddingRecommender
+from celsa_lib.models.elsa import training_options
+from celsa_lib.models.schedules import make_schedule
+from celsa_lib.training import train_embeddings
+
+
+class CompressedELSA(EmbeddingRecommender):
+    """min_A L(X, X(Ā_s Ā_sᵀ − I)), Ā_s the renormalised top-k rows of A: equations (2) and (3).
+
+    A is items × width; k falls from width to `nnz` by `schedule` ("constant", "linear",
+    "exponential", "step-wise"), with `epochs` epochs at the end. With `restart` the survivors of a
+    prune go back to their initial values. Size: 8·nnz bytes an item.
+    """
+
+    name = "Compressed ELSA"
+
+    def __init__(
+        self,
+        width: int = 4096,
+        nnz: int = 16,
+        schedule: str = "exponential",
+        restart: bool = True,
+        epochs: int = 10,
+        **options,
+    ):
+        """`options` are those of `TrainingOptions`. Raises ConfigError for a bad parameter."""
+        self.stages = make_schedule(schedule, width, nnz, epochs)
+        self.width, self.nnz = width, nnz
+        self.schedule, self.restart, self.epochs = schedule, restart, epochs
+        self.options = training_options(options)
+
+    def _fit(self, X: csr_matrix) -> None:
+        A, self.history = train_embeddings(X, self.width, self.stages, self.restart, self.options)
+        self._embeddings = ItemEmbeddings(csr_matrix(A.numpy()))

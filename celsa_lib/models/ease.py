@@ -1,0 +1,101 @@
+"""EASE in closed form, and its pruned weights."""
+
+import numpy as np
+from scipy.linalg import lapack
+from scipy.sparse import csr_matrix
+
+from celsa_lib.errors import ConfigError, NotFittedError
+from celsa_lib.models.base import Recommender, check_positive
+
+
+class EASE(Recommender):
+    """B = −P / diag(P) by columns, zero diagonal, P = (XᵀX + reg·I)⁻¹; scores x·B (Steck 2019).
+
+    B is items × items, float32: 4·items bytes an item. Needs 8·items² bytes while fitting.
+    """
+
+    name = "EASE"
+
+    def __init__(self, reg: float = 100.0):
+        """`reg` is λ, in interactions. Raises ConfigError unless it is above 0."""
+        check_positive(reg=reg)
+        self.reg = reg
+        self.weights: np.ndarray | None = None
+
+    @property
+    def bytes_per_item(self) -> int:
+        """See Recommender."""
+        if self.weights is None:
+            raise NotFittedError(f"{self.name} has learned nothing yet; call fit(X) first")
+        return 4 * self.weights.shape[1]
+
+    def _fit(self, X: csr_matrix) -> None:
+        gram = (X.T @ X).astype(np.float64).toarray(order="F")
+        gram[np.diag_indices_from(gram)] += self.reg
+        P = _inverse_in_place(gram)
+        scale = -1.0 / np.diag(P)
+        P *= scale
+        np.fill_diagonal(P, 0.0)
+        self.weights = np.ascontiguousarray(P, dtype=np.float32)
+
+    def _score(self, X: csr_matrix) -> np.ndarray:
+        return X @ self.weights
+
+
+def _inverse_in_place(matrix: np.ndarray) -> np.ndarray:
+    """The inverse of a symmetric positive definite matrix (Fortran order), in its own memory."""
+    factor, info = lapack.dpotrf(matrix, lower=1, overwrite_a=1)
+    if info == 0:
+        factor, info = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    if info != 0:
+        raise ConfigError("XᵀX + reg·I is not positive definite in float64; raise reg")
+    for row in range(len(factor)):  # dpotri fills the lower triangle only
+        factor[row, row + 1 :] = factor[row + 1 :, row]
+    return factor
+
+
+class PrunedEASE(Recommender):
+    """EASE with the `nnz` largest |weights| of each row of B kept: 8·nnz bytes an item."""
+
+    name = "Pruned EASE"
+
+    def __init__(self, reg: float = 100.0, nnz: int = 16):
+        """Raises ConfigError unless reg and nnz are above 0."""
+        check_positive(reg=reg, nnz=nnz)
+        self.reg, self.nnz = reg, nnz
+        self.weights: csr_matrix | None = None
+
+    @property
+    def bytes_per_item(self) -> int:
+        """See Recommender."""
+        if self.weights is None:
+            raise NotFittedError(f"{self.name} has learned nothing yet; call fit(X) first")
+        return 8 * int(np.diff(self.weights.indptr).max())
+
+    def fit(self, X: csr_matrix, base: EASE | None = None) -> "PrunedEASE":
+        """Learn from X; `base`, an EASE fitted on X with the same reg, saves its inversion."""
+        self._base = base
+        return super().fit(X)
+
+    def _fit(self, X: csr_matrix) -> None:
+        base, self._base = self._base, None
+        if base is None:
+            base = EASE(self.reg).fit(X)
+        elif base.reg != self.reg:
+            raise ConfigError(f"base has reg {base.reg}, this model {self.reg}; use the same")
+        self.weights = prune_rows(base.weights, self.nnz)
+
+    def _score(self, X: csr_matrix) -> np.ndarray:
+        return (X @ self.weights).toarray()
+
+
+def prune_rows(weights: np.ndarray, nnz: int) -> csr_matrix:
+    """The `nnz` largest |values| of each row of a dense matrix, as CSR of the same shape."""
+    nnz = min(nnz, weights.shape[1])
+    kept = np.argpartition(np.abs(weights), -nnz, axis=1)[:, -nnz:]
+    values = np.take_along_axis(weights, kept, axis=1)
+    indptr = np.arange(0, kept.size + 1, nnz)
+    pruned = csr_matrix((values.ravel(), kept.ravel(), indptr), shape=weights.shape)
+    pruned.eliminate_zeros()
+    pruned.sort_indices()
+    return pruned

@@ -1,0 +1,101 @@
+"""ELSA + sparse autoencoder: compression after training (CompresSAE)."""
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch.nn import functional
+from tqdm import tqdm
+
+from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.errors import ConfigError
+from celsa_lib.models.base import EmbeddingRecommender, check_positive
+from celsa_lib.models.elsa import ELSA, training_options
+from celsa_lib.training import resolve_device, sparsify_rows, top_k_mask, unit_rows
+
+AUXILIARY_WEIGHT = 1 / 8  # of the term with 4·nnz nonzeros
+ITEMS_PER_BATCH = 1024
+
+
+class SparseAutoencoderELSA(EmbeddingRecommender):
+    """Sparse codes of a dense ELSA's rows a: z = S_k(W_e·a/‖a‖ + b), â = W_d·z.
+
+    Loss: cos-distance(a, â at k) + cos-distance(a, â at 4k)/8; W_d (code_width × width) has unit
+    rows and a gradient orthogonal to them. The codes, rows renormalised, replace A. Size: 8·nnz
+    bytes an item.
+    """
+
+    name = "ELSA + SAE"
+
+    def __init__(
+        self,
+        width: int = 1024,
+        code_width: int = 4096,
+        nnz: int = 16,
+        epochs: int = 10,
+        sae_epochs: int = 100,
+        sae_learning_rate: float = 1e-3,
+        **options,
+    ):
+        """`width`, `epochs`, `options`: of the dense ELSA. Raises ConfigError."""
+        check_positive(width=width, code_width=code_width, nnz=nnz, epochs=epochs)
+        check_positive(sae_epochs=sae_epochs, sae_learning_rate=sae_learning_rate)
+        if nnz > code_width:
+            raise ConfigError(f"nnz {nnz} is more than code_width {code_width}")
+        self.width, self.code_width, self.nnz, self.epochs = width, code_width, nnz, epochs
+        self.sae_epochs, self.sae_learning_rate = sae_epochs, sae_learning_rate
+        self.options = training_options(options)
+
+    def fit(self, X: csr_matrix, base: ELSA | None = None) -> "SparseAutoencoderELSA":
+        """Learn from X; `base`, a dense ELSA fitted on X, is compressed instead of a new one."""
+        self._base = base
+        return super().fit(X)
+
+    def _fit(self, X: csr_matrix) -> None:
+        base, self._base = self._base, None
+        if base is None:
+            base = ELSA(self.width, epochs=self.epochs, **vars(self.options)).fit(X)
+        rows = torch.from_numpy(base.item_embeddings.matrix.toarray())
+        codes, self.history = self._train(rows.to(resolve_device(self.options.device)))
+        self._embeddings = ItemEmbeddings(csr_matrix(codes.cpu().numpy()))
+
+    def _train(self, rows: torch.Tensor) -> tuple[torch.Tensor, list[dict]]:
+        """(unit sparse codes, items × code_width; loss per epoch) of rows, items × width."""
+        generator = torch.Generator().manual_seed(self.options.seed)
+        decoder = torch.randn(self.code_width, rows.shape[1], generator=generator)
+        decoder = unit_rows(decoder).to(rows.device).requires_grad_()
+        encoder = decoder.detach().clone().requires_grad_()  # tied at the start, free afterwards
+        bias = torch.zeros(self.code_width, device=rows.device, requires_grad=True)
+        optimizer = torch.optim.Adam([encoder, decoder, bias], lr=self.sae_learning_rate)
+        rng = np.random.default_rng(self.options.seed)
+        history = []
+        show = self.options.progress
+        for _ in tqdm(range(self.sae_epochs), unit="epoch", disable=not show, leave=False):
+            order = torch.from_numpy(rng.permutation(len(rows))).to(rows.device)
+            losses = [
+                self._step(rows[items], encoder, decoder, bias, optimizer)
+                for items in order.split(ITEMS_PER_BATCH)
+            ]
+            history.append({"nnz": self.nnz, "loss": float(torch.stack(losses).mean())})
+        with torch.no_grad():
+            return sparsify_rows(rows @ encoder.T + bias, self.nnz), history
+
+    def _step(self, batch, encoder, decoder, bias, optimizer) -> torch.Tensor:
+        """One step on a batch of unit rows (items × width); the loss."""
+        optimizer.zero_grad(set_to_none=True)
+        hidden = batch @ encoder.T + bias
+        loss = self._distance(batch, hidden, self.nnz, decoder)
+        wider = min(4 * self.nnz, self.code_width)
+        loss = loss + AUXILIARY_WEIGHT * self._distance(batch, hidden, wider, decoder)
+        loss.backward()
+        with torch.no_grad():  # stay on the sphere: step along it, then return to it
+            along = (decoder.grad * decoder).sum(dim=1, keepdim=True)
+            decoder.grad -= along * decoder
+            optimizer.step()
+            decoder.copy_(unit_rows(decoder))
+        return loss.detach()
+
+    @staticmethod
+    def _distance(batch, hidden, nnz, decoder) -> torch.Tensor:
+        """Mean of 1 − cos(a, W_d·S_nnz(hidden))."""
+        decoded = (hidden * top_k_mask(hidden.detach(), nnz)) @ decoder
+        return (1 - functional.cosine_similarity(batch, decoded, dim=1)).mean()

@@ -1,0 +1,22 @@
+"""The one place where a device is chosen."""
+
+import torch
+
+from celsa_lib.errors import ConfigError
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device for `device`; "auto" takes a CUDA GPU where there is one, else the CPU.
+
+    Raises ConfigError if torch does not know the name or the device is not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f'device "{device}" cannot be used here ({reason}); use "auto" or "cpu"'
+        ) from error

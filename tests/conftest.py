@@ -1,0 +1,36 @@
+"""Shared fixtures: small matrices with known answers, and the real data where it is there."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+
+@pytest.fixture
+def checkerboard() -> csr_matrix:
+    """40 users × 20 items: even users have even items, odd users odd ones, two left out each."""
+    users, items = np.indices((40, 20))
+    board = (users + items) % 2 == 0
+    board &= (items // 2 != users // 2 % 10) & (items // 2 != (users // 2 + 3) % 10)
+    return csr_matrix(board.astype(np.float32))
+
+
+@pytest.fixture
+def histories() -> csr_matrix:
+    """300 users × 60 items, 3 to 20 interactions a user, seeded."""
+    rng = np.random.default_rng(7)
+    rows = [rng.choice(60, size=rng.integers(3, 21), replace=False) for _ in range(300)]
+    indptr = np.concatenate(([0], np.cumsum([len(row) for row in rows])))
+    indices = np.concatenate([np.sort(row) for row in rows])
+    return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape=(300, 60))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder named by CELSA_DATA; tests that need it are skipped without it."""
+    folder = os.environ.get("CELSA_DATA")
+    if not folder or not Path(folder, "goodbooks-10k-test-users").is_dir():
+        pytest.skip("CELSA_DATA names no folder with goodbooks-10k-test-users")
+    return Path(folder)

@@ -1,0 +1,85 @@
+"""Imports go one way, the report needs no torch, and the public names are there."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import celsa_lib as cl
+
+PACKAGE = Path(cl.__file__).parent
+LAYERS = [
+    "errors",
+    "data",
+    "split",
+    "retrieval",
+    "embeddings",
+    "training",
+    "models",
+    "evaluation",
+    "experiments",
+    "report",
+    "book",
+    "cli",
+]
+PUBLIC = """datasets load_dataset load_interactions split_users holdout_folds CompressedELSA ELSA EASE
+PrunedEASE SparseAutoencoderELSA Popularity ItemEmbeddings evaluate CelsaError""".split()
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Layers of celsa_lib that a module imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("celsa_lib"):
+            parts = node.module.split(".")
+            names |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {a.name.split(".")[1] for a in node.names if a.name.startswith("celsa_lib.")}
+    return names
+
+
+MODULES = [p for p in sorted(PACKAGE.rglob("*.py")) if p.parent != PACKAGE or p.stem[0] != "_"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_its_left(path):
+    own = LAYERS.index(layer_of(path))
+    for name in imports_of(path) & set(LAYERS):
+        assert LAYERS.index(name) <= own, f"{path} imports {name}, which is to its right"
+
+
+def test_every_module_has_a_layer():
+    assert {layer_of(path) for path in MODULES} <= set(LAYERS)
+
+
+def test_the_report_needs_no_torch():
+    """Its own modules name no torch; experiments and models stay out of it."""
+    for path in (PACKAGE / "report").rglob("*.py"):
+        assert not imports_of(path) & {"training", "models", "experiments", "embeddings"}, path
+        assert "import torch" not in path.read_text()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_every_public_definition_says_what_it_is(path):
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), f"{path} has no docstring"
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_":
+            assert ast.get_docstring(node), f"{path}: {node.name} has no docstring"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names(name):
+    assert name in cl.__all__ and getattr(cl, name).__doc__
+
+
+def test_import_prints_nothing():
+    command = [sys.executable, "-W", "error", "-c", "import celsa_lib"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == done.stderr == ""

@@ -1,0 +1,138 @@
+"""ItemEmbeddings: exact scores, safe files, and the authors' released rows."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix, random_array
+
+import celsa_lib as cl
+from celsa_lib.data import load_goodbooks_test_users
+from celsa_lib.retrieval import top_n
+
+
+def some_embeddings(seed=0, items=30, width=12, density=0.3):
+    matrix = random_array((items, width), density=density, rng=np.random.default_rng(seed))
+    return cl.ItemEmbeddings(csr_matrix(matrix), np.arange(100, 100 + items))
+
+
+@given(st.integers(0, 500), st.floats(0.05, 1.0))
+@settings(max_examples=40, deadline=None)
+def test_sparse_scores_are_the_dense_ones(seed, density):
+    embeddings = some_embeddings(seed, density=density)
+    X = csr_matrix((np.random.default_rng(seed).random((9, 30)) < 0.2).astype(np.float32))
+    A, x = embeddings.matrix.toarray(), X.toarray()
+    assert np.allclose(embeddings.score(X), x @ A @ A.T - x, atol=1e-5)
+
+
+def test_size_in_bytes():
+    assert cl.ItemEmbeddings(csr_matrix(np.eye(4))).bytes_per_item == 8
+    assert cl.ItemEmbeddings(csr_matrix(np.ones((4, 3)))).bytes_per_item == 12
+
+
+def test_saved_and_loaded_are_equal(tmp_path):
+    before = some_embeddings()
+    before.save(tmp_path / "new" / "items.npz")
+    after = cl.ItemEmbeddings.load(tmp_path / "new" / "items.npz")
+    assert (before.matrix != after.matrix).nnz == 0
+    assert np.array_equal(before.item_ids, after.item_ids)
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["items.npz"]
+
+
+def test_ids_of_any_kind_are_saved_without_pickle(tmp_path):
+    ids = np.array(["a", "bb", "c"], dtype=object)
+    cl.ItemEmbeddings(csr_matrix(np.eye(3)), ids).save(tmp_path / "items.npz")
+    assert cl.ItemEmbeddings.load(tmp_path / "items.npz").item_ids.tolist() == ["a", "bb", "c"]
+
+
+def damaged(path, kind):
+    if kind == "missing":
+        path.unlink()
+    elif kind == "truncated":
+        path.write_bytes(path.read_bytes()[:200])
+    elif kind == "text":
+        path.write_text("not an archive")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "pickle":
+        np.savez(path, header=np.array([{"format": "x"}], dtype=object))
+    elif kind == "other archive":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("readme", "hello")
+    elif kind == "bad index":
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        arrays["indices"] = arrays["indices"] + 99
+        np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    "kind", ["missing", "truncated", "text", "empty", "pickle", "other archive", "bad index"]
+)
+def test_a_damaged_file_is_named(tmp_path, kind):
+    path = some_embeddings().save(tmp_path / "items.npz")
+    damaged(path, kind)
+    with pytest.raises(cl.CelsaError, match="items.npz"):
+        cl.ItemEmbeddings.load(path)
+
+
+def test_another_version_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("celsa_lib.embeddings.VERSION", 99)
+    path = some_embeddings().save(tmp_path / "items.npz")
+    monkeypatch.undo()
+    with pytest.raises(cl.CelsaError, match="version 99"):
+        cl.ItemEmbeddings.load(path)
+
+
+def test_a_folder_in_the_way_is_an_error_and_leaves_nothing(tmp_path):
+    (tmp_path / "items.npz").mkdir()
+    with pytest.raises(cl.CelsaError, match="choose a folder"):
+        some_embeddings().save(tmp_path / "items.npz")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(cl.CelsaError, match="choose a folder"):
+        some_embeddings().save(tmp_path / "file" / "items.npz")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "items.npz"]
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(cl.CelsaError, match="one id a row"):
+        cl.ItemEmbeddings(csr_matrix(np.eye(3)), np.arange(4))
+    with pytest.raises(cl.CelsaError, match="not finite"):
+        cl.ItemEmbeddings(csr_matrix(np.diag([1.0, np.nan])))
+    with pytest.raises(cl.CelsaError, match="item order"):
+        some_embeddings().score(csr_matrix((2, 29)))
+
+
+@given(st.integers(0, 999), st.integers(1, 12))
+@settings(max_examples=60, deadline=None)
+def test_top_n_is_a_stable_sort(seed, n):
+    scores = np.random.default_rng(seed).permutation(50).reshape(5, 10).astype(np.float32)
+    best, values = top_n(scores, n)
+    assert np.array_equal(best, np.argsort(-scores, axis=1, kind="stable")[:, :n])
+    assert (np.diff(values, axis=1) <= 0).all()
+
+
+def test_equal_scores_go_to_the_lower_index():
+    best, _ = top_n(np.zeros((1, 6), np.float32), 6)
+    assert best.tolist() == [[0, 1, 2, 3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    "method, expected",
+    [
+        (
+            "disjoint",
+            {"ndcg@100": (0.469, 0.006), "recall@20": (0.320, 0.006), "recall@50": (0.457, 0.006)},
+        ),
+        ("as_released", {"ndcg@100": (0.460, 0.008)}),
+    ],
+)
+def test_released_embeddings_on_the_papers_test_users(real_data, method, expected):
+    users = load_goodbooks_test_users()
+    embeddings = cl.ItemEmbeddings(users.released, users.item_ids)
+    assert embeddings.bytes_per_item == 128
+    result = cl.evaluate(embeddings, cl.holdout_folds(users.X, method=method))
+    for metric, (value, tolerance) in expected.items():
+        assert result.mean[metric] == pytest.approx(value, abs=tolerance)

@@ -1,0 +1,156 @@
+"""One conformance suite for every recommender, and each baseline against an independent form."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+import celsa_lib as cl
+from celsa_lib.models.ease import prune_rows
+
+FAST = {"epochs": 3, "batch_size": 16, "progress": False}
+SAE = {"sae_epochs": 150, "sae_learning_rate": 1e-2}
+MODELS = {
+    "ELSA": lambda: cl.ELSA(16, **FAST),
+    "low-dimensional": lambda: cl.ELSA(2, **FAST),
+    **{
+        f"compressed {schedule} {restart}": lambda s=schedule, r=restart: cl.CompressedELSA(
+            16, 3, s, r, **FAST
+        )
+        for schedule in ("constant", "linear", "exponential", "step-wise")
+        for restart in (True, False)
+    },
+    "EASE": lambda: cl.EASE(reg=1.0),
+    "pruned EASE": lambda: cl.PrunedEASE(reg=1.0, nnz=4),
+    "SAE": lambda: cl.SparseAutoencoderELSA(16, 32, nnz=3, **FAST, **SAE),
+    "popularity": lambda: cl.Popularity(),
+}
+SIZES = {"ELSA": 64, "low-dimensional": 8, "EASE": 80, "pruned EASE": 32, "popularity": 4}
+
+
+@pytest.fixture(params=MODELS)
+def key(request):
+    return request.param
+
+
+@pytest.fixture
+def fitted(key, checkerboard):
+    return MODELS[key]().fit(checkerboard)
+
+
+class TestEveryRecommender:
+    def test_scores(self, fitted, checkerboard):
+        scores = fitted.score(checkerboard)
+        assert scores.shape == checkerboard.shape and scores.dtype == np.float32
+        assert np.isfinite(scores).all()
+
+    def test_finds_the_checkerboard(self, key, fitted, checkerboard):
+        """Even users should get even items; popularity alone cannot know."""
+        best, _ = fitted.recommend(checkerboard, n=2)
+        right = (best % 2 == np.arange(40)[:, None] % 2).mean()
+        assert right > 0.9 if key != "popularity" else right < 0.9
+
+    def test_recommend_agrees_with_score(self, fitted, checkerboard):
+        best, values = fitted.recommend(checkerboard, n=5)
+        scores = fitted.score(checkerboard)
+        scores[checkerboard.toarray() > 0] = -np.inf
+        expected = -np.sort(-scores, axis=1)[:, :5]
+        assert np.allclose(values, expected, atol=1e-5)
+        assert np.allclose(np.take_along_axis(scores, best, axis=1), values, atol=1e-5)
+
+    def test_seen_items_only_on_request(self, fitted, checkerboard):
+        best, _ = fitted.recommend(checkerboard, n=8)
+        seen = checkerboard.toarray() > 0
+        assert not np.take_along_axis(seen, best, axis=1).any()
+        everything, _ = fitted.recommend(checkerboard, n=20, exclude_seen=False)
+        assert (np.sort(everything, axis=1) == np.arange(20)).all()
+
+    def test_one_user_as_in_a_batch(self, fitted, checkerboard):
+        whole, alone = fitted.score(checkerboard)[3], fitted.score(checkerboard[3])[0]
+        assert np.allclose(whole, alone, atol=1e-5)
+
+    def test_a_user_with_everything_gets_nothing(self, fitted):
+        best, values = fitted.recommend(csr_matrix(np.ones((1, 20), np.float32)), n=3)
+        assert (best == -1).all() and np.isneginf(values).all()
+
+    def test_an_empty_history_is_no_error(self, fitted):
+        assert np.isfinite(fitted.score(csr_matrix((1, 20), dtype=np.float32))).all()
+        best, values = fitted.recommend(csr_matrix((0, 20), dtype=np.float32), n=3)
+        assert best.shape == values.shape == (0, 3)
+
+    def test_same_seed_same_scores(self, key, fitted, checkerboard):
+        again = MODELS[key]().fit(checkerboard)
+        assert np.array_equal(fitted.score(checkerboard), again.score(checkerboard))
+
+    def test_size(self, key, fitted):
+        assert fitted.bytes_per_item == SIZES.get(key, 24)
+
+    def test_fit_leaves_the_input_alone(self, key, checkerboard):
+        before = checkerboard.copy()
+        MODELS[key]().fit(checkerboard)
+        assert (before != checkerboard).nnz == 0
+
+    def test_errors_say_what_to_do(self, key, fitted):
+        with pytest.raises(cl.CelsaError, match="fitted on 20|have 20"):
+            fitted.score(csr_matrix((1, 19)))
+        with pytest.raises(cl.CelsaError, match=r"call fit\(X\) first"):
+            MODELS[key]().score(csr_matrix((1, 20)))
+        with pytest.raises(cl.CelsaError, match="empty matrix"):
+            MODELS[key]().fit(csr_matrix((5, 20)))
+
+    def test_embeddings(self, key, fitted, checkerboard):
+        if not hasattr(fitted, "item_embeddings"):
+            pytest.skip("no embeddings: scores come from an items × items matrix")
+        embeddings = fitted.item_embeddings
+        rows = embeddings.matrix
+        assert np.allclose(np.sqrt(rows.multiply(rows).sum(axis=1)), 1, atol=1e-5)
+        dense, X = rows.toarray(), checkerboard.toarray()
+        assert np.allclose(fitted.score(checkerboard), X @ dense @ dense.T - X, atol=1e-5)
+        assert embeddings.bytes_per_item == fitted.bytes_per_item
+
+
+def test_ease_against_the_naive_inverse(histories):
+    X = histories.toarray().astype(np.float64)
+    P = np.linalg.inv(X.T @ X + 3.0 * np.eye(60))
+    B = -P / np.diag(P)
+    np.fill_diagonal(B, 0)
+    model = cl.EASE(reg=3.0).fit(histories)
+    assert np.allclose(model.weights, B, atol=1e-6)
+    assert np.allclose(model.score(histories), X @ B, atol=1e-5)
+
+
+def test_ease_is_the_minimum(histories):
+    """Any other zero-diagonal B has a larger ridge objective."""
+    X, B = histories.toarray(), cl.EASE(reg=3.0).fit(histories).weights
+    objective = lambda W: ((X - X @ W) ** 2).sum() + 3.0 * (W**2).sum()  # noqa: E731
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        step = rng.normal(0, 0.01, B.shape)
+        np.fill_diagonal(step, 0)
+        assert objective(B + step) > objective(B)
+
+
+def test_pruned_ease_keeps_the_largest_of_each_row(histories):
+    full = cl.EASE(reg=3.0).fit(histories)
+    pruned = cl.PrunedEASE(reg=3.0, nnz=7).fit(histories, base=full)
+    for row, kept in zip(full.weights, pruned.weights.toarray(), strict=True):
+        expected = np.sort(np.argsort(-np.abs(row))[:7])
+        assert np.array_equal(np.flatnonzero(kept), expected)
+        assert np.array_equal(kept[expected], row[expected])
+    with pytest.raises(cl.CelsaError, match="use the same"):
+        cl.PrunedEASE(reg=4.0, nnz=7).fit(histories, base=full)
+    assert prune_rows(full.weights, 1000).nnz == np.count_nonzero(full.weights)
+
+
+def test_sae_keeps_the_direction_of_the_rows(checkerboard):
+    """The autoencoder's loss falls, and a given base is used."""
+    base = cl.ELSA(16, **FAST).fit(checkerboard)
+    model = cl.SparseAutoencoderELSA(16, 32, nnz=3, **FAST, **SAE).fit(checkerboard, base=base)
+    assert model.history[-1]["loss"] < 0.5 * model.history[0]["loss"]
+    alone = cl.SparseAutoencoderELSA(16, 32, nnz=3, **FAST, **SAE).fit(checkerboard)
+    assert (alone.item_embeddings.matrix != model.item_embeddings.matrix).nnz == 0
+
+
+def test_gradual_pruning_keeps_latents_alive(histories):
+    model = cl.CompressedELSA(32, 2, epochs=2, batch_size=64, progress=False).fit(histories)
+    assert [e["nnz"] for e in model.history] == [32, 11, 8, 5, 4, 2, 2]
+    assert 0 < model.history[-1]["active"] <= model.history[0]["active"] == 32

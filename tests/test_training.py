@@ -1,0 +1,148 @@
+"""The training step against the equations written out, and what pruning promises."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import celsa_lib as cl
+from celsa_lib.training import (
+    Stage,
+    TrainingOptions,
+    sparsify_rows,
+    top_k_mask,
+    train_embeddings,
+    unit_rows,
+)
+from celsa_lib.training.batches import shuffled_batches, user_batch
+from celsa_lib.training.loop import initial_embeddings
+from celsa_lib.training.objective import predict, reconstruction_loss
+
+CPU = torch.device("cpu")
+QUIET = TrainingOptions(batch_size=64, progress=False)
+
+
+def textbook_loss(A, X, cap=None):
+    """The loss with dense X and A, as the paper writes it."""
+    prediction = torch.relu(X @ A @ A.T - X)
+    if cap:
+        prediction = prediction.clamp(max=cap)
+    normalise = torch.nn.functional.normalize
+    return ((normalise(X, dim=1) - normalise(prediction, dim=1)) ** 2).mean()
+
+
+@pytest.mark.parametrize("cap", [None, 0.5])
+def test_loss_and_gradient_are_the_textbook_ones(histories, cap):
+    users = np.arange(0, 300, 7)
+    batch = user_batch(histories, users, CPU)
+    X = torch.from_numpy(histories[users].toarray())
+    A = unit_rows(torch.randn(60, 12, generator=torch.Generator().manual_seed(0)))
+    ours, theirs = A.clone().requires_grad_(), A.clone().requires_grad_()
+    loss, expected = reconstruction_loss(ours, batch, cap), textbook_loss(theirs, X, cap)
+    assert torch.allclose(predict(A, batch), X @ A @ A.T - X, atol=1e-5)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    loss.backward(), expected.backward()
+    error = (ours.grad - theirs.grad).norm() / theirs.grad.norm()
+    assert error < 1e-5
+
+
+@given(st.integers(1, 30), st.integers(1, 20), st.integers(0, 999), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_top_k_keeps_the_largest(items, width, seed, ties):
+    generator = torch.Generator().manual_seed(seed)
+    A = torch.randn(items, width, generator=generator)
+    if ties:
+        A = A.round()
+    nnz = seed % width + 1
+    mask = top_k_mask(A, nnz)
+    assert (mask.sum(dim=1) == nnz).all()
+    smallest_kept = A.abs().masked_fill(~mask, torch.inf).amin(dim=1)
+    largest_dropped = A.abs().masked_fill(mask, 0).amax(dim=1)
+    assert (smallest_kept >= largest_dropped).all()
+    norms = sparsify_rows(A, nnz).norm(dim=1)
+    filled = A.abs().amax(dim=1) > 0
+    assert torch.allclose(norms[filled], torch.ones(int(filled.sum())), atol=1e-5)
+    assert (norms[~filled] == 0).all()
+
+
+def test_an_epoch_sees_every_user_once(histories):
+    batches = list(shuffled_batches(histories, 64, np.random.default_rng(0), CPU))
+    assert sum(batch.size for batch in batches) == 300
+    assert sum(len(batch.items) for batch in batches) == histories.nnz
+
+
+def test_restart_returns_survivors_to_their_start(histories):
+    """With no step after the last prune, the rows are the initial values of the survivors."""
+    options = TrainingOptions(batch_size=64, progress=False, seed=5)
+    stages = [Stage(16, 2), Stage(4, 0)]
+    initial = initial_embeddings(60, 16, 5)
+    trained, _ = train_embeddings(histories, 16, stages[:1], True, options)
+    mask = top_k_mask(trained, 4)
+    restarted, _ = train_embeddings(histories, 16, stages, True, options)
+    continued, _ = train_embeddings(histories, 16, stages, False, options)
+    assert torch.allclose(restarted, unit_rows(initial * mask), atol=1e-6)
+    assert torch.allclose(continued, unit_rows(trained * mask), atol=1e-6)
+
+
+def test_a_pruned_entry_never_comes_back(histories):
+    one, _ = train_embeddings(histories, 16, [Stage(16, 1), Stage(6, 1)], False, QUIET)
+    two, _ = train_embeddings(histories, 16, [Stage(16, 1), Stage(6, 1), Stage(3, 2)], False, QUIET)
+    assert ((two != 0) <= (one != 0)).all()
+    assert ((two != 0).sum(dim=1) == 3).all()
+
+
+def test_constant_support_may_move(histories):
+    short, _ = train_embeddings(histories, 16, [Stage(3, 1, moving=True)], False, QUIET)
+    start = top_k_mask(initial_embeddings(60, 16, 0), 3)
+    assert ((short != 0) != start).any()
+
+
+def test_loss_falls_and_same_seed_gives_same_bits(histories):
+    fit = lambda seed: cl.CompressedELSA(  # noqa: E731
+        32, 4, epochs=3, batch_size=64, seed=seed, progress=False
+    ).fit(histories)
+    one, same, other = fit(0), fit(0), fit(1)
+    assert one.history[-1]["loss"] < one.history[0]["loss"] * 1.02
+    assert (one.item_embeddings.matrix != same.item_embeddings.matrix).nnz == 0
+    assert (one.item_embeddings.matrix != other.item_embeddings.matrix).nnz > 0
+
+
+def test_optimiser_is_keras_nadam_by_hand():
+    """One NAdam step at ε = 1e-7: μ_t = 0.9(1 − 0.5·0.96^(0.004 t)), the formula Keras uses."""
+    g, lr, eps = 3e-7, 0.1, 1e-7
+    mu1, mu2 = (0.9 * (1 - 0.5 * 0.96 ** (0.004 * t)) for t in (1, 2))
+    m, v = 0.1 * g, 0.001 * g**2
+    m_hat = mu2 * m / (1 - mu1 * mu2) + (1 - mu1) * g / (1 - mu1)
+    expected = -lr * m_hat / ((v / (1 - 0.999)) ** 0.5 + eps)
+    x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    x.grad = torch.full((1,), g, dtype=torch.float64)
+    torch.optim.NAdam([x], lr=lr, eps=eps).step()
+    assert x.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_divergence_is_named(histories):
+    with pytest.raises(cl.CelsaError, match="lower learning_rate"):
+        cl.ELSA(8, epochs=3, learning_rate=float("inf"), progress=False).fit(histories)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: cl.ELSA(0), "width must be above 0"),
+        (lambda: cl.ELSA(8, learning_rate=0), "learning_rate must be above 0"),
+        (lambda: cl.ELSA(8, learning_rat=1), "unknown option"),
+        (lambda: cl.CompressedELSA(8, 9), "nnz must be between"),
+        (lambda: cl.SparseAutoencoderELSA(8, 16, nnz=17), "more than code_width"),
+        (lambda: cl.PrunedEASE(1.0, nnz=0), "nnz must be above 0"),
+        (lambda: cl.EASE(reg=0), "reg must be above 0"),
+    ],
+)
+def test_bad_parameters_are_errors(make, message):
+    with pytest.raises(cl.CelsaError, match=message):
+        make()
+
+
+def test_unknown_device_is_an_error(histories):
+    with pytest.raises(cl.CelsaError, match='use "auto" or "cpu"'):
+        cl.ELSA(8, device="abacus").fit(histories)
