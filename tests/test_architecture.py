@@ -24,8 +24,8 @@ LAYERS = [
     "book",
     "cli",
 ]
-PUBLIC = """datasets load_dataset load_interactions split_users holdout_folds CompressedELSA ELSA EASE
-PrunedEASE SparseAutoencoderELSA Popularity ItemEmbeddings evaluate CelsaError""".split()
+PUBLIC = """datasets load_dataset load_interactions split_users holdout_folds evaluate CelsaError
+CompressedELSA ELSA EASE PrunedEASE SparseAutoencoderELSA Popularity ItemEmbeddings""".split()
 
 
 def layer_of(path: Path) -> str:

@@ -19,7 +19,7 @@ class ELSA(EmbeddingRecommender):
     name = "ELSA"
 
     def __init__(self, width: int = 1024, *, epochs: int = 10, **options):
-        """`options` are those of `TrainingOptions` (batch_size, learning_rate, epsilon, seed, …)."""
+        """`options`: those of `TrainingOptions` (batch_size, learning_rate, epsilon, seed, …)."""
         check_positive(width=width, epochs=epochs)
         self.width, self.epochs = width, epochs
         self.options = training_options(options)

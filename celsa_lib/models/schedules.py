@@ -1,4 +1,4 @@
-"""Pruning schedules {k_t} (Section 3, Figure 1): pure functions from (width, nnz, epochs) to stages.
+"""Pruning schedules {k_t} (Section 3, Figure 1): pure functions of (width, nnz, epochs).
 
 Every schedule ends exactly at `nnz`, with `epochs` epochs there.
 """
