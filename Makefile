@@ -1,0 +1,48 @@
+# Two commands matter: `make book` and `make test`. Each installs what it needs, once.
+
+PYTHON  ?= python3
+PROFILE ?= laptop
+VENV    := .venv
+STAMP   := $(VENV)/.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lint bench paper clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  (PROFILE=smoke|laptop|paper chooses how long the notebooks train; now: $(PROFILE))"
+
+book: $(STAMP) ## run the notebooks and build the book (about 8 minutes the first time)
+	$(VENV)/bin/celsa book --profile $(PROFILE)
+
+test: lint ## check the style and run all tests
+	$(VENV)/bin/python -m pytest -q
+
+lint: $(STAMP) ## check the style only
+	$(VENV)/bin/ruff check .
+
+bench: $(STAMP) ## run every benchmark in benchmarks/
+	@set -e; found=; for script in benchmarks/*.py; do \
+		[ -e "$$script" ] || continue; found=yes; \
+		echo "== $$script"; $(VENV)/bin/python "$$script"; done; \
+	[ -n "$$found" ] || echo "benchmarks/ holds no benchmark yet"
+
+paper: $(STAMP) ## the notebooks at the paper's settings (hours; a GPU helps)
+	$(VENV)/bin/celsa book --profile paper
+
+clean: ## remove build outputs (the environment stays; rm -r .venv removes it)
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "make: there is no '$(PYTHON)'; install Python 3.11 or later, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "make: celsa needs Python 3.11 or later, '$(PYTHON)' is $$($(PYTHON) -V 2>&1); name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "make: '$(PYTHON)' cannot make environments; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing into $(VENV) (once; a few minutes, about 2 GB) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar on -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
