@@ -1,0 +1,113 @@
+"""The book: notebooks run through papermill, then built strictly into HTML."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+
+from celsa_lib.book.notebook import check_parameters, run_notebook
+from celsa_lib.errors import ConfigError, NotebookError
+
+BUILD = Path("build")
+SOURCES = ("_config.yml", "_toc.yml", "book", "README.md")
+DONE = ".executed.json"
+
+
+def build_book(root: Path, profile: str = "laptop", say=lambda line: None) -> Path:
+    """Run the notebooks of `root` that changed, build the HTML, return its first page.
+
+    Raises NotebookError for a failing notebook or a build with warnings, ConfigError where `root`
+    is not the book's folder. `say` gets a line of progress at a time.
+    """
+    work = root / BUILD / "book"
+    notebooks = notebooks_of(root)
+    copy_sources(root, work)
+    for path in notebooks:
+        seconds = run_if_changed(root, path, work, profile)
+        say(
+            f"{path.relative_to(root)}: " + ("unchanged" if seconds is None else f"{seconds:.0f} s")
+        )
+    return build_html(root, work)
+
+
+def notebooks_of(root: Path) -> list[Path]:
+    """Notebooks named in _toc.yml, in its order."""
+    toc = root / "_toc.yml"
+    if not toc.exists():
+        raise ConfigError(f"there is no {toc}; run this in the folder of the book's sources")
+    import yaml  # comes with Jupyter Book, which only this module needs
+
+    named = _files_in(yaml.safe_load(toc.read_text(encoding="utf-8")))
+    paths = [root / f"{name.removesuffix('.ipynb')}.ipynb" for name in named]
+    return [path for path in paths if path.exists()]
+
+
+def _files_in(node) -> list[str]:
+    """Every `root` and `file` entry of a table of contents, in order."""
+    if isinstance(node, list):
+        return [name for entry in node for name in _files_in(entry)]
+    if not isinstance(node, dict):
+        return []
+    own = [value for key, value in node.items() if key in ("root", "file")]
+    rest = (value for value in node.values() if isinstance(value, (list, dict)))
+    return own + [name for value in rest for name in _files_in(value)]
+
+
+def copy_sources(root: Path, work: Path) -> None:
+    """Configuration and prose, fresh, into `work`; executed notebooks there stay."""
+    work.mkdir(parents=True, exist_ok=True)
+    for name in SOURCES:
+        source, target = root / name, work / name
+        if source.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+        elif source.exists():
+            shutil.copy2(source, target)
+
+
+def run_if_changed(root: Path, path: Path, work: Path, profile: str) -> float | None:
+    """Seconds a notebook took, None if nothing that it depends on has changed since it last ran."""
+    target = work / path.relative_to(root)
+    state = work / DONE
+    done = json.loads(state.read_text()) if state.exists() else {}
+    name, wanted = str(path.relative_to(root)), digest(root, path, profile)
+    if done.get(name) == wanted and target.exists():
+        return None
+    started = perf_counter()
+    parameters = check_parameters(path, {"profile": profile}, only_known=True)
+    run_notebook(path, target, parameters, cwd=root)
+    done[name] = wanted
+    temporary = state.with_suffix(".part")
+    temporary.write_text(json.dumps(done, indent=1))
+    os.replace(temporary, state)
+    return perf_counter() - started
+
+
+def digest(root: Path, path: Path, profile: str) -> str:
+    """sha256 over what decides a notebook's outputs: source, profile, code, results, settings."""
+    settings = profile, sys.version, os.environ.get("CELSA_DATA", "")
+    found = hashlib.sha256("\0".join(settings).encode())
+    code = sorted(Path(__file__).parents[1].rglob("*.py"))
+    for file in (path, *code, *sorted((root / "results").glob("*.json"))):
+        found.update(file.name.encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()
+
+
+def build_html(root: Path, work: Path) -> Path:
+    """jupyter-book, strict (every warning is an error), from nothing. Raises NotebookError."""
+    out = root / BUILD
+    shutil.rmtree(out / "_build", ignore_errors=True)
+    program = Path(sys.executable).parent / "jupyter-book"
+    command = [str(program), "build", str(work), "-W", "-n", "--keep-going"]
+    command += ["--path-output", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    page = out / "_build" / "html" / "index.html"
+    if done.returncode or not page.exists():
+        lines = (done.stdout + done.stderr).splitlines()
+        told = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-15:]
+        raise NotebookError("the book has not been built:\n" + "\n".join(told))
+    return page

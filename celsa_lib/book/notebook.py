@@ -1,0 +1,110 @@
+"""One notebook: parameters checked, run by papermill in this environment, cleaned."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from celsa_lib.errors import ConfigError, NotebookError, StorageError
+
+KERNEL = "python3"
+VOLATILE = "metadata.papermill cell.metadata.papermill cell.metadata.execution metadata.widgets"
+
+
+def check_parameters(path: Path, given: dict[str, str], only_known: bool = False) -> dict:
+    """`given` as values of the types of the notebook's defaults.
+
+    Raises ConfigError for a parameter the notebook does not have (left out with `only_known`) or a
+    value of another type; papermill itself only warns.
+    """
+    defaults = default_parameters(path)
+    unknown = sorted(set(given) - set(defaults))
+    if unknown and not only_known:
+        raise ConfigError(
+            f"{path.name} has no parameter {', '.join(unknown)}; it has {', '.join(defaults)}"
+        )
+    known = {name: text for name, text in given.items() if name in defaults}
+    return {name: _typed(name, text, defaults[name], path) for name, text in known.items()}
+
+
+def default_parameters(path: Path) -> dict:
+    """Names and defaults in the cell tagged `parameters`. Raises StorageError, ConfigError."""
+    from papermill import inspect_notebook
+
+    if not path.exists():
+        raise StorageError(f"there is no notebook {path}; check the path")
+    found = inspect_notebook(str(path))
+    try:
+        return {name: ast.literal_eval(entry["default"]) for name, entry in found.items()}
+    except (ValueError, SyntaxError) as error:
+        raise ConfigError(f"the parameters of {path.name} must be plain values: {error}") from error
+
+
+def _typed(name: str, text: str, default, path: Path):
+    """`text` as the type of `default`: a string stays a string, so that "007" is not 7."""
+    if default is None or isinstance(default, str):
+        return text
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(default, (int, float)):
+            return type(default)(text)
+        value = json.loads(text)
+        if isinstance(value, type(default)):
+            return value
+        raise ValueError(f"not a {type(default).__name__}")
+    except (ValueError, KeyError) as error:
+        raise ConfigError(
+            f"parameter {name} of {path.name} must be like {default!r} "
+            f"({type(default).__name__}), got {text!r}"
+        ) from error
+
+
+def run_notebook(path: Path, target: Path, parameters: dict, cwd: Path) -> Path:
+    """Run `path` into `target`, which appears only when every cell has run.
+
+    Raises NotebookError naming the notebook, the cell's number and the error; the notebook up to
+    there is kept beside `target` with the ending .failed.ipynb.
+    """
+    import papermill
+
+    use_own_kernel()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".failed.ipynb")
+    try:
+        papermill.execute_notebook(
+            str(path), str(partial), parameters=parameters, kernel_name=KERNEL, cwd=str(cwd)
+        )
+    except papermill.PapermillExecutionError as error:
+        raise NotebookError(
+            f"{path.name} failed in cell {error.cell_index}: {error.ename}: {error.evalue}\n"
+            f"The notebook up to there: {partial}"
+        ) from error
+    strip_volatile(partial)
+    shutil.move(partial, target)
+    return target
+
+
+def strip_volatile(path: Path) -> None:
+    """Remove times and execution counts, keep outputs: the same run gives the same bytes."""
+    command = [sys.executable, "-m", "nbstripout", "--keep-output", "--extra-keys", VOLATILE]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True)
+    if done.returncode:
+        raise NotebookError(f"nbstripout failed on {path}: {done.stderr.strip()}")
+
+
+def use_own_kernel() -> None:
+    """Make the kernel "python3" the one of this environment. Raises NotebookError if it is not."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # before kernels of the user's own
+    command = KernelSpecManager().get_kernel_spec(KERNEL).argv[0]
+    ours = Path(sys.executable).name, "python", "python3"
+    if command not in ours and Path(command).absolute() != Path(sys.executable).absolute():
+        raise NotebookError(
+            f'the Jupyter kernel "{KERNEL}" starts {command}, not {sys.executable}; '
+            f"unset JUPYTER_PATH or remove that kernel (jupyter kernelspec remove {KERNEL})"
+        )

@@ -1,0 +1,26 @@
+"""Experiments: frozen configurations, run to results with a manifest."""
+
+from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig, at_budgets
+from celsa_lib.experiments.manifest import make_manifest
+from celsa_lib.experiments.profiles import PROFILES, experiment, methods_for, settings_for
+from celsa_lib.experiments.run import run
+from celsa_lib.experiments.store import Result, load_result, save_result
+from celsa_lib.experiments.titles import find_title, recommend_by_title
+
+__all__ = [
+    "BUDGETS",
+    "PROFILES",
+    "ExperimentConfig",
+    "MethodConfig",
+    "Result",
+    "at_budgets",
+    "experiment",
+    "find_title",
+    "load_result",
+    "make_manifest",
+    "methods_for",
+    "recommend_by_title",
+    "run",
+    "save_result",
+    "settings_for",
+]

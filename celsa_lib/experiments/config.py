@@ -1,0 +1,113 @@
+"""What an experiment is: frozen, validated, to and from JSON."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import product
+
+from celsa_lib.errors import ConfigError
+
+GRADIENT_METHODS = ("ELSA", "CompressedELSA", "SparseAutoencoderELSA")
+METHODS = (*GRADIENT_METHODS, "EASE", "PrunedEASE", "Popularity", "Released")
+BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """A model class by `name`, its `params`, and a `grid` (name → values) to choose from.
+
+    "Released" stands for embeddings that come with the data and are not trained.
+    """
+
+    name: str
+    params: dict = field(default_factory=dict)
+    grid: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.name not in METHODS:
+            raise ConfigError(f'unknown method "{self.name}"; choose one of {", ".join(METHODS)}')
+        for name, values in self.grid.items():
+            if isinstance(values, str) or not len(values):
+                raise ConfigError(f'grid of "{name}" must be a list of values, got {values!r}')
+        both = sorted(set(self.params) & set(self.grid))
+        if both:
+            raise ConfigError(f"{both} are both fixed and in the grid of {self.name}; keep one")
+
+    def candidates(self) -> list[dict]:
+        """Every combination of the grid's values (one empty choice without a grid)."""
+        combinations = product(*self.grid.values())
+        return [dict(zip(self.grid, values, strict=True)) for values in combinations]
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """Everything that decides an experiment's numbers; `seeds` are those of training.
+
+    `test_users` is "split" (drawn from the data) or the name of a separate set of users.
+    """
+
+    dataset: str
+    methods: tuple[MethodConfig, ...]
+    n_test: int
+    n_val: int = 0
+    data_params: dict = field(default_factory=dict)
+    test_users: str = "split"
+    split_seed: int = 42
+    n_folds: int = 5
+    fraction: float = 0.2
+    fold_method: str = "disjoint"
+    fold_seed: int = 0
+    seeds: tuple[int, ...] = (0,)
+    profile: str = "laptop"
+
+    def __post_init__(self):
+        object.__setattr__(self, "methods", tuple(self.methods))
+        object.__setattr__(self, "seeds", tuple(self.seeds))
+        if not self.methods or not self.seeds:
+            raise ConfigError("an experiment needs at least one method and one seed")
+        if self.n_test < 1 or self.n_val < 0 or self.n_folds < 1:
+            raise ConfigError(
+                f"n_test and n_folds must be 1 or more and n_val 0 or more, got {self.n_test}, "
+                f"{self.n_folds} and {self.n_val}"
+            )
+        tuned = [method.name for method in self.methods if len(method.candidates()) > 1]
+        if tuned and not self.n_val:
+            raise ConfigError(f"{tuned[0]} has a grid, so n_val must be above 0")
+
+    def to_json(self) -> str:
+        """Stable JSON: keys sorted."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ExperimentConfig":
+        """Read `to_json`'s text. Raises ConfigError for unknown or missing keys."""
+        try:
+            values = json.loads(text)
+            values["methods"] = [_checked(MethodConfig, method) for method in values["methods"]]
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"this is not an experiment's configuration: {error!r}") from error
+        return _checked(cls, values)
+
+    def row_hash(self, method: MethodConfig, seed: int, checksum: str) -> str:
+        """Sixteen hex digits that change with anything that decides one row's numbers."""
+        alone = replace(self, methods=(method,), seeds=(seed,), profile="")
+        return hashlib.sha256((alone.to_json() + checksum).encode()).hexdigest()[:16]
+
+
+def at_budgets(name: str, budgets: tuple[int, ...], grid: dict | None = None, **params):
+    """`name` at each budget in bytes per item: width = bytes/4 for ELSA, nnz = bytes/8 else."""
+    key, size = ("width", 4) if name == "ELSA" else ("nnz", 8)
+    return tuple(MethodConfig(name, {**params, key: b // size}, grid or {}) for b in budgets)
+
+
+def _checked(cls, values: dict):
+    known = {f.name for f in fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(f"unknown keys {unknown} in {cls.__name__}; known are {sorted(known)}")
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ConfigError(f"{cls.__name__} cannot be made of {sorted(values)}: {error}") from error

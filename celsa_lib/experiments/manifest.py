@@ -1,0 +1,88 @@
+"""Where a number came from: configuration, data, versions, commit, machine, date."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from celsa_lib.data import Dataset
+from celsa_lib.experiments.config import ExperimentConfig
+from celsa_lib.training import resolve_device
+
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "celsa")
+
+
+def make_manifest(config: ExperimentConfig, dataset: Dataset) -> dict:
+    """Plain JSON values that say how to get the same numbers again."""
+    return {
+        "config": json.loads(config.to_json()),
+        "data": {
+            "name": dataset.name,
+            "checksum": dataset.checksum,
+            "source": dataset.source,
+            "users": dataset.X.shape[0],
+            "items": dataset.X.shape[1],
+            "interactions": int(dataset.X.nnz),
+        },
+        "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
+        "code": git_state(),
+        "machine": machine(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "seconds": 0.0,
+    }
+
+
+def git_state() -> dict:
+    """{"commit": short hash or "unknown", "dirty": tracked files changed}; best effort."""
+    commit = _git("rev-parse", "--short", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit or "unknown", "dirty": bool(changed)}
+
+
+def machine() -> dict:
+    """CPU model, cores this process may use, memory in GiB, device of training."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if _has_sysconf() else 0
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)) if _on_linux() else os.cpu_count(),
+        "memory_gib": round(memory / 2**30, 1),
+        "device": str(resolve_device("auto")),
+        "system": platform.platform(terse=True),
+    }
+
+
+def _on_linux() -> bool:
+    return sys.platform == "linux"
+
+
+def _has_sysconf() -> bool:
+    return hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
+
+
+def _cpu_model() -> str:
+    if _on_linux():
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _git(*arguments: str) -> str:
+    """Output of a git command in the package's folder, "" where there is no git or no work tree."""
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

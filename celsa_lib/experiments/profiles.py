@@ -1,0 +1,123 @@
+"""How big a run is: `smoke` for tests, `laptop` by default, `paper` at the paper's scale."""
+
+from dataclasses import dataclass, field, replace
+
+from celsa_lib.errors import ConfigError
+from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig, at_budgets
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes for one dataset in one profile; `budgets` in bytes per item.
+
+    `pruning_epochs` is the E of the pruning schedule where it is not `epochs`: its number of
+    epochs grows with log2(width / nnz), so it decides how long Compressed ELSA trains.
+    """
+
+    n_test: int
+    n_val: int
+    width: int = 1024
+    dense_width: int = 1024
+    epochs: int = 10
+    pruning_epochs: int | None = None
+    batch_size: int = 1024
+    learning_rate: float = 0.1
+    budgets: tuple[int, ...] = BUDGETS
+    regs: tuple[float, ...] = (50.0, 100.0, 200.0, 400.0, 800.0)
+    sae_epochs: int = 100
+    code_width: int = 4096
+    data_params: dict = field(default_factory=dict)
+
+    def training(self) -> dict:
+        """Parameters of every method trained by gradient."""
+        return {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+        }
+
+    def compressed(self) -> dict:
+        """Parameters of Compressed ELSA."""
+        epochs = self.pruning_epochs or self.epochs
+        return self.training() | {"epochs": epochs, "width": self.width}
+
+
+# Rows of a batch: 943 users in batches of 1,024 would be one step an epoch, so small sets take 64.
+LAPTOP = {
+    "ml-100k": Settings(
+        150, 150, width=512, dense_width=512, epochs=5, batch_size=64, sae_epochs=100,
+        code_width=1024,
+    ),
+    "ml-1m": Settings(1000, 500, batch_size=256),
+    "ml-20m": Settings(10_000, 10_000, width=1024, dense_width=800, epochs=3),
+    "goodbooks-10k-partial": Settings(2500, 1000, pruning_epochs=2),
+    "synthetic": Settings(500, 250, epochs=5, batch_size=512, budgets=(64,), regs=(100.0, 400.0)),
+}  # fmt: skip
+SMOKE_SYNTHETIC = {"n_users": 400, "n_items": 200, "n_segments": 12}
+SMOKE = {
+    name: replace(
+        settings, n_test=50, n_val=25, width=64, dense_width=64, epochs=1, batch_size=128,
+        budgets=(128, 64), regs=(100.0,), sae_epochs=2, code_width=64,
+        data_params=SMOKE_SYNTHETIC if name == "synthetic" else {},
+    )
+    for name, settings in LAPTOP.items()
+}  # fmt: skip
+PAPER = {
+    "ml-100k": replace(LAPTOP["ml-100k"], epochs=10),
+    "ml-1m": Settings(1000, 500, width=4096),
+    "ml-20m": Settings(10_000, 10_000, width=4096, dense_width=800),
+    "goodbooks-10k": Settings(2500, 2500, width=4096, dense_width=3250),
+    "goodbooks-10k-partial": Settings(2500, 1000, width=4096, dense_width=3250),
+    "netflix-prize": Settings(40_000, 40_000, width=4096, dense_width=2450),
+    "synthetic": replace(LAPTOP["synthetic"], epochs=10, budgets=BUDGETS),
+}
+PROFILES = {"smoke": SMOKE, "laptop": LAPTOP, "paper": PAPER}
+
+
+def settings_for(profile: str, dataset: str) -> Settings:
+    """The settings of a dataset in a profile. Raises ConfigError, naming what there is."""
+    if profile not in PROFILES:
+        raise ConfigError(f'unknown profile "{profile}"; choose one of {", ".join(PROFILES)}')
+    if dataset not in PROFILES[profile]:
+        raise ConfigError(
+            f'profile "{profile}" has no settings for "{dataset}"; it has '
+            f"{', '.join(PROFILES[profile])}"
+        )
+    return PROFILES[profile][dataset]
+
+
+def methods_for(settings: Settings, with_sae: bool = True) -> tuple[MethodConfig, ...]:
+    """Table 1's methods: the uncompressed ones, then each family at every budget."""
+    training = settings.training()
+    regs = {"reg": settings.regs}
+    sae = {
+        "width": settings.dense_width,
+        "code_width": settings.code_width,
+        "sae_epochs": settings.sae_epochs,
+    }
+    return (
+        MethodConfig("Popularity"),
+        MethodConfig("EASE", grid=regs),
+        MethodConfig("ELSA", {"width": settings.dense_width, **training}),
+        *at_budgets("PrunedEASE", settings.budgets, regs),
+        *at_budgets("ELSA", settings.budgets, **training),
+        *(at_budgets("SparseAutoencoderELSA", settings.budgets, **sae, **training)
+          if with_sae else ()),
+        *at_budgets("CompressedELSA", settings.budgets, **settings.compressed()),
+    )  # fmt: skip
+
+
+def experiment(
+    dataset: str, profile: str = "laptop", with_sae: bool = True, seed: int = 0
+) -> ExperimentConfig:
+    """All of Table 1's methods on a dataset, as big as the profile says."""
+    settings = settings_for(profile, dataset)
+    return ExperimentConfig(
+        dataset=dataset,
+        methods=methods_for(settings, with_sae),
+        n_test=settings.n_test,
+        n_val=settings.n_val,
+        data_params=settings.data_params,
+        seeds=(seed,),
+        profile=profile,
+    )

@@ -1,0 +1,70 @@
+"""Results as small JSON files: rows and the manifest, written whole or not at all."""
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from celsa_lib.errors import StorageError
+from celsa_lib.evaluation import Evaluation
+
+FORMAT = "celsa-result"
+VERSION = 1
+
+
+@dataclass
+class Result:
+    """rows: one a method, budget and seed; evaluations: by row hash, kept in memory only."""
+
+    manifest: dict
+    rows: list[dict] = field(default_factory=list)
+    evaluations: dict[str, Evaluation] = field(default_factory=dict)
+
+    def evaluation(self, label: str, budget_bytes: int | None = None) -> Evaluation:
+        """The first evaluation of the method `label`, at `budget_bytes` if given."""
+        for row in self.rows:
+            if row["label"] == label and budget_bytes in (None, row["budget_bytes"]):
+                return self.evaluations[row["hash"]]
+        raise StorageError(f"this result has no {label} at {budget_bytes} B; look at its rows")
+
+
+def save_result(result: Result, path: str | Path) -> Path:
+    """Write rows and manifest as JSON, atomically. Raises StorageError."""
+    path = Path(path)
+    content = {"format": FORMAT, "version": VERSION, "manifest": result.manifest}
+    text = json.dumps(content | {"rows": result.rows}, indent=1, ensure_ascii=False) + "\n"
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
+        ) as file:
+            temporary = Path(file.name)
+            file.write(text)
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise StorageError(
+            f"cannot write results to {path}: {error}; choose a folder you can write to"
+        ) from error
+    return path
+
+
+def load_result(path: str | Path) -> Result:
+    """Read what `save_result` wrote (no evaluations). Raises StorageError for anything else."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = content["format"], content["version"]
+        rows, manifest = content["rows"], content["manifest"]
+    except FileNotFoundError as error:
+        raise StorageError(f"there is no file {path}; check the path") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(
+            f"{path} is not a file of results, or is damaged ({error!r}); run it again"
+        ) from error
+    if found != (FORMAT, VERSION):
+        raise StorageError(f"{path} is {found}, this celsa reads {(FORMAT, VERSION)}; run it again")
+    return Result(manifest, rows)

@@ -1,0 +1,50 @@
+"""From titles to recommendations: what a reader tries first."""
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from celsa_lib.data import Dataset
+from celsa_lib.errors import DataError
+
+SHOWN_MATCHES = 6
+
+
+def find_title(dataset: Dataset, title: str) -> int:
+    """Column of the item with this title, or the only one that contains it (case aside).
+
+    Raises DataError where there is none, or several and none is equal.
+    """
+    titles = _titles(dataset).str.casefold()
+    wanted = title.casefold().strip()
+    matches = np.flatnonzero((titles == wanted).to_numpy())
+    if not len(matches):
+        matches = np.flatnonzero(titles.str.contains(wanted, regex=False).to_numpy())
+    if len(matches) == 1:
+        return int(matches[0])
+    if not len(matches):
+        raise DataError(f'no item of {dataset.name} has "{title}" in its title; try a shorter part')
+    shown = "; ".join(_titles(dataset).iloc[matches[:SHOWN_MATCHES]])
+    raise DataError(f'{len(matches)} titles contain "{title}": {shown}; write more of the title')
+
+
+def recommend_by_title(model, dataset: Dataset, titles: list[str], n: int = 10) -> pd.DataFrame:
+    """The `n` best items for someone who liked `titles`: columns title, score, best first.
+
+    `model` has items in the order of `dataset`. Raises DataError for a title that is not there.
+    """
+    liked = sorted({find_title(dataset, title) for title in titles})
+    X = csr_matrix((1, len(dataset.item_ids)), dtype=np.float32)
+    X = csr_matrix((np.ones(len(liked), np.float32), liked, [0, len(liked)]), shape=X.shape)
+    indices, scores = model.recommend(X, n=n, exclude_seen=True)
+    found = indices[0] >= 0
+    names = _titles(dataset).iloc[indices[0][found]].to_numpy()
+    return pd.DataFrame({"title": names, "score": scores[0][found].round(3)})
+
+
+def _titles(dataset: Dataset) -> pd.Series:
+    """Titles in the order of the columns; an item without one shows its id."""
+    if "title" not in dataset.items:
+        raise DataError(f"{dataset.name} has no titles; recommend by item id instead")
+    titles = dataset.items["title"].reindex(dataset.item_ids)
+    return titles.fillna(pd.Series(dataset.item_ids, dataset.item_ids).astype(str))

@@ -1,0 +1,24 @@
+"""Tables and figures from results, live or stored. Needs no torch."""
+
+from celsa_lib.report.figures import accuracy_by_size, schedule_curves
+from celsa_lib.report.load import PAPER, paper_table, read_stored, rows_table, with_paper
+from celsa_lib.report.style import colour, mark, styled
+from celsa_lib.report.tables import Html, markdown_table, plain_table, provenance, results_table
+
+__all__ = [
+    "PAPER",
+    "Html",
+    "accuracy_by_size",
+    "colour",
+    "mark",
+    "markdown_table",
+    "paper_table",
+    "plain_table",
+    "provenance",
+    "read_stored",
+    "results_table",
+    "rows_table",
+    "schedule_curves",
+    "styled",
+    "with_paper",
+]

@@ -1,0 +1,83 @@
+"""Figures from results: accuracy against size, and training curves."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from celsa_lib.report.style import colour, mark, styled
+from celsa_lib.report.tables import TITLES
+
+FAMILIES = ("Compressed ELSA", "Pruned EASE", "Low-dim ELSA", "ELSA + SAE")
+
+
+def accuracy_by_size(
+    rows: pd.DataFrame, metric: str = "ndcg@100", title: str = "", paper: pd.DataFrame | None = None
+) -> Figure:
+    """`metric` against bytes per item (log), ± one standard error; `paper` as hollow marks.
+
+    Families are lines; methods of one size are single marks.
+    """
+    with styled():
+        figure, axes = plt.subplots(layout="constrained")
+        for label, group in rows.groupby("label", sort=False):
+            group = group.sort_values("budget_bytes")
+            axes.errorbar(
+                group["budget_bytes"],
+                group[metric],
+                yerr=group.get(f"{metric} ±"),
+                label=label,
+                color=colour(label),
+                marker=mark(label),
+                linestyle="-" if label in FAMILIES else "none",
+                capsize=2,
+            )
+        if paper is not None and not paper.empty and metric in paper:
+            _add_paper(axes, paper, metric)
+        _bytes_axis(axes, sorted(set(rows["budget_bytes"])))
+        axes.set(xlabel="size of an item (bytes, log scale)", ylabel=TITLES[metric], title=title)
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        plt.close(figure)  # the caller shows it: once, not twice
+    return figure
+
+
+def schedule_curves(stages: dict[str, list]) -> Figure:
+    """Nonzeros per item by epoch (log) for each schedule; stages have `nnz` and `epochs`."""
+    palette = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
+    with styled():
+        figure, axes = plt.subplots(layout="constrained")
+        for index, (name, steps) in enumerate(stages.items()):
+            values = [step.nnz for step in steps for _ in range(step.epochs)]
+            style = ["-", "--", "-.", ":"][index % 4]
+            axes.step(range(1, len(values) + 1), values, style, where="post", label=name,
+                      color=palette[index % len(palette)])  # fmt: skip
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.set(xlabel="epoch", ylabel="nonzeros per item (log scale)")
+        axes.legend()
+        plt.close(figure)
+    return figure
+
+
+def _add_paper(axes, paper: pd.DataFrame, metric: str) -> None:
+    for label, group in paper.groupby("label", sort=False):
+        axes.plot(
+            group["budget_bytes"],
+            group[metric],
+            linestyle=":" if label in FAMILIES else "none",
+            marker=mark(label),
+            markerfacecolor="white",
+            color=colour(label),
+            label=f"{label} (paper)",
+        )
+
+
+def _bytes_axis(axes, sizes: list[int]) -> None:
+    """Log axis with a tick at every power of two that is there (no decimal powers)."""
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(FuncFormatter(_in_bytes))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _in_bytes(value: float, _) -> str:
+    return f"{value:,.0f}" if value < 1024 else f"{value / 1024:,.0f} Ki"

@@ -1,0 +1,116 @@
+"""Tables for the book: numbers with their errors, and where they come from."""
+
+from html import escape
+
+import pandas as pd
+
+from celsa_lib.report.load import METRICS
+
+TITLES = {
+    "label": "method",
+    "budget_bytes": "bytes per item",
+    "ndcg@100": "nDCG@100",
+    "recall@20": "Recall@20",
+    "recall@50": "Recall@50",
+    "paper ndcg@100": "nDCG@100, paper",
+    "seconds": "seconds",
+}
+
+
+class Html(str):
+    """Text that a notebook shows as HTML and a terminal as it is."""
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
+def provenance(source: str | dict, live: bool = False) -> str:
+    """One plain line: a live run or stored result (from its manifest), or the paper."""
+    if isinstance(source, str):
+        return f"Source: {source}."
+    data, machine, code = source["data"], source["machine"], source["code"]
+    changed = " with uncommitted changes" if code["dirty"] else ""
+    config = source["config"]
+    return (
+        f"{'Live run' if live else 'Stored results'}: {data['name']} "
+        f"({data['users']:,} users × {data['items']:,} items, {data['interactions']:,} "
+        f"interactions; {data['source'].rstrip('.')}; checksum {data['checksum'][:12]}); "
+        f"split seed {config['split_seed']}, "
+        f"training seeds {', '.join(map(str, config['seeds']))}; profile {config['profile']}; "
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"{machine['device']}; torch {source['versions']['torch']}; {source['date']}; "
+        f"commit {code['commit']}{changed}; {source['seconds']:.0f} s."
+    )
+
+
+def results_table(
+    rows: pd.DataFrame, source: str | dict, live: bool = False, best: bool = True
+) -> Html:
+    """Methods by bytes per item; "mean ± standard error"; the best a budget in bold.
+
+    `source` is a manifest or the name of a source such as "the paper".
+    """
+    columns = [c for c in TITLES if c in rows and not rows[c].isna().all()]
+    bold = _best_rows(rows) if best else set()
+    body = []
+    for position, (_, row) in enumerate(rows.iterrows()):
+        cells = [
+            f'<td style="text-align:{"left" if c == "label" else "right"}">'
+            f"{_strong(escape(_cell(row, c)), position in bold and c == 'ndcg@100')}</td>"
+            for c in columns
+        ]
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    head = "".join(f"<th>{escape(TITLES[c])}</th>" for c in columns)
+    return Html(
+        f'<table class="celsa-table"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table>"
+        f'<p class="celsa-provenance"><small>{escape(provenance(source, live))}</small></p>'
+    )
+
+
+def plain_table(table: pd.DataFrame, source: str | None = None) -> Html:
+    """Any small table as HTML, everything in it escaped."""
+    html = table.to_html(index=False, border=0, escape=True, classes="celsa-table")
+    return Html(html + (f"<p><small>{escape(source)}</small></p>" if source else ""))
+
+
+def markdown_table(rows: pd.DataFrame, source: str | dict, live: bool = False) -> str:
+    """The same table in Markdown."""
+    columns = [c for c in TITLES if c in rows and not rows[c].isna().all()]
+    lines = [[TITLES[c] for c in columns], ["---"] * len(columns)]
+    lines += [[_escape_markdown(_cell(row, c)) for c in columns] for _, row in rows.iterrows()]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{table}\n\n{_escape_markdown(provenance(source, live))}\n"
+
+
+def _best_rows(rows: pd.DataFrame) -> set[int]:
+    """Positions of the highest nDCG@100 among methods of the same size, where there are several."""
+    if "ndcg@100" not in rows:
+        return set()
+    numbered = rows.reset_index(drop=True)
+    several = numbered.groupby("budget_bytes").filter(lambda group: len(group) > 1)
+    return set(several.groupby("budget_bytes")["ndcg@100"].idxmax())
+
+
+def _cell(row: pd.Series, column: str) -> str:
+    value = row[column]
+    if pd.isna(value):
+        return "–"
+    if column == "budget_bytes":
+        return f"{int(value):,}"
+    if column in METRICS:
+        error = row.get(f"{column} ±")
+        return f"{value:.3f}" if pd.isna(error) else f"{value:.3f} ± {error:.3f}"
+    if column.startswith("paper"):
+        return f"{value:.3f}"
+    return f"{value:.1f}" if column == "seconds" else str(value)
+
+
+def _strong(text: str, on: bool) -> str:
+    return f"<strong>{text}</strong>" if on else text
+
+
+def _escape_markdown(text: str) -> str:
+    for character in "\\`*_{}[]<>|$":
+        text = text.replace(character, "\\" + character)
+    return text
