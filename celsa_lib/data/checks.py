@@ -1,0 +1,93 @@
+"""Checks shared by the readers: columns, checksums, and damaged files told in plain words."""
+
+import hashlib
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from celsa_lib.errors import CelsaError, DataError, DownloadError
+
+DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, UnicodeDecodeError)
+DAMAGE += (pd.errors.ParserError, pd.errors.EmptyDataError, pa.ArrowInvalid)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what a damaged or forbidden file raises into a DataError that names it."""
+    try:
+        yield
+    except CelsaError:
+        raise
+    except DAMAGE as error:
+        raise DataError(
+            f"{path} is truncated or corrupt ({type(error).__name__}: {error}); delete it and "
+            "fetch it again"
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror or error}); check that it is whole and that "
+            "you may read it"
+        ) from error
+
+
+def require_columns(present: Iterable[str], wanted: Iterable[str], where: str) -> None:
+    """Raise DataError naming the `wanted` columns that are not `present`, and those that are."""
+    present = [str(column) for column in present]
+    missing = [column for column in wanted if column not in present]
+    if missing:
+        raise DataError(
+            f"{where} has no column {', '.join(map(repr, missing))}; its columns are "
+            f"{', '.join(map(repr, present))}. Name yours, or check the separator."
+        )
+
+
+def check_range(ratings: np.ndarray, bounds: tuple[float, float], where) -> None:
+    """Raise DataError at the first rating that is NaN or out of `bounds`.
+
+    `where(position)` names the place of a rating in its file.
+    """
+    bad = ~((ratings >= bounds[0]) & (ratings <= bounds[1]))
+    if bad.any():
+        first = int(bad.argmax())
+        raise DataError(
+            f"{where(first)}: rating {ratings[first]:g} is outside {bounds[0]:g} to {bounds[1]:g}; "
+            "correct or drop the row"
+        )
+
+
+def sha256_of(paths: Iterable[Path]) -> str:
+    """The sha256 (hex) of a file; of several, that of their digests in the order given."""
+    digests = [_digest(path, hashlib.sha256()) for path in paths]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def verify(path: Path, expected: str, origin: str) -> None:
+    """Raise DownloadError unless `path` has the checksum "<md5|sha256|git-blob>:<hex>"."""
+    algorithm, wanted = expected.split(":")
+    if algorithm == "git-blob":
+        hasher = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    else:
+        hasher = hashlib.new(algorithm)
+    found = _digest(path, hasher)
+    if found != wanted:
+        raise DownloadError(
+            f"{origin}: wrong checksum: {algorithm} {found}, expected {wanted}. The file is "
+            "truncated or has changed; nothing was kept. Try again, or put the right files in a "
+            "folder named by CELSA_DATA."
+        )
+
+
+def _digest(path: Path, hasher) -> str:
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            hasher.update(block)
+    return hasher.hexdigest()

