@@ -87,18 +87,21 @@ def data_fetch(name: DatasetName) -> None:
 
 @app.command(cls=ParameterPairs)
 def run(
-    notebook: Annotated[Path, typer.Argument(help="A notebook with a cell tagged `parameters`.")],
+    notebook: Annotated[str, typer.Argument(help="A notebook's path, or its name in notebooks/.")],
     parameter: Annotated[
         list[str] | None, typer.Option("-p", "--parameter", metavar="NAME VALUE", help="Set one.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Default: build/run/<notebook>.")] = None,
 ) -> None:
-    """Run a notebook with parameters: celsa run notebooks/movielens.ipynb -p dataset ml-1m."""
+    """Run a notebook with parameters: celsa run movielens -p dataset ml-1m."""
     from celsa_lib.book import check_parameters, run_notebook
 
     given = dict(pair(text) for text in parameter or [])
-    target = output or Path("build/run") / notebook.name
-    run_notebook(notebook, target, check_parameters(notebook, given), cwd=Path.cwd())
+    path = Path(notebook)
+    if not path.suffix:
+        path = Path("notebooks") / f"{notebook}.ipynb"
+    target = output or Path("build/run") / path.name
+    run_notebook(path, target, check_parameters(path, given), cwd=Path.cwd())
     typer.echo(target)
 
 

@@ -2,16 +2,26 @@
 
 from celsa_lib.report.figures import accuracy_by_size, schedule_curves
 from celsa_lib.report.load import PAPER, paper_table, read_stored, rows_table, with_paper
+from celsa_lib.report.pages import choices, side_by_side, stored_figure, stored_results
 from celsa_lib.report.style import colour, mark, styled
-from celsa_lib.report.tables import Html, markdown_table, plain_table, provenance, results_table
+from celsa_lib.report.tables import (
+    Html,
+    markdown_table,
+    notice,
+    plain_table,
+    provenance,
+    results_table,
+)
 
 __all__ = [
     "PAPER",
     "Html",
     "accuracy_by_size",
+    "choices",
     "colour",
     "mark",
     "markdown_table",
+    "notice",
     "paper_table",
     "plain_table",
     "provenance",
@@ -19,6 +29,9 @@ __all__ = [
     "results_table",
     "rows_table",
     "schedule_curves",
+    "side_by_side",
+    "stored_figure",
+    "stored_results",
     "styled",
     "with_paper",
 ]

@@ -39,7 +39,15 @@ def provenance(source: str | dict, live: bool = False) -> str:
         f"training seeds {', '.join(map(str, config['seeds']))}; profile {config['profile']}; "
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"{machine['device']}; torch {source['versions']['torch']}; {source['date']}; "
-        f"commit {code['commit']}{changed}; {source['seconds']:.0f} s."
+        f"commit {code['commit']}{changed}"
+        + (f"; {source['seconds']:.0f} s." if source["seconds"] else ".")
+    )
+
+
+def notice(source: str | dict, live: bool = False) -> Html:
+    """The provenance line as a paragraph: what a page shows first."""
+    return Html(
+        f'<p class="celsa-provenance"><small>{escape(provenance(source, live))}</small></p>'
     )
 
 
@@ -63,8 +71,7 @@ def results_table(
     head = "".join(f"<th>{escape(TITLES[c])}</th>" for c in columns)
     return Html(
         f'<table class="celsa-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table>"
-        f'<p class="celsa-provenance"><small>{escape(provenance(source, live))}</small></p>'
+        f"<tbody>{''.join(body)}</tbody></table>" + notice(source, live)
     )
 
 

@@ -1,0 +1,72 @@
+"""What notebook pages show beside tables and figures: stored results, lists side by side."""
+
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from celsa_lib.report.figures import accuracy_by_size
+from celsa_lib.report.load import paper_table, read_stored, rows_table
+from celsa_lib.report.tables import Html, results_table
+
+
+def stored_results(path: str | Path, paper: str | None = None) -> Html:
+    """A stored result as a table; a note where there is none yet.
+
+    With `paper`, a dataset of Table 1, the paper's numbers follow in a table of their own: other
+    training data, so they are never mixed into our columns.
+    """
+    if not Path(path).exists():
+        return _absent(path)
+    rows, manifest = read_stored(path)
+    table = results_table(_by_size(rows_table(rows)), manifest)
+    if paper is None:
+        return table
+    theirs = results_table(paper_table(paper), "the paper's Table 1, trained on the full data")
+    return Html(table + f"<details><summary>The paper's numbers</summary>{theirs}</details>")
+
+
+def stored_figure(path: str | Path, title: str = ""):
+    """Accuracy against size of a stored result; a note where there is none yet."""
+    if not Path(path).exists():
+        return _absent(path)
+    rows, _ = read_stored(path)
+    return accuracy_by_size(_by_size(rows_table(rows)), title=title)
+
+
+def side_by_side(liked: list[str], **lists: pd.DataFrame) -> Html:
+    """Recommendations of several models next to each other; `lists` have a column title."""
+    titles = pd.DataFrame({name: table["title"] for name, table in lists.items()})
+    titles.index = pd.RangeIndex(1, len(titles) + 1, name="rank")
+    html = titles.reset_index().to_html(index=False, border=0, escape=True, na_rep="")
+    return Html(f"<p>Liked: {escape('; '.join(liked))}</p>{html}")
+
+
+def choices(rows: list[dict]) -> pd.DataFrame:
+    """What each grid tried and chose, with nDCG@100 of the validation users."""
+    lines = []
+    for row in rows:
+        for trial in row["trials"]:
+            chosen = all(row["params"][name] == value for name, value in trial["choice"].items())
+            tried = ", ".join(f"{name} = {value:g}" for name, value in trial["choice"].items())
+            lines.append(
+                {
+                    "method": row["label"],
+                    "bytes per item": row["budget_bytes"],
+                    "tried": tried,
+                    "validation nDCG@100": f"{trial['ndcg@100']:.4f}",
+                    "chosen": "yes" if chosen else "",
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def _by_size(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values(["budget_bytes", "ndcg@100"], ascending=[False, False])
+
+
+def _absent(path: str | Path) -> Html:
+    return Html(
+        f"<p><em>Stored results are not here: there is no {escape(str(path))}. "
+        f"<code>celsa study goodbooks</code> writes it.</em></p>"
+    )
