@@ -12,7 +12,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  (PROFILE=smoke|laptop|paper chooses how long the notebooks train; now: $(PROFILE))"
 
-book: $(STAMP) ## run the notebooks and build the book (about 8 minutes the first time)
+book: $(STAMP) ## run the notebooks and build the book (minutes; the first time also installs)
 	$(VENV)/bin/celsa book --profile $(PROFILE)
 
 test: lint ## check the style and run all tests
