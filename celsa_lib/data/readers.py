@@ -171,7 +171,7 @@ def _chunks(path: Path, columns, bounds, **layout) -> Iterator[tuple[np.ndarray,
                 path, usecols=list(columns), dtype=dtype, chunksize=CHUNK_ROWS, **layout
             ) as chunks:
                 for chunk in chunks:
-                    start = chunk.index[0] + first_line
+                    start = chunk.index.start + first_line
                     ratings = chunk[rating].to_numpy()
                     check_range(ratings, bounds, lambda k, s=start: f"{path}, line {s + k}")
                     yield chunk[user].to_numpy(), chunk[item].to_numpy(), ratings
@@ -220,14 +220,13 @@ def movie_table(ids, titles) -> pd.DataFrame:
     """Titles by item id, with the year taken out of 'Title (1995)' into its own column."""
     full = pd.Series(list(titles), dtype=str).str.strip()
     parts = full.str.extract(r"^(?P<title>.*?)\s*\((?P<year>\d{4})\)(?:\s*\(V\))?$")
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "title": parts["title"].fillna(full).to_numpy(dtype=object),
-            "year": pd.to_numeric(parts["year"]).astype("Int64").to_numpy(),
+            "year": pd.to_numeric(parts["year"]).astype("Int64").array,
         },
         index=pd.Index(np.asarray(list(ids), dtype=np.int64), name="item_id"),
     )
-    return table
 
 
 def _u_item(path: Path) -> pd.DataFrame:

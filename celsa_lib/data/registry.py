@@ -195,8 +195,8 @@ _GOODBOOKS_PARTIAL = DatasetInfo(
         ),
     ),
     note=(
-        "About a fifth of the paper's ratings; sampling is uneven: about 1,000 books are "
-        "over-represented for some users, and popularity is less skewed than in the full data."
+        "About a fifth of the paper's ratings; uneven: about 1,000 books are over-represented for "
+        "some users, and popularity is more skewed than in v1, less than in the full data."
     ),
 )
 
@@ -249,10 +249,7 @@ _NETFLIX = DatasetInfo(
         ("training_set",),
         ("training_set.tar",),
     ),
-    note=(
-        "There is no free download. Titles come from movie_titles.csv or movie_titles.txt beside "
-        "the ratings."
-    ),
+    note="No free download. Titles come from movie_titles.csv or .txt beside the ratings.",
 )
 
 _SYNTHETIC = DatasetInfo(

@@ -15,10 +15,10 @@ def make_synthetic(
     n_items: int = 3000,
     n_segments: int = 150,
     segments_per_user: int = 4,
-    popularity_exponent: float = 0.5,
+    popularity_exponent: float = 1.0,
     segment_weights: np.ndarray | None = None,
-    mean_interactions: float = 40.0,
-    noise: float = 0.1,
+    mean_interactions: float = 60.0,
+    noise: float = 0.05,
     seed: int = 0,
 ) -> Dataset:
     """Users who each mix a few of `n_segments` disjoint segments of items.

@@ -1,0 +1,109 @@
+"""The planted segments are there, seeded, and as described; the paper's test users load."""
+
+import numpy as np
+import pytest
+
+from celsa_lib.data import load_dataset, load_goodbooks_test_users, make_synthetic
+from celsa_lib.errors import ConfigError, DataError, DatasetNotFoundError
+
+SMALL = {"n_users": 400, "n_items": 205, "n_segments": 10, "segments_per_user": 2}
+
+
+def test_same_seed_same_data():
+    first, second = (load_dataset("synthetic", **SMALL, seed=3) for _ in range(2))
+    assert (first.X != second.X).nnz == 0
+    assert first.checksum == second.checksum != make_synthetic(**SMALL, seed=4).checksum
+
+
+def test_without_noise_users_stay_in_their_segments():
+    data = make_synthetic(**SMALL, noise=0)
+    rows, columns = data.X.nonzero()
+    own = data.truth.user_segments[rows] == data.truth.item_segment[columns][:, None]
+    assert own.any(axis=1).all()
+    assert data.X.shape == (400, 205)
+    assert (data.X.data == 1).all()
+    assert np.bincount(data.truth.item_segment).tolist() == [21] * 5 + [20] * 5
+
+
+def test_pure_noise_ignores_the_segments():
+    data = make_synthetic(**SMALL, noise=1)
+    rows, columns = data.X.nonzero()
+    own = data.truth.user_segments[rows] == data.truth.item_segment[columns][:, None]
+    assert own.any(axis=1).mean() == pytest.approx(0.2, abs=0.03)
+
+
+def test_segments_show_as_blocks_of_co_occurrence():
+    data = make_synthetic(**SMALL)
+    together = (data.X.T @ data.X).toarray()
+    np.fill_diagonal(together, 0)
+    same = data.truth.item_segment[:, None] == data.truth.item_segment
+    assert together[same].mean() > 4 * together[~same].mean()
+
+
+def test_popularity_falls_with_the_exponent():
+    flat, steep = (make_synthetic(**SMALL, popularity_exponent=e) for e in (0.0, 1.5))
+    spread = [np.std(data.X.sum(axis=0)) for data in (flat, steep)]
+    assert spread[1] > 2 * spread[0]
+
+
+def test_weights_decide_who_has_a_segment():
+    weights = np.r_[10.0, np.ones(9)]
+    data = make_synthetic(**SMALL, segment_weights=weights)
+    counts = np.bincount(data.truth.user_segments.ravel(), minlength=10)
+    assert counts[0] > 2 * counts[1:].max()
+    ordered = np.sort(data.truth.user_segments, axis=1)
+    assert (np.diff(ordered, axis=1) > 0).all()
+
+
+def test_items_are_named():
+    data = make_synthetic(**SMALL)
+    segment = data.truth.item_segment[12]
+    assert data.items.loc[12].tolist() == [f"Item 012 (segment {segment})", f"Segment {segment}"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"n_segments": 300},
+        {"segments_per_user": 11},
+        {"noise": 1.5},
+        {"mean_interactions": 0},
+        {"segment_weights": [1.0]},
+        {"n_users": 0},
+        {"unknown": 1},
+    ],
+)
+def test_bad_parameters(bad):
+    with pytest.raises(ConfigError):
+        load_dataset("synthetic", **{**SMALL, **bad})
+
+
+def test_other_datasets_take_no_parameters():
+    with pytest.raises(ConfigError, match="takes no n_users"):
+        load_dataset("ml-100k", n_users=3)
+
+
+def test_the_papers_test_users(real_data):
+    found = load_goodbooks_test_users(real_data)
+    assert found.X.shape == (2500, 10_000)
+    assert found.X.nnz == 192_357
+    assert found.released.shape == (10_000, 2048)
+    assert (found.released.getnnz(axis=1) == 16).all()
+    assert found.item_ids[:3].tolist() == [1, 10, 100]
+    assert len(found.likely_user_ids) == 2500
+
+
+def test_test_users_that_are_missing_or_damaged(tmp_path, monkeypatch):
+    monkeypatch.delenv("CELSA_DATA", raising=False)
+    with pytest.raises(DatasetNotFoundError, match="set CELSA_DATA"):
+        load_goodbooks_test_users()
+    folder = tmp_path / "goodbooks-10k-test-users"
+    folder.mkdir()
+    (folder / "test_users.npz").write_bytes(b"no archive")
+    with pytest.raises(DatasetNotFoundError, match=r"lacks book_ids.txt"):
+        load_goodbooks_test_users(tmp_path)
+    (folder / "book_ids.txt").write_text("1\n")
+    (folder / "likely_user_ids.csv").write_text("test_row,user_id\n0,1\n")
+    (folder / "released_embeddings_2048_16nnz.npz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"test_users.npz"):
+        load_goodbooks_test_users(tmp_path)
