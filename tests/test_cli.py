@@ -1,0 +1,95 @@
+"""The command line: help everywhere, parameters refused before anything runs, one-line errors."""
+
+import nbformat
+import pytest
+from typer.testing import CliRunner
+
+from celsa_lib.book import check_parameters
+from celsa_lib.cli import app, join_pairs
+from celsa_lib.errors import ConfigError
+
+COMMANDS = [[], ["data"], ["data", "list"], ["data", "fetch"], ["data", "info"], ["run"], ["train"]]
+COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks"], ["book"]]
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """A notebook with parameters of each type that shows them."""
+    source = 'name = "x"\ncount = 3\nrate = 0.5\nflag = True\nwords = ["a"]'
+    cells = [nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})]
+    cells.append(nbformat.v4.new_code_cell("(name, count, rate, flag, words)"))
+    metadata = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+    path = tmp_path / "small.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help(command):
+    result = call(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_list_names_every_dataset():
+    result = call("data", "list")
+    assert "ml-100k" in result.output
+    assert "netflix-prize" in result.output
+
+
+def test_an_error_is_one_line_and_exit_1():
+    result = call("data", "info", "no-such-set")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("celsa: ")
+    assert "no-such-set" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_pairs():
+    assert join_pairs(["nb", "-p", "a", "1", "-p", "b=2"]) == ["nb", "-p", "a=1", "-p", "b=2"]
+    assert join_pairs(["nb", "-p", "a", "-1"]) == ["nb", "-p", "a=-1"]
+
+
+def test_an_unknown_parameter_is_refused(notebook, tmp_path):
+    result = call("run", notebook, "-p", "cuont", "4", "--output", tmp_path / "out.ipynb")
+    assert result.exit_code == 1
+    assert "cuont" in result.stderr
+    assert "count" in result.stderr
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("count", "four"), ("rate", "x"), ("flag", "1"), ("words", "{}")]
+)
+def test_a_value_of_another_type_is_refused(notebook, name, text):
+    with pytest.raises(ConfigError, match=name):
+        check_parameters(notebook, {name: text})
+
+
+def test_values_take_the_type_of_the_default(notebook):
+    given = {"name": "007", "count": "7", "rate": "1", "flag": "false", "words": '["b"]'}
+    expected = {"name": "007", "count": 7, "rate": 1.0, "flag": False, "words": ["b"]}
+    assert check_parameters(notebook, given) == expected
+
+
+def test_run_needs_name_and_value(notebook):
+    result = call("run", notebook, "-p", "count")
+    assert result.exit_code != 0
+
+
+def test_train_evaluate_recommend(tmp_path):
+    """The chain on the synthetic set."""
+    out = tmp_path / "embeddings.npz"
+    options = ["--width", 16, "--epochs", 1, "--nnz", 8, "--schedule", "constant"]
+    trained = call("train", "synthetic", "--out", out, *options)
+    assert trained.exit_code == 0, trained.output
+    assert "64 B per item" in trained.output
+    evaluated = call("evaluate", out, "synthetic")
+    assert "ndcg@100" in evaluated.output
+    refused = call("recommend", out, "synthetic", "no such title")
+    assert refused.exit_code == 1
+    assert "no such title" in refused.stderr

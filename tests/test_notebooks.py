@@ -1,0 +1,101 @@
+"""The notebooks run at the smoke profile, give the same outputs twice, and name a failing cell."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import celsa_lib as cl
+from celsa_lib.book import run_notebook
+from celsa_lib.book.build import run_if_changed
+from celsa_lib.book.notebook import default_parameters
+from celsa_lib.errors import NotebookError
+from celsa_lib.experiments import settings_for
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHECKED = "nbval-check-output"
+
+
+def smoke_parameters(path: Path) -> dict:
+    """The synthetic set, with titles that it has: no download."""
+    parameters = {"profile": "smoke", "dataset": "synthetic"}
+    if "liked" in default_parameters(path):
+        data = cl.load_dataset("synthetic", **settings_for("smoke", "synthetic").data_params)
+        titles = [str(title) for title in data.items["title"].iloc[:2]]
+        parameters |= {"liked": titles, "darker": titles[:1]}
+    return parameters
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("executed")
+    for path in NOTEBOOKS:
+        run_notebook(path, folder / path.name, smoke_parameters(path), cwd=ROOT)
+    return {path.stem: folder / path.name for path in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_source_has_no_outputs_no_definitions_and_parameters(path):
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert not any(word in cell.source for cell in code for word in ("def ", "class ", "tqdm"))
+    assert {"profile", "dataset", "seed"} <= set(default_parameters(path))
+    assert any(CHECKED in cell.metadata.get("tags", []) for cell in code)
+
+
+@pytest.mark.parametrize("stem", [path.stem for path in NOTEBOOKS])
+def test_the_first_output_says_where_numbers_come_from(executed, stem):
+    notebook = nbformat.read(executed[stem], as_version=4)
+    outputs = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
+    assert "Live run" in outputs[0]["data"]["text/html"]
+    assert not any(output.output_type == "stream" for output in outputs)
+
+
+@pytest.mark.parametrize("stem", [path.stem for path in NOTEBOOKS])
+def test_every_picture_has_alt_text(executed, stem):
+    for cell in nbformat.read(executed[stem], as_version=4).cells:
+        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            assert len(cell.metadata["mystnb"]["image"]["alt"]) > 30
+
+
+@pytest.mark.slow
+def test_a_second_run_gives_the_checked_outputs(executed):
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "-p", "no:cacheprovider"]
+    command += ["--rootdir", str(ROOT), *map(str, executed.values())]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def failing_notebook(path: Path) -> Path:
+    cells = [nbformat.v4.new_code_cell(source) for source in ("1 + 1", "1 / 0")]
+    metadata = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    return path
+
+
+def test_a_failure_names_notebook_and_cell_and_leaves_no_result(tmp_path):
+    path = failing_notebook(tmp_path / "broken.ipynb")
+    target = tmp_path / "out" / "broken.ipynb"
+    with pytest.raises(NotebookError, match=r"broken\.ipynb failed in cell 2: ZeroDivisionError"):
+        run_notebook(path, target, {}, cwd=tmp_path)
+    assert not target.exists()
+
+
+def test_an_unchanged_notebook_is_not_run_again(tmp_path, monkeypatch):
+    source = NOTEBOOKS[0]
+    calls = []
+
+    def stand_in(path, target, parameters, cwd):
+        calls.append(parameters)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("{}")
+
+    monkeypatch.setattr("celsa_lib.book.build.run_notebook", stand_in)
+    assert run_if_changed(ROOT, source, tmp_path, "smoke") is not None
+    assert run_if_changed(ROOT, source, tmp_path, "smoke") is None
+    assert run_if_changed(ROOT, source, tmp_path, "laptop") is not None
+    assert [call["profile"] for call in calls] == ["smoke", "laptop"]

@@ -1,0 +1,106 @@
+"""Tables and figures: escaped, told apart, and clear about where numbers come from."""
+
+import pandas as pd
+import pytest
+
+from celsa_lib import report
+from celsa_lib.errors import StorageError
+from celsa_lib.report.style import METHOD_COLOURS, METHOD_MARKS
+
+MANIFEST = {
+    "config": {"split_seed": 42, "seeds": [0], "profile": "laptop"},
+    "data": {
+        "name": "<b>set</b>",
+        "users": 10,
+        "items": 5,
+        "interactions": 20,
+        "source": "a & b.",
+        "checksum": "ab" * 32,
+    },
+    "machine": {"cpu": "chip", "cores": 2, "memory_gib": 8.0, "device": "cpu"},
+    "versions": {"torch": "2"},
+    "code": {"commit": "abc1234", "dirty": True},
+    "date": "2026-01-02 03:04 UTC",
+    "seconds": 12.0,
+}
+ROWS = [
+    {
+        "label": label,
+        "budget_bytes": size,
+        "params": {"reg": 1.0},
+        "trials": [],
+        "mean": {"ndcg@100": value, "recall@20": value, "recall@50": value},
+        "stderr": {"ndcg@100": 0.01, "recall@20": 0.01, "recall@50": 0.01},
+        "seconds": 1.0,
+    }
+    for label, size, value in [
+        ("<script>", 64, 0.2),
+        ("Compressed ELSA", 64, 0.4),
+        ("Compressed ELSA", 128, 0.5),
+    ]
+]
+
+
+def test_colours_and_marks_are_distinct():
+    assert len(set(METHOD_COLOURS.values())) == len(METHOD_COLOURS)
+    assert len(set(METHOD_MARKS.values())) == len(METHOD_MARKS)
+    assert set(METHOD_COLOURS) == set(METHOD_MARKS)
+
+
+def test_text_from_data_is_escaped():
+    html = report.results_table(report.rows_table(ROWS), MANIFEST)
+    assert "<script>" not in html
+    assert "<b>set</b>" not in html
+    assert "&lt;script&gt;" in html
+    assert "a &amp; b" in html
+    lists = report.side_by_side(["<i>"], one=pd.DataFrame({"title": ["<u>"]}))
+    assert "<i>" not in lists
+    assert "<u>" not in lists
+    assert "<u>" not in report.plain_table(pd.DataFrame({"a": ["<u>"]}))
+    assert r"\<script\>" in report.markdown_table(report.rows_table(ROWS), MANIFEST)
+
+
+def test_the_best_of_a_size_is_bold():
+    html = report.results_table(report.rows_table(ROWS), MANIFEST)
+    assert "<strong>0.400 ± 0.010</strong>" in html
+    assert html.count("<strong>") == 1  # a size with one method has no winner
+
+
+@pytest.mark.parametrize(("live", "word"), [(True, "Live run"), (False, "Stored results")])
+def test_provenance_says_where_numbers_come_from(live, word):
+    line = report.provenance(MANIFEST, live)
+    for part in (word, "abc1234 with uncommitted changes", "chip", "2026-01-02", "seed 42", "12 s"):
+        assert part in line
+    assert report.provenance(report.PAPER) == "Source: the paper."
+
+
+def test_the_papers_numbers_stand_in_their_own_column():
+    rows = report.with_paper(report.rows_table(ROWS), "ml-20m")
+    assert rows["paper ndcg@100"].tolist()[1:] == [0.379, 0.399]
+    assert "paper ndcg@100" not in report.with_paper(report.rows_table(ROWS), "ml-100k")
+    assert len(report.paper_table("goodbooks-10k")) == 22
+
+
+def test_the_figure_has_units_log_bytes_and_error_bars():
+    figure = report.accuracy_by_size(report.rows_table(ROWS), title="t")
+    axes = figure.axes[0]
+    assert axes.get_xscale() == "log"
+    assert "bytes" in axes.get_xlabel()
+    assert axes.get_ylabel() == "nDCG@100"
+    assert len(axes.containers) == 2
+    assert figure.get_facecolor() == (1, 1, 1, 1)
+
+
+def test_stored_results_absent_or_damaged(tmp_path):
+    assert "Stored results are not here" in report.stored_results(tmp_path / "no.json")
+    assert "Stored results are not here" in report.stored_figure(tmp_path / "no.json")
+    damaged = tmp_path / "bad.json"
+    damaged.write_text("{")
+    with pytest.raises(StorageError, match=r"bad\.json"):
+        report.read_stored(damaged)
+
+
+def test_choices_say_what_was_tried():
+    row = ROWS[0] | {"trials": [{"choice": {"reg": r}, "ndcg@100": 0.1} for r in (1.0, 2.0)]}
+    table = report.choices([row])
+    assert table["chosen"].tolist() == ["yes", ""]
