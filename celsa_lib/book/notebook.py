@@ -11,6 +11,8 @@ from pathlib import Path
 from celsa_lib.errors import ConfigError, NotebookError, StorageError
 
 KERNEL = "python3"
+# pooch looks for Jupyter widgets, which pages that need no other host cannot use, and warns.
+QUIET = "ignore:IProgress not found"
 VOLATILE = "metadata.papermill cell.metadata.papermill cell.metadata.execution metadata.widgets"
 
 
@@ -72,6 +74,7 @@ def run_notebook(path: Path, target: Path, parameters: dict, cwd: Path) -> Path:
     import papermill
 
     use_own_kernel()
+    os.environ.setdefault("PYTHONWARNINGS", QUIET)  # the kernel takes it over
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".failed.ipynb")
     try:

@@ -190,7 +190,7 @@ def _download(
     except DownloadError as error:
         if info.wheel is None or mirrored:
             raise
-        log.warning("%s. Taking %s out of %s instead", error, info.name, info.wheel.requirement)
+        log.info("%s. Taking %s out of %s instead", error, info.name, info.wheel.requirement)
         for leftover in folder.iterdir():
             leftover.unlink()
         _fetch_wheel(info.wheel, folder)
