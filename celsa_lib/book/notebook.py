@@ -68,7 +68,7 @@ def _typed(name: str, text: str, default, path: Path):
 def run_notebook(path: Path, target: Path, parameters: dict, cwd: Path) -> Path:
     """Run `path` into `target`, which appears only when every cell has run.
 
-    Raises NotebookError naming the notebook, the cell's number and the error; the notebook up to
+    Raises NotebookError naming the notebook, the cell (from 1, in `path`) and the error; the notebook up to
     there is kept beside `target` with the ending .failed.ipynb.
     """
     import papermill
@@ -82,8 +82,9 @@ def run_notebook(path: Path, target: Path, parameters: dict, cwd: Path) -> Path:
             str(path), str(partial), parameters=parameters, kernel_name=KERNEL, cwd=str(cwd)
         )
     except papermill.PapermillExecutionError as error:
+        number = error.cell_index + 1 - bool(parameters)  # papermill adds a cell for parameters
         raise NotebookError(
-            f"{path.name} failed in cell {error.cell_index}: {error.ename}: {error.evalue}\n"
+            f"{path.name} failed in cell {number}: {error.ename}: {error.evalue}\n"
             f"The notebook up to there: {partial}"
         ) from error
     strip_volatile(partial)
