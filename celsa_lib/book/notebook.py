@@ -68,8 +68,8 @@ def _typed(name: str, text: str, default, path: Path):
 def run_notebook(path: Path, target: Path, parameters: dict, cwd: Path) -> Path:
     """Run `path` into `target`, which appears only when every cell has run.
 
-    Raises NotebookError naming the notebook, the cell (from 1, in `path`) and the error; the notebook up to
-    there is kept beside `target` with the ending .failed.ipynb.
+    Raises NotebookError naming the notebook, the cell (from 1, in `path`) and the error; the
+    notebook up to there is kept beside `target` with the ending .failed.ipynb.
     """
     import papermill
 
@@ -93,9 +93,11 @@ def run_notebook(path: Path, target: Path, parameters: dict, cwd: Path) -> Path:
 
 
 def strip_volatile(path: Path) -> None:
-    """Remove times and execution counts, keep outputs: the same run gives the same bytes."""
-    command = [sys.executable, "-m", "nbstripout", "--keep-output", "--extra-keys", VOLATILE]
-    done = subprocess.run([*command, str(path)], capture_output=True, text=True)
+    """Remove times and widgets, keep outputs: the same run gives the same bytes."""
+    command = [sys.executable, "-m", "nbstripout", "--keep-output", "--keep-count"]
+    done = subprocess.run(
+        [*command, "--extra-keys", VOLATILE, str(path)], capture_output=True, text=True
+    )
     if done.returncode:
         raise NotebookError(f"nbstripout failed on {path}: {done.stderr.strip()}")
 
