@@ -194,6 +194,7 @@ def test_titles(planted):
         find_title(planted, "not a title")
     with pytest.raises(DataError, match="write more"):
         find_title(planted, "e")
+    assert find_title(planted, f"{title} (1999)") == 3
     found = recommend_by_title(cl.EASE(10.0).fit(planted.X), planted, [title], n=5)
     assert len(found) == 5
     assert title not in set(found["title"])

@@ -1,5 +1,7 @@
 """From titles to recommendations: what a reader tries first."""
 
+import re
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
@@ -8,24 +10,25 @@ from celsa_lib.data import Dataset
 from celsa_lib.errors import DataError
 
 SHOWN_MATCHES = 6
+YEAR = r"\s*\(\d{4}\)$"
 
 
 def find_title(dataset: Dataset, title: str) -> int:
-    """Column of the item with this title, or the only one that contains it (case aside).
+    """Column of the item with this title, with or without its year, or of the only one with it.
 
-    Raises DataError where there is none, or several and none is equal.
+    Case aside. Raises DataError where no title contains it, or several do and none is equal.
     """
     titles = _titles(dataset).str.casefold()
     wanted = title.casefold().strip()
-    matches = np.flatnonzero((titles == wanted).to_numpy())
-    if not len(matches):
-        matches = np.flatnonzero(titles.str.contains(wanted, regex=False).to_numpy())
-    if len(matches) == 1:
-        return int(matches[0])
-    if not len(matches):
-        raise DataError(f'no item of {dataset.name} has "{title}" in its title; try a shorter part')
-    shown = "; ".join(_titles(dataset).iloc[matches[:SHOWN_MATCHES]])
-    raise DataError(f'{len(matches)} titles contain "{title}": {shown}; write more of the title')
+    bare = titles.str.replace(YEAR, "", regex=True) == re.sub(YEAR, "", wanted)
+    for matching in (titles == wanted, bare, titles.str.contains(wanted, regex=False)):
+        matches = np.flatnonzero(matching.to_numpy())
+        if len(matches) == 1:
+            return int(matches[0])
+        if len(matches):
+            shown = "; ".join(_titles(dataset).iloc[matches[:SHOWN_MATCHES]])
+            raise DataError(f'{len(matches)} titles fit "{title}": {shown}; write more of the title')
+    raise DataError(f'no item of {dataset.name} has "{title}" in its title; try a shorter part')
 
 
 def recommend_by_title(model, dataset: Dataset, titles: list[str], n: int = 10) -> pd.DataFrame:
