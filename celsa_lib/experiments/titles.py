@@ -27,7 +27,9 @@ def find_title(dataset: Dataset, title: str) -> int:
             return int(matches[0])
         if len(matches):
             shown = "; ".join(_titles(dataset).iloc[matches[:SHOWN_MATCHES]])
-            raise DataError(f'{len(matches)} titles fit "{title}": {shown}; write more of the title')
+            raise DataError(
+                f'{len(matches)} titles fit "{title}": {shown}; write more of the title'
+            )
     raise DataError(f'no item of {dataset.name} has "{title}" in its title; try a shorter part')
 
 
