@@ -45,7 +45,7 @@ class Settings:
 # Rows of a batch: 943 users in batches of 1,024 would be one step an epoch, so small sets take 64.
 LAPTOP = {
     "ml-100k": Settings(
-        150, 150, width=512, dense_width=512, epochs=5, batch_size=64, sae_epochs=100,
+        150, 150, width=256, dense_width=512, epochs=5, pruning_epochs=2, batch_size=64,
         code_width=1024,
     ),
     "ml-1m": Settings(1000, 500, batch_size=256),
@@ -56,14 +56,15 @@ LAPTOP = {
 SMOKE_SYNTHETIC = {"n_users": 400, "n_items": 200, "n_segments": 12}
 SMOKE = {
     name: replace(
-        settings, n_test=50, n_val=25, width=64, dense_width=64, epochs=1, batch_size=128,
+        settings, n_test=50, n_val=25, width=64, dense_width=64, epochs=1, pruning_epochs=None,
+        batch_size=128,
         budgets=(128, 64), regs=(100.0,), sae_epochs=2, code_width=64,
         data_params=SMOKE_SYNTHETIC if name == "synthetic" else {},
     )
     for name, settings in LAPTOP.items()
 }  # fmt: skip
 PAPER = {
-    "ml-100k": replace(LAPTOP["ml-100k"], epochs=10),
+    "ml-100k": replace(LAPTOP["ml-100k"], width=512, epochs=10, pruning_epochs=None),
     "ml-1m": Settings(1000, 500, width=4096),
     "ml-20m": Settings(10_000, 10_000, width=4096, dense_width=800),
     "goodbooks-10k": Settings(2500, 2500, width=4096, dense_width=3250),
