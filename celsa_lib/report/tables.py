@@ -70,7 +70,7 @@ def results_table(
         body.append(f"<tr>{''.join(cells)}</tr>")
     head = "".join(f"<th>{escape(TITLES[c])}</th>" for c in columns)
     return Html(
-        f'<table class="celsa-table"><thead><tr>{head}</tr></thead>'
+        f'<table class="dataframe celsa-table"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table>" + notice(source, live)
     )
 
