@@ -1,15 +1,14 @@
 """ItemEmbeddings: the one object handed from training to retrieval, segments and reports."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import DataError, StorageError
+from celsa_lib.errors import DataError, StorageError, check_count
+from celsa_lib.files import write_whole
 from celsa_lib.retrieval import exclude_seen, top_n
 
 FORMAT = "celsa-item-embeddings"
@@ -81,31 +80,15 @@ class ItemEmbeddings:
 
     def save(self, path: str | Path) -> Path:
         """Write one .npz (no pickle), whole or not at all. Raises StorageError."""
-        path = Path(path)
         header = json.dumps({"format": FORMAT, "version": VERSION, "shape": self.matrix.shape})
-        temporary = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                dir=path.parent, prefix=f".{path.name}.", delete=False
-            ) as file:
-                temporary = Path(file.name)
-                np.savez_compressed(
-                    file,
-                    header=np.array(header),
-                    data=self.matrix.data,
-                    indices=self.matrix.indices,
-                    indptr=self.matrix.indptr,
-                    item_ids=_plain(self.item_ids),
-                )
-            os.replace(temporary, path)
-        except OSError as error:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
-            raise StorageError(
-                f"cannot write the embeddings to {path}: {error}; choose a folder you can write to"
-            ) from error
-        return path
+        arrays = {
+            "header": np.array(header),
+            "data": self.matrix.data,
+            "indices": self.matrix.indices,
+            "indptr": self.matrix.indptr,
+            "item_ids": _plain(self.item_ids),
+        }
+        return write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
     @classmethod
     def load(cls, path: str | Path) -> "ItemEmbeddings":
@@ -140,7 +123,11 @@ class ItemEmbeddings:
 
 
 def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):
-    """`top_n` of `score(X)`, a block of users at a time: (indices, scores), each users × n."""
+    """`top_n` of `score(X)`, a block of users at a time: (indices, scores), each users × n.
+
+    Raises ConfigError if n < 1.
+    """
+    check_count(n=n)
     blocks = []
     for start in range(0, X.shape[0], BATCH_USERS):
         users = X[start : start + BATCH_USERS]

@@ -1,5 +1,7 @@
 """Errors a user can act on: each message says what was wrong, where, and what to do."""
 
+from numbers import Integral, Real
+
 
 class CelsaError(Exception):
     """Base of every error celsa raises on purpose."""
@@ -35,3 +37,17 @@ class NotebookError(CelsaError, RuntimeError):
 
 class TrainingError(CelsaError, ArithmeticError):
     """Training left the finite numbers: the message names the stage and epoch."""
+
+
+def check_positive(**parameters: float) -> None:
+    """Raise ConfigError for a parameter that is not a number above 0."""
+    for name, value in parameters.items():
+        if not isinstance(value, Real) or isinstance(value, bool) or not value > 0:
+            raise ConfigError(f"{name} must be a number above 0, got {value!r}")
+
+
+def check_count(least: int = 1, **parameters: int) -> None:
+    """Raise ConfigError for a parameter that is not a whole number of at least `least`."""
+    for name, value in parameters.items():
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            raise ConfigError(f"{name} must be a whole number, at least {least}, got {value!r}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.errors import ConfigError, DataError, check_count
 
 Fold = tuple[csr_matrix, csr_matrix]
 
@@ -30,8 +30,7 @@ def split_users(X: csr_matrix, n_test: int, n_val: int = 0, seed: int = 42) -> S
 
     Raises DataError if X has too few users to leave one for training, ConfigError for a count < 0.
     """
-    if n_test < 0 or n_val < 0:
-        raise ConfigError(f"n_test and n_val must be 0 or more, got {n_test} and {n_val}")
+    check_count(0, n_test=n_test, n_val=n_val)
     n_users = X.shape[0]
     if n_test + n_val >= n_users:
         raise DataError(

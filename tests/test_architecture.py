@@ -12,6 +12,7 @@ import celsa_lib as cl
 PACKAGE = Path(cl.__file__).parent
 LAYERS = [
     "errors",
+    "files",
     "data",
     "split",
     "retrieval",

@@ -89,6 +89,8 @@ def test_users_without_targets_are_skipped():
     assert (result.per_user.groupby("row").size() == [5, 1]).all()
     with pytest.raises(cl.CelsaError, match="no user has a held-out item"):
         cl.evaluate(cl.Popularity().fit(X), [(X, csr_matrix((2, 8)))])
+    with pytest.raises(cl.CelsaError, match="no folds"):
+        cl.evaluate(cl.Popularity().fit(X), [])
 
 
 def test_paired_difference_sees_what_is_there(histories):

@@ -1,10 +1,13 @@
 """One conformance suite for every recommender, and each baseline against an independent form."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
+from celsa_lib.errors import ConfigError
 from celsa_lib.models.ease import prune_rows
 
 FAST = {"epochs": 3, "batch_size": 16, "progress": False}
@@ -89,6 +92,37 @@ class TestEveryRecommender:
         MODELS[key]().fit(checkerboard)
         assert (before != checkerboard).nnz == 0
 
+    def test_any_form_of_the_same_histories(self, key, fitted, checkerboard):
+        """An array, stored zeros, and columns out of order teach and answer the same."""
+        zeros = checkerboard + csr_matrix(([0.0], ([0], [1])), shape=(40, 20))
+        zeros.data[zeros.data == 0] = 0  # kept as a stored entry
+        backwards = checkerboard.copy()
+        for start, stop in pairwise(backwards.indptr):
+            backwards.indices[start:stop] = backwards.indices[start:stop][::-1].copy()
+        backwards.has_sorted_indices = False
+        expected = fitted.score(checkerboard)
+        for X in (checkerboard.toarray(), zeros, backwards):
+            again = MODELS[key]().fit(X)
+            assert np.array_equal(again.score(checkerboard), expected)
+            assert np.allclose(again.score(csr_matrix(X)), expected, atol=1e-5)
+
+    def test_more_items_than_there_are(self, fitted, checkerboard):
+        best, values = fitted.recommend(checkerboard, n=50)
+        assert best.shape[1] <= 50 and set(best.ravel()) <= set(range(-1, 20))
+        assert (np.isneginf(values) == (best == -1)).all()
+
+    @pytest.mark.parametrize("value", [2.0, -1.0, 0.5, np.nan, np.inf])
+    def test_histories_are_binary(self, key, checkerboard, value):
+        wrong = checkerboard.copy()
+        wrong.data[3] = value
+        with pytest.raises(cl.CelsaError, match=r"only 0 and 1, X has a .*set them to 1"):
+            MODELS[key]().fit(wrong)
+
+    @pytest.mark.parametrize("n", [0, -3, 2.5, "ten", None])
+    def test_n_is_a_count(self, fitted, checkerboard, n):
+        with pytest.raises(cl.CelsaError, match="n must be a whole number, at least 1"):
+            fitted.recommend(checkerboard, n=n)
+
     def test_errors_say_what_to_do(self, key, fitted):
         with pytest.raises(cl.CelsaError, match="fitted on 20|have 20"):
             fitted.score(csr_matrix((1, 19)))
@@ -154,3 +188,24 @@ def test_gradual_pruning_keeps_latents_alive(histories):
     model = cl.CompressedELSA(32, 2, epochs=2, batch_size=64, progress=False).fit(histories)
     assert [e["nnz"] for e in model.history] == [32, 11, 8, 5, 4, 2, 2]
     assert 0 < model.history[-1]["active"] <= model.history[0]["active"] == 32
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: cl.ELSA(width=0), "width must be a whole number"),
+        (lambda: cl.ELSA(width="64"), "width must be a whole number"),
+        (lambda: cl.ELSA(epochs=1.5), "epochs must be a whole number"),
+        (lambda: cl.ELSA(learning_rate=-1), "learning_rate must be a number above 0"),
+        (lambda: cl.ELSA(learning_rate=float("nan")), "learning_rate must be a number above 0"),
+        (lambda: cl.CompressedELSA(16, 17), "nnz"),
+        (lambda: cl.CompressedELSA(16, True), "nnz must be a whole number"),
+        (lambda: cl.CompressedELSA(16, 4, "cubic"), "exponential"),
+        (lambda: cl.EASE(reg="big"), "reg must be a number above 0"),
+        (lambda: cl.PrunedEASE(reg=1, nnz=0), "nnz must be a whole number"),
+        (lambda: cl.SparseAutoencoderELSA(16, 32, nnz=3, sae_epochs=0), "sae_epochs"),
+    ],
+)
+def test_parameters_are_checked_before_any_work(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()

@@ -51,9 +51,9 @@ def test_every_schedule_ends_at_its_target(name, sizes, epochs):
     "arguments, message",
     [
         (("cosine", 64, 8, 2), "choose one of"),
-        (("linear", 64, 0, 2), "between 1 and the width"),
+        (("linear", 64, 0, 2), "nnz must be a whole number"),
         (("linear", 64, 65, 2), "between 1 and the width"),
-        (("linear", 64, 8, 0), "epochs must be at least 1"),
+        (("linear", 64, 8, 0), "epochs must be a whole number, at least 1"),
     ],
 )
 def test_bad_schedules_are_errors(arguments, message):

@@ -33,8 +33,11 @@ def evaluate(model, folds: list[Fold]) -> Evaluation:
     """nDCG@100 and calibrated Recall@20/50 of `model` on (input, target) folds.
 
     `model` has `recommend(X, n, exclude_seen)`. Seen items are left out of the ranking; users
-    without a target in a fold are skipped there. Raises DataError if no user has a target.
+    without a target in a fold are skipped there. Raises DataError if no user has a target, or
+    there is no fold.
     """
+    if not folds:
+        raise DataError("there are no folds to evaluate on; make some with holdout_folds(X)")
     parts = [_evaluate_fold(model, *fold).assign(fold=f) for f, fold in enumerate(folds)]
     per_user = pd.concat(parts, ignore_index=True)[["fold", "row", *METRICS]]
     if per_user.empty:

@@ -1,13 +1,12 @@
 """Results as small JSON files: rows and the manifest, written whole or not at all."""
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from celsa_lib.errors import StorageError
 from celsa_lib.evaluation import Evaluation
+from celsa_lib.files import write_whole
 
 FORMAT = "celsa-result"
 VERSION = 1
@@ -31,26 +30,9 @@ class Result:
 
 def save_result(result: Result, path: str | Path) -> Path:
     """Write rows and manifest as JSON, atomically. Raises StorageError."""
-    path = Path(path)
     content = {"format": FORMAT, "version": VERSION, "manifest": result.manifest}
     text = json.dumps(content | {"rows": result.rows}, indent=1, ensure_ascii=False) + "\n"
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-        ) as file:
-            temporary = Path(file.name)
-            file.write(text)
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise StorageError(
-            f"cannot write results to {path}: {error}; choose a folder you can write to"
-        ) from error
-    return path
+    return write_whole(path, lambda file: file.write(text.encode()))
 
 
 def load_result(path: str | Path) -> Result:

@@ -6,14 +6,24 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from celsa_lib.embeddings import ItemEmbeddings, recommend_in_batches
-from celsa_lib.errors import ConfigError, DataError, NotFittedError
+from celsa_lib.errors import DataError, NotFittedError
 
 
-def check_positive(**parameters: float) -> None:
-    """Raise ConfigError for a parameter that is not above 0 (None means dense; 0 is an error)."""
-    for name, value in parameters.items():
-        if not value > 0:
-            raise ConfigError(f"{name} must be above 0, got {value!r}")
+def histories(X: csr_matrix) -> csr_matrix:
+    """X (users × items, sparse or an array of 0 and 1) as a new CSR of float32 ones.
+
+    Stored zeros are dropped. Raises DataError for any other value.
+    """
+    X = csr_matrix(X, dtype=np.float32, copy=True)
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    if not (X.data == 1).all():
+        wrong = X.data[X.data != 1][0]
+        raise DataError(
+            f"histories hold only 0 and 1, X has a {wrong:g}; keep the ratings that count and set "
+            f"them to 1 (load_interactions does it)"
+        )
+    return X
 
 
 class Recommender(ABC):
@@ -23,10 +33,11 @@ class Recommender(ABC):
     n_items: int | None = None
 
     def fit(self, X: csr_matrix) -> "Recommender":
-        """Learn from the histories X; returns self. Raises DataError if X is empty."""
-        if X.shape[0] == 0 or X.nnz == 0:
+        """Learn from the histories X; returns self. Raises DataError if X is empty or not 0/1."""
+        X = histories(X)
+        if X.nnz == 0:
             raise DataError(f"{self.name} cannot learn from an empty matrix {X.shape}")
-        self._fit(csr_matrix(X, dtype=np.float32))
+        self._fit(X)
         self.n_items = X.shape[1]
         return self
 

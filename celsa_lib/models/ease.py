@@ -4,8 +4,8 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import ConfigError, NotFittedError
-from celsa_lib.models.base import Recommender, check_positive
+from celsa_lib.errors import ConfigError, NotFittedError, check_count, check_positive
+from celsa_lib.models.base import Recommender
 
 
 class EASE(Recommender):
@@ -61,7 +61,8 @@ class PrunedEASE(Recommender):
 
     def __init__(self, reg: float = 100.0, nnz: int = 16):
         """Raises ConfigError unless reg and nnz are above 0."""
-        check_positive(reg=reg, nnz=nnz)
+        check_positive(reg=reg)
+        check_count(nnz=nnz)
         self.reg, self.nnz = reg, nnz
         self.weights: csr_matrix | None = None
 

@@ -3,8 +3,8 @@
 from scipy.sparse import csr_matrix
 
 from celsa_lib.embeddings import ItemEmbeddings
-from celsa_lib.errors import ConfigError
-from celsa_lib.models.base import EmbeddingRecommender, check_positive
+from celsa_lib.errors import ConfigError, check_count
+from celsa_lib.models.base import EmbeddingRecommender
 from celsa_lib.models.schedules import make_schedule
 from celsa_lib.training import TrainingOptions, train_embeddings
 
@@ -20,7 +20,7 @@ class ELSA(EmbeddingRecommender):
 
     def __init__(self, width: int = 1024, *, epochs: int = 10, **options):
         """`options`: those of `TrainingOptions` (batch_size, learning_rate, epsilon, seed, …)."""
-        check_positive(width=width, epochs=epochs)
+        check_count(width=width, epochs=epochs)
         self.width, self.epochs = width, epochs
         self.options = training_options(options)
 

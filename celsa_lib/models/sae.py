@@ -7,8 +7,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from celsa_lib.embeddings import ItemEmbeddings
-from celsa_lib.errors import ConfigError
-from celsa_lib.models.base import EmbeddingRecommender, check_positive
+from celsa_lib.errors import ConfigError, check_count, check_positive
+from celsa_lib.models.base import EmbeddingRecommender
 from celsa_lib.models.elsa import ELSA, training_options
 from celsa_lib.training import resolve_device, sparsify_rows, top_k_mask, unit_rows
 
@@ -37,8 +37,9 @@ class SparseAutoencoderELSA(EmbeddingRecommender):
         **options,
     ):
         """`width`, `epochs`, `options`: of the dense ELSA. Raises ConfigError."""
-        check_positive(width=width, code_width=code_width, nnz=nnz, epochs=epochs)
-        check_positive(sae_epochs=sae_epochs, sae_learning_rate=sae_learning_rate)
+        check_count(width=width, code_width=code_width, nnz=nnz, epochs=epochs)
+        check_count(sae_epochs=sae_epochs)
+        check_positive(sae_learning_rate=sae_learning_rate)
         if nnz > code_width:
             raise ConfigError(f"nnz {nnz} is more than code_width {code_width}")
         self.width, self.code_width, self.nnz, self.epochs = width, code_width, nnz, epochs

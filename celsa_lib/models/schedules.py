@@ -3,7 +3,7 @@
 Every schedule ends exactly at `nnz`, with `epochs` epochs there.
 """
 
-from celsa_lib.errors import ConfigError
+from celsa_lib.errors import ConfigError, check_count
 from celsa_lib.training import Stage
 
 
@@ -63,8 +63,7 @@ def make_schedule(name: str, width: int, nnz: int, epochs: int) -> list[Stage]:
     """
     if name not in SCHEDULES:
         raise ConfigError(f'unknown schedule "{name}"; choose one of {", ".join(SCHEDULES)}')
-    if epochs < 1:
-        raise ConfigError(f"epochs must be at least 1, got {epochs}")
-    if not 1 <= nnz <= width:
+    check_count(width=width, nnz=nnz, epochs=epochs)
+    if nnz > width:
         raise ConfigError(f"nnz must be between 1 and the width {width}, got {nnz}")
     return SCHEDULES[name](width, nnz, epochs)

@@ -7,7 +7,8 @@ from scipy.sparse import csr_matrix
 def exclude_seen(scores: np.ndarray, X: csr_matrix) -> np.ndarray:
     """`scores` (users × items) with −inf, in place, at the interactions of X (users × items)."""
     rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-    scores[rows, X.indices] = -np.inf
+    seen = X.data != 0  # a stored zero is no interaction
+    scores[rows[seen], X.indices[seen]] = -np.inf
     return scores
 
 

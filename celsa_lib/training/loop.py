@@ -7,7 +7,7 @@ import torch
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from celsa_lib.errors import ConfigError, TrainingError
+from celsa_lib.errors import TrainingError, check_count, check_positive
 from celsa_lib.training.batches import shuffled_batches
 from celsa_lib.training.device import resolve_device
 from celsa_lib.training.objective import reconstruction_loss, top_k_mask, unit_rows
@@ -39,11 +39,11 @@ class TrainingOptions:
     progress: bool = True
 
     def __post_init__(self):
-        for name in ("batch_size", "learning_rate", "epsilon"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be above 0, got {getattr(self, name)!r}")
-        if self.relu_cap is not None and not self.relu_cap > 0:
-            raise ConfigError(f"relu_cap must be above 0 or None, got {self.relu_cap!r}")
+        check_count(batch_size=self.batch_size)
+        check_count(0, seed=self.seed)
+        check_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+        if self.relu_cap is not None:
+            check_positive(relu_cap=self.relu_cap)
 
 
 def initial_embeddings(n_items: int, width: int, seed: int) -> torch.Tensor:
