@@ -74,7 +74,8 @@ def run_goodbooks_partial(
             manifest = result.manifest | {"config": whole, "seconds": seconds}
             save_result(Result(manifest, rows), out)
 
-    return run_task(config, dataset, task, stored, keep)
+    checkpoint = None if out is None else Path(out).with_suffix(".checkpoint.npz")
+    return run_task(config, dataset, task, stored, keep, checkpoint)
 
 
 def goodbooks_task(config: ExperimentConfig, dataset, test) -> Task:

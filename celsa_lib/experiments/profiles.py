@@ -53,7 +53,7 @@ LAPTOP = {
     ),
     "ml-1m": Settings(1000, 500, batch_size=256),
     "ml-20m": Settings(10_000, 10_000, width=1024, dense_width=800, epochs=3),
-    "goodbooks-10k-partial": Settings(2500, 1000, pruning_epochs=1),
+    "goodbooks-10k-partial": Settings(2500, 1000, width=4096, pruning_epochs=5),
     "synthetic": Settings(500, 250, epochs=5, batch_size=512, budgets=(64,), regs=(100.0, 400.0)),
 }  # fmt: skip
 SMOKE_SYNTHETIC = {"n_users": 400, "n_items": 200, "n_segments": 12}

@@ -1,15 +1,17 @@
 """Run an experiment: choose on validation users, fit on all others, report on test users."""
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 
 from scipy.sparse import csr_matrix, vstack
 
 from celsa_lib.data import Dataset, load_dataset
 from celsa_lib.errors import ConfigError
-from celsa_lib.evaluation import evaluate
+from celsa_lib.evaluation import Evaluation, evaluate
 from celsa_lib.experiments.config import GRADIENT_METHODS, ExperimentConfig, MethodConfig
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.store import Result
@@ -79,22 +81,31 @@ def run_task(
     task: Task,
     stored: list[dict] | None = None,
     on_row: Callable[[Result], None] = lambda result: None,
+    checkpoint: Path | None = None,
 ) -> Result:
     """Every method × seed of the config. Rows of `stored` with the same hash are taken as they are.
 
-    `on_row` is called with the result so far after each new row.
+    `on_row` is called with the result so far after each new row. `checkpoint`: a file from which
+    the training of Compressed ELSA goes on where it was cut off.
     """
     result = Result(make_manifest(config, dataset))
     known = {row["hash"]: row for row in stored or []}
     commit = result.manifest["code"]["commit"]
     bases: dict = {}
+    missing = [
+        (method.name, method.params | {"seed": seed})
+        for method in config.methods
+        for seed in config.seeds
+        if config.row_hash(method, seed, dataset.checksum) not in known
+    ]
+    paths = CompressedPaths([p for name, p in missing if name == "CompressedELSA"], checkpoint)
     for method in config.methods:
         for seed in config.seeds if method.name in GRADIENT_METHODS else config.seeds[:1]:
             row_hash = config.row_hash(method, seed, dataset.checksum)
             if row_hash in known:
                 result.rows.append(known[row_hash])
                 continue
-            row, evaluation = _run_method(method, seed, task, bases)
+            row, evaluation = _run_method(method, seed, task, bases, paths)
             result.rows.append({"hash": row_hash, "commit": commit} | row)
             result.evaluations[row_hash] = evaluation
             result.manifest["seconds"] = round(sum(r["seconds"] for r in result.rows), 1)
@@ -104,13 +115,49 @@ def run_task(
     return result
 
 
-def _run_method(method: MethodConfig, seed: int, task: Task, bases: dict):
+class CompressedPaths:
+    """Compressed ELSA at several budgets: those that differ in nnz alone are trained as one path.
+
+    `wanted`: the parameters of every row that will be asked for.
+    """
+
+    def __init__(self, wanted: list[dict], checkpoint: Path | None = None):
+        self.wanted, self.checkpoint = wanted, checkpoint
+        self.models: dict[str, CompressedELSA] = {}
+        self.about: dict = {}
+
+    def fit(self, params: dict, X: csr_matrix) -> CompressedELSA:
+        """The model of `params`, trained on X with all wanted ones of its path if it is not yet."""
+        key = _key(params)
+        if key not in self.models:
+            rest = {name: value for name, value in params.items() if name != "nnz"}
+            same = [p for p in self.wanted if p == rest | {"nnz": p["nnz"]}] or [params]
+            started = perf_counter()
+            fitted = CompressedELSA.fit_budgets(
+                X, [p["nnz"] for p in same], checkpoint=self.checkpoint, progress=False, **rest
+            )
+            seconds = round(perf_counter() - started, 2)
+            self.about = {"budgets": sorted(fitted), "seconds": seconds}
+            self.models = {_key(rest | {"nnz": nnz}): model for nnz, model in fitted.items()}
+        return self.models[key]
+
+
+def _key(params: dict) -> str:
+    return json.dumps(params, sort_keys=True)
+
+
+def _run_method(
+    method: MethodConfig, seed: int, task: Task, bases: dict, paths: CompressedPaths
+) -> tuple[dict, Evaluation]:
     """(row, evaluation) of one method at one seed."""
     started = perf_counter()
     chosen, trials = _choose(method, seed, task, bases)
     tuned = perf_counter()
-    model = task.ready.get(method.name)
-    if model is None:
+    model, path = task.ready.get(method.name), {}
+    if model is None and method.name == "CompressedELSA":
+        model = paths.fit(method.params | chosen | {"seed": seed}, task.fit)
+        path = {"path": paths.about}  # seconds of all its budgets, in each row
+    elif model is None:
         model = _fitted(method.name, method.params | chosen, seed, task.fit, "fit", bases)
     fitted = perf_counter()
     evaluation = evaluate(model, task.folds)
@@ -129,7 +176,7 @@ def _run_method(method: MethodConfig, seed: int, task: Task, bases: dict):
         "seconds_tune": round(tuned - started, 2),
         "seconds_fit": round(fitted - tuned, 2),
         "seconds_evaluate": round(done - fitted, 2),
-    }
+    } | path
     return row, evaluation
 
 

@@ -34,9 +34,7 @@ class Recommender(ABC):
 
     def fit(self, X: csr_matrix) -> "Recommender":
         """Learn from the histories X; returns self. Raises DataError if X is empty or not 0/1."""
-        X = histories(X)
-        if X.nnz == 0:
-            raise DataError(f"{self.name} cannot learn from an empty matrix {X.shape}")
+        X = self._checked(X)
         self._fit(X)
         self.n_items = X.shape[1]
         return self
@@ -57,6 +55,12 @@ class Recommender(ABC):
     ) -> tuple[np.ndarray, np.ndarray]:
         """The `n` best items a user: (indices, scores), each users × n; −1 where none is left."""
         return recommend_in_batches(self.score, X, n, exclude_seen)
+
+    def _checked(self, X: csr_matrix) -> csr_matrix:
+        X = histories(X)
+        if X.nnz == 0:
+            raise DataError(f"{self.name} cannot learn from an empty matrix {X.shape}")
+        return X
 
     @property
     @abstractmethod

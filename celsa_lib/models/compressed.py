@@ -1,12 +1,15 @@
 """Compressed ELSA: sparse rows learned during training (Section 2)."""
 
+from collections.abc import Iterable
+
 from scipy.sparse import csr_matrix
 
 from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.errors import ConfigError
 from celsa_lib.models.base import EmbeddingRecommender
 from celsa_lib.models.elsa import training_options
 from celsa_lib.models.schedules import make_schedule
-from celsa_lib.training import train_embeddings
+from celsa_lib.training import train_embeddings, train_paths
 
 
 class CompressedELSA(EmbeddingRecommender):
@@ -35,5 +38,25 @@ class CompressedELSA(EmbeddingRecommender):
         self.options = training_options(options)
 
     def _fit(self, X: csr_matrix) -> None:
-        A, self.history = train_embeddings(X, self.width, self.stages, self.restart, self.options)
-        self._embeddings = ItemEmbeddings(csr_matrix(A.numpy()))
+        stages = self.stages
+        A, self.history = train_embeddings(X, self.width, stages, self.restart, self.options)
+        self._embeddings = ItemEmbeddings(A)
+
+    @classmethod
+    def fit_budgets(cls, X: csr_matrix, budgets: Iterable[int], **parameters):
+        """A fitted model for each nnz of `budgets`, by nnz: what separate fits give, bit for bit.
+
+        `parameters` are those of the class but `nnz`. Stages that the schedules have in common
+        are trained once: all of an exponential or step-wise path down to the smallest budget.
+        Raises CelsaError as the class and `fit` do.
+        """
+        models = {nnz: cls(nnz=nnz, **parameters) for nnz in budgets}
+        if not models:
+            raise ConfigError("budgets is empty; name at least one number of nonzeros a row")
+        first = next(iter(models.values()))
+        X = first._checked(X)
+        paths = [model.stages for model in models.values()]
+        trained = train_paths(X, first.width, paths, first.restart, first.options)
+        for model, (A, model.history) in zip(models.values(), trained, strict=True):
+            model._embeddings, model.n_items = ItemEmbeddings(A), X.shape[1]
+        return models

@@ -27,7 +27,7 @@ class ELSA(EmbeddingRecommender):
     def _fit(self, X: csr_matrix) -> None:
         stages = make_schedule("constant", self.width, self.width, self.epochs)
         A, self.history = train_embeddings(X, self.width, stages, False, self.options)
-        self._embeddings = ItemEmbeddings(csr_matrix(A.numpy()))
+        self._embeddings = ItemEmbeddings(A)
 
 
 def training_options(options: dict) -> TrainingOptions:

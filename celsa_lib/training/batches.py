@@ -10,40 +10,70 @@ from scipy.sparse import csr_matrix
 
 @dataclass(frozen=True)
 class UserBatch:
-    """The histories of `size` users, concatenated.
+    """The histories of `size` users, concatenated, and the items their scores are compared on.
 
     items: (interactions,) int64 item indices; rows: (interactions,) int64 position of the user in
-    the batch; offsets: (size,) int64 start of each user's items; lengths: (size,) float32.
+    the batch; offsets: (size + 1,) int64 where each user's items start and the last ones end;
+    lengths: (size,) float32; outputs: (outputs,) int64 items that are scored, all those seen among
+    them; positions: (interactions,) int64 place of each of `items` in `outputs`.
     """
 
     items: torch.Tensor
     rows: torch.Tensor
     offsets: torch.Tensor
     lengths: torch.Tensor
+    outputs: torch.Tensor
+    positions: torch.Tensor
 
     @property
     def size(self) -> int:
         """Number of users in the batch."""
-        return len(self.offsets)
+        return len(self.lengths)
 
 
-def user_batch(X: csr_matrix, users: np.ndarray, device: torch.device) -> UserBatch:
-    """The batch of the rows `users` of X (users × items, CSR)."""
-    rows = X[users]
-    lengths = np.diff(rows.indptr)
-    to = lambda array, dtype: torch.from_numpy(array.astype(dtype)).to(device)  # noqa: E731
+def user_batch(
+    X: csr_matrix, users: np.ndarray, device: torch.device, outputs: np.ndarray | None = None
+) -> UserBatch:
+    """The batch of the rows `users` of X (users × items, CSR), scored on `outputs` (all items)."""
+    histories = X[users]
+    lengths = np.diff(histories.indptr)
+    items, positions = histories.indices, histories.indices
+    if outputs is None:
+        outputs = np.arange(X.shape[1])
+    else:
+        place = np.zeros(X.shape[1], dtype=np.int64)
+        place[outputs] = np.arange(len(outputs))
+        positions = place[items]
+    to = lambda array, dtype=np.int64: torch.from_numpy(array.astype(dtype)).to(device)  # noqa: E731
     return UserBatch(
-        items=to(rows.indices, np.int64),
-        rows=to(np.repeat(np.arange(len(users)), lengths), np.int64),
-        offsets=to(rows.indptr[:-1], np.int64),
+        items=to(items),
+        rows=to(np.repeat(np.arange(len(users)), lengths)),
+        offsets=to(histories.indptr),
         lengths=to(lengths, np.float32),
+        outputs=to(outputs),
+        positions=to(positions),
     )
 
 
 def shuffled_batches(
-    X: csr_matrix, batch_size: int, rng: np.random.Generator, device: torch.device
+    X: csr_matrix,
+    batch_size: int,
+    rng: np.random.Generator,
+    device: torch.device,
+    max_outputs: int | None = None,
 ) -> Iterator[UserBatch]:
     """One epoch: every user with a history once, in an order drawn from `rng`."""
     users = rng.permutation(np.flatnonzero(np.diff(X.indptr)))
     for start in range(0, len(users), batch_size):
-        yield user_batch(X, users[start : start + batch_size], device)
+        part = users[start : start + batch_size]
+        yield user_batch(X, part, device, _sampled_outputs(X, part, max_outputs, rng))
+
+
+def _sampled_outputs(X: csr_matrix, users: np.ndarray, max_outputs: int | None, rng):
+    """The items the batch has seen, filled up with others to `max_outputs`; None means all."""
+    if max_outputs is None or max_outputs >= X.shape[1]:
+        return None
+    seen = np.unique(X[users].indices)
+    unseen = np.setdiff1d(np.arange(X.shape[1]), seen, assume_unique=True)
+    others = rng.choice(unseen, max(0, max_outputs - len(seen)), replace=False)
+    return np.sort(np.concatenate([seen, others]))

@@ -1,111 +1,271 @@
-"""The one training loop: stages of epochs of batches, with a prune before each stage."""
+"""The one training loop: nodes of a plan, epochs of batches, a prune before each stage."""
 
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from celsa_lib.errors import TrainingError, check_count, check_positive
+from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.errors import TrainingError
+from celsa_lib.training import checkpoint
 from celsa_lib.training.batches import shuffled_batches
+from celsa_lib.training.checkpoint import Progress
 from celsa_lib.training.device import resolve_device
-from celsa_lib.training.objective import reconstruction_loss, top_k_mask, unit_rows
-
-
-@dataclass(frozen=True)
-class Stage:
-    """`epochs` epochs with `nnz` nonzeros a row; `moving`: the support is chosen anew each step."""
-
-    nnz: int
-    epochs: int
-    moving: bool = False
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """What the loop needs besides the data and the stages; validated on construction.
-
-    epsilon is NAdam's ε. The loss is a mean over users × items, so gradients are about 1e-7 and ε
-    damps them: it is part of the method (Keras' default 1e-7, not torch's 1e-8).
-    """
-
-    batch_size: int = 1024
-    learning_rate: float = 0.1
-    epsilon: float = 1e-7
-    seed: int = 0
-    device: str = "auto"
-    relu_cap: float | None = None
-    progress: bool = True
-
-    def __post_init__(self):
-        check_count(batch_size=self.batch_size)
-        check_count(0, seed=self.seed)
-        check_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
-        if self.relu_cap is not None:
-            check_positive(relu_cap=self.relu_cap)
-
-
-def initial_embeddings(n_items: int, width: int, seed: int) -> torch.Tensor:
-    """Xavier-uniform start, items × width; drawn on the CPU so that every device starts alike."""
-    bound = (6.0 / (n_items + width)) ** 0.5
-    generator = torch.Generator().manual_seed(seed)
-    return torch.empty(n_items, width).uniform_(-bound, bound, generator=generator)
+from celsa_lib.training.gradients import AutogradGradient, DenseGradient, SparseGradient
+from celsa_lib.training.kernels import unit_backward
+from celsa_lib.training.nadam import Nadam
+from celsa_lib.training.objective import top_k_columns, unit_rows
+from celsa_lib.training.options import Stage, TrainingOptions
+from celsa_lib.training.plan import make_plan
+from celsa_lib.training.rows import Rows, full_rows, initial_embeddings
 
 
 def train_embeddings(
     X: csr_matrix, width: int, stages: list[Stage], restart: bool, options: TrainingOptions
-) -> tuple[torch.Tensor, list[dict]]:
-    """Train A on X (users × items) through `stages`: (unit sparse rows on the CPU, history).
+) -> tuple[csr_matrix, list[dict]]:
+    """`train_paths` for a single list of stages: (unit sparse rows, history)."""
+    return train_paths(X, width, [stages], restart, options)[0]
+
+
+def train_paths(
+    X: csr_matrix,
+    width: int,
+    paths: list[list[Stage]],
+    restart: bool,
+    options: TrainingOptions,
+) -> list[tuple[csr_matrix, list[dict]]]:
+    """Train A on X (users × items) through each list of stages: (unit rows, history) of each.
 
     Before a stage the `nnz` largest |values| of each row survive; with `restart` they go back to
-    their initial values (Section 3). Pruned entries get no gradient, so they stay zero. The history
-    has one entry an epoch: nnz, mean loss, active (latents used by at least one item).
-    Raises TrainingError if the loss is not finite.
+    their initial values (Section 3). Pruned entries get no gradient, so they stay zero. Stages
+    that paths have in common are trained once; the result is, bit for bit, that of separate runs.
+    The history has one entry an epoch: nnz, mean loss, active (latents used by at least one item),
+    and `validation` where asked. Raises TrainingError if the loss is not finite, StorageError for
+    a checkpoint of another run.
     """
-    device = resolve_device(options.device)
-    rng = np.random.default_rng(options.seed)
-    initial = initial_embeddings(X.shape[1], width, options.seed).to(device)
-    A = initial.clone()
-    history: list[dict] = []
-    total = sum(stage.epochs for stage in stages)
-    with tqdm(total=total, unit="epoch", disable=not options.progress, leave=False) as bar:
-        for stage in stages:
-            mask = None if stage.moving else top_k_mask(A, stage.nnz)
-            if mask is not None:
-                A = (initial if restart else A) * mask  # a new tensor: initial stays as it was
-            A = A.requires_grad_()
-            optimizer = torch.optim.NAdam([A], lr=options.learning_rate, eps=options.epsilon)
-            for _ in range(stage.epochs):
-                loss = _epoch(X, A, mask, stage.nnz, optimizer, rng, options)
-                if not np.isfinite(loss):
-                    raise TrainingError(
-                        f"the loss became {loss} at nnz {stage.nnz}, epoch {len(history) + 1} of "
-                        f"{total}; lower learning_rate (now {options.learning_rate})"
-                    )
-                active = int(_sparse(A.detach(), mask, stage.nnz).any(dim=0).sum())
-                history.append({"nnz": stage.nnz, "loss": loss, "active": active})
-                bar.set_postfix(nnz=stage.nnz, loss=f"{loss:.3g}")
-                bar.update()
-            A = A.detach()
-    last = stages[-1]
-    return unit_rows(_sparse(A, mask, last.nnz)).cpu(), history
+    return _Run(X, width, paths, restart, options).finish()
 
 
-def _sparse(A: torch.Tensor, mask: torch.Tensor | None, nnz: int) -> torch.Tensor:
-    """A with its support applied: the stage's fixed `mask`, or its present top `nnz`."""
-    if A.shape[1] == nnz:
-        return A
-    return A * (top_k_mask(A.detach(), nnz) if mask is None else mask)
+class _Run:
+    """One call of `train_paths`: what stays the same, and where it stands."""
+
+    def __init__(self, X, width, paths, restart, options):
+        self.X, self.width, self.options = X, width, options
+        self.device = resolve_device(options.device)
+        self.plan = make_plan(paths)
+        start = initial_embeddings(X.shape[1], width, options.seed).to(self.device)
+        self.initial = start if restart else None
+        self.at_end: dict[int, Rows] = {-1: full_rows(start)}
+        self.finished: dict[int, csr_matrix] = {}
+        self.progress = Progress(histories=[[] for _ in self.plan.nodes])
+        self.mark = ""
+        if options.checkpoint is not None:
+            self.mark = checkpoint.fingerprint(X, width, paths, restart, options)
+            stored = checkpoint.load(options.checkpoint, self.mark)
+            if stored is not None:
+                self.progress = stored
+                self.at_end, self.finished = self._unpack(stored.arrays)
+
+    def finish(self) -> list[tuple[csr_matrix, list[dict]]]:
+        """Train what is left; the result of each path."""
+        done = self.progress
+        with tqdm(
+            total=sum(self._cost(node.stage) * node.stage.epochs for node in self.plan.nodes),
+            disable=not self.options.progress,
+            leave=False,
+            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
+        ) as bar:
+            for node, history in zip(self.plan.nodes, done.histories, strict=True):
+                bar.update(self._cost(node.stage) * len(history))
+            while done.node < len(self.plan.nodes):
+                self._train_node(bar)
+        if self.options.checkpoint is not None:
+            Path(self.options.checkpoint).unlink(missing_ok=True)
+        return [(self.finished[end], self._history(end)) for end in self.plan.ends]
+
+    def _train_node(self, bar: tqdm) -> None:
+        """The epochs of the present node that are left; then on to the next node."""
+        done = self.progress
+        node = self.plan.nodes[done.node]
+        rows, optimiser = self._start(node)
+        trainer = _StageTrainer(rows, optimiser, node.stage, self.X.shape[1], self.options)
+        for epoch in range(done.epochs, node.stage.epochs):
+            number = node.epoch + epoch
+            loss = trainer.epoch(self.X, np.random.default_rng([self.options.seed, number]))
+            self._record(trainer, loss, number)
+            done.epochs = epoch + 1
+            bar.set_postfix({k: f"{v:.4g}" for k, v in done.histories[done.node][-1].items()})
+            bar.update(self._cost(node.stage))
+            if done.epochs < node.stage.epochs:
+                self._save(rows, optimiser)
+        self._leave_node(trainer)
+
+    def _record(self, trainer: "_StageTrainer", loss: float, number: int) -> None:
+        """Add epoch `number` to the history. Raises TrainingError if `loss` is not finite."""
+        nnz, result = trainer.stage.nnz, trainer.result()
+        if not np.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {loss} at nnz {nnz}, epoch {number + 1}; lower learning_rate "
+                f"(now {self.options.learning_rate})"
+            )
+        entry = {"nnz": nnz, "loss": loss, "active": result.active()}
+        if self.options.validate is not None:
+            entry["validation"] = float(self.options.validate(ItemEmbeddings(result.to_csr())))
+        self.progress.histories[self.progress.node].append(entry)
+
+    def _start(self, node) -> tuple[Rows, Nadam]:
+        """Rows and optimiser of a node: as stored, or pruned from where its parent ended."""
+        done = self.progress
+        if done.epochs:
+            rows = self._rows(done.arrays, "now")
+            m, v = (torch.from_numpy(done.arrays[name]).to(self.device) for name in ("m", "v"))
+            return rows, Nadam(m, v, **done.optimiser)
+        before = self.at_end[node.parent]
+        if node.stage.moving or node.stage.nnz == before.nnz:
+            rows = Rows(before.values.clone(), before.cols, self.width)
+        else:
+            rows = before.prune(node.stage.nnz)
+        if self.initial is not None and not node.stage.moving:
+            rows.values = self.initial.gather(1, rows.cols.long())
+        return rows, Nadam.start(rows.values)
+
+    def _leave_node(self, trainer: "_StageTrainer") -> None:
+        """Keep what later nodes start from and the paths that end here; drop what no one needs."""
+        done, result = self.progress, trainer.result()
+        if done.node in self.plan.ends:
+            self.finished[done.node] = result.to_csr()
+        needed = self.plan.needed_after(done.node)
+        if done.node in needed:
+            self.at_end[done.node] = result
+        self.at_end = {n: rows for n, rows in self.at_end.items() if n in needed | {-1}}
+        done.node, done.epochs, done.arrays = done.node + 1, 0, {}
+        if done.node < len(self.plan.nodes):
+            self._save()
+
+    def _save(self, rows: Rows | None = None, optimiser: Nadam | None = None) -> None:
+        """Write the checkpoint: a stage under way with `rows` and `optimiser`, or between two."""
+        if self.options.checkpoint is None:
+            return
+        done = self.progress
+        arrays = {}
+        for n, ended in self.at_end.items():
+            if n >= 0:
+                arrays |= _packed(f"end {n}", ended)
+        for n, matrix in self.finished.items():
+            arrays |= {f"done {n} {part}": getattr(matrix, part) for part in CSR_PARTS}
+        done.optimiser = {}
+        if rows is not None:
+            arrays |= _packed("now", rows) | {"m": _array(optimiser.m), "v": _array(optimiser.v)}
+            done.optimiser = {"steps": optimiser.steps, "product": optimiser.product}
+        now = Progress(done.node, done.epochs, done.histories, done.optimiser, arrays)
+        checkpoint.save(self.options.checkpoint, self.mark, now)
+
+    def _unpack(self, arrays: dict) -> tuple[dict[int, Rows], dict[int, csr_matrix]]:
+        """(at_end, finished) out of a checkpoint's arrays."""
+        numbers = {tuple(name.split()[:2]) for name in arrays if name[:4] in ("end ", "done")}
+        ends = {int(n): self._rows(arrays, f"end {n}") for kind, n in numbers if kind == "end"}
+        shape = self.X.shape[1], self.width
+        finished = {
+            int(n): csr_matrix(tuple(arrays[f"done {n} {part}"] for part in CSR_PARTS), shape=shape)
+            for kind, n in numbers
+            if kind == "done"
+        }
+        return {-1: self.at_end[-1]} | ends, finished
+
+    def _rows(self, arrays: dict, name: str) -> Rows:
+        values = torch.from_numpy(arrays[f"{name} values"]).to(self.device)
+        if f"{name} cols" not in arrays:
+            return Rows(values, self.at_end[-1].cols, self.width)
+        return Rows(values, torch.from_numpy(arrays[f"{name} cols"]).to(self.device), self.width)
+
+    def _history(self, end: int) -> list[dict]:
+        return [entry for n in self.plan.path(end) for entry in self.progress.histories[n]]
+
+    def _cost(self, stage: Stage) -> float:
+        """An epoch's share of the work: nonzeros a row, no more than dense products cost."""
+        return min(stage.nnz, self.options.dense_above * self.width) + 8
 
 
-def _epoch(X, A, mask, nnz, optimizer, rng, options: TrainingOptions) -> float:
-    """One pass over the users; the mean loss of its batches."""
-    losses = []
-    for batch in shuffled_batches(X, options.batch_size, rng, A.device):
-        optimizer.zero_grad(set_to_none=True)
-        loss = reconstruction_loss(unit_rows(_sparse(A, mask, nnz)), batch, options.relu_cap)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-    return float(torch.stack(losses).mean())
+CSR_PARTS = ("data", "indices", "indptr")
+
+
+def _packed(name: str, rows: Rows) -> dict[str, np.ndarray]:
+    """Arrays of a checkpoint; the columns of full rows need not be stored."""
+    packed = {f"{name} values": _array(rows.values)}
+    if rows.nnz < rows.width:
+        packed[f"{name} cols"] = _array(rows.cols)
+    return packed
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.cpu().numpy()
+
+
+class _StageTrainer:
+    """One stage: steps that change `rows` and `optimiser` in place."""
+
+    def __init__(self, rows: Rows, optimiser: Nadam, stage: Stage, n_items: int, options):
+        self.rows, self.optimiser, self.stage, self.options = rows, optimiser, stage, options
+        n_outputs = min(n_items, options.max_outputs or n_items)
+        self.gradient = make_gradient(self.result(), n_outputs, options)
+
+    def result(self) -> Rows:
+        """The rows with the stage's support: fixed, or their present top `nnz`."""
+        return self.rows.prune(self.stage.nnz) if self.stage.moving else self.rows
+
+    def epoch(self, X: csr_matrix, rng: np.random.Generator) -> float:
+        """One pass over the users of X; the mean loss of its batches."""
+        options, losses = self.options, []
+        step = self._moving_step if self.stage.moving else self._step
+        for batch in shuffled_batches(
+            X, options.batch_size, rng, self.rows.values.device, options.max_outputs
+        ):
+            losses.append(step(batch))
+        return float(np.mean(losses))
+
+    def _step(self, batch) -> float:
+        values = self.rows.values
+        loss, gradient = self.gradient(unit_rows(values), batch)
+        _through_unit_rows(values, gradient)
+        self._update(gradient)
+        return loss
+
+    def _moving_step(self, batch) -> float:
+        """Constant pruning: the top `nnz` of all values, chosen anew; the rest get no gradient."""
+        values = self.rows.values
+        cols = top_k_columns(values, self.stage.nnz)
+        kept = values.gather(1, cols)
+        self.gradient.set_columns(cols.int())
+        loss, gradient = self.gradient(unit_rows(kept), batch)
+        _through_unit_rows(kept, gradient)
+        self._update(torch.zeros_like(values).scatter_(1, cols, gradient))
+        return loss
+
+    def _update(self, gradient: torch.Tensor) -> None:
+        options = self.options
+        self.optimiser.step(self.rows.values, gradient, options.learning_rate, options.epsilon)
+
+
+def make_gradient(rows: Rows, n_outputs: int, options: TrainingOptions):
+    """The engine of a stage, by `options.engine` and the density of the rows."""
+    engine, density = options.engine, rows.nnz / rows.width
+    if engine == "auto":
+        on_cpu = rows.values.device.type == "cpu"
+        engine = "sparse" if on_cpu and density <= options.dense_above else "dense"
+    if engine == "sparse":
+        return SparseGradient(rows.cols, rows.width, n_outputs, options.relu_cap)
+    if engine == "dense":
+        return DenseGradient(rows.cols, rows.width, options.relu_cap, options.bfloat16)
+    return AutogradGradient(rows.cols, rows.width, options.relu_cap)
+
+
+def _through_unit_rows(values: torch.Tensor, gradient: torch.Tensor) -> None:
+    """Turn the gradient of the unit rows into that of `values`, in place."""
+    if values.device.type == "cpu":
+        unit_backward(values.numpy(), gradient.numpy())
+        return
+    norm = values.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    along = (values * gradient).sum(dim=1, keepdim=True) / norm**2
+    gradient.addcmul_(values, along, value=-1).div_(norm)

@@ -13,12 +13,17 @@ def unit_rows(A: torch.Tensor) -> torch.Tensor:
     return functional.normalize(A, dim=1, eps=TINY)
 
 
-def top_k_mask(A: torch.Tensor, nnz: int) -> torch.Tensor:
-    """mask(A, k) of Section 2: boolean, true at the `nnz` largest |values| of each row.
+def top_k_columns(A: torch.Tensor, nnz: int) -> torch.Tensor:
+    """Columns of the `nnz` largest |values| of each row of A, ascending: items × nnz, int64.
 
-    Exactly `nnz` entries a row are kept, also where values tie.
+    Exactly `nnz` columns a row, also where values tie.
     """
-    kept = torch.topk(A.abs(), nnz, dim=1, sorted=False).indices
+    return torch.topk(A.abs(), nnz, dim=1, sorted=False).indices.sort(dim=1).values
+
+
+def top_k_mask(A: torch.Tensor, nnz: int) -> torch.Tensor:
+    """mask(A, k) of Section 2: boolean, true at the `nnz` largest |values| of each row."""
+    kept = top_k_columns(A, nnz)
     return torch.zeros_like(A, dtype=torch.bool).scatter_(1, kept, True)
 
 
@@ -28,17 +33,17 @@ def sparsify_rows(A: torch.Tensor, nnz: int) -> torch.Tensor:
 
 
 def predict(A: torch.Tensor, batch: UserBatch) -> torch.Tensor:
-    """x·A·Aᵀ − x for a batch of users: (users, items), equation (1); A has unit rows."""
-    encoded = functional.embedding_bag(batch.items, A, batch.offsets, mode="sum")
-    scores = encoded @ A.T
+    """x·A·Aᵀ − x for a batch of users: (users, outputs), equation (1); A has unit rows."""
+    encoded = functional.embedding_bag(batch.items, A, batch.offsets[:-1], mode="sum")
+    scores = encoded @ A[batch.outputs].T
     seen = torch.full_like(batch.items, -1.0, dtype=scores.dtype)
-    return scores.index_put_((batch.rows, batch.items), seen, accumulate=True)
+    return scores.index_put_((batch.rows, batch.positions), seen, accumulate=True)
 
 
 def reconstruction_loss(
     A: torch.Tensor, batch: UserBatch, relu_cap: float | None = None
 ) -> torch.Tensor:
-    """Mean over users × items of (x/‖x‖ − p/‖p‖)², with p = ReLU(x·A·Aᵀ − x).
+    """Mean over users × outputs of (x/‖x‖ − p/‖p‖)², with p = ReLU(x·A·Aᵀ − x).
 
     Expanded as ‖x̂‖² + ‖p̂‖² − 2 x̂·p̂, so that the target x is never made dense. `relu_cap` bounds
     p from above (the released code trains its sparse model with 6).
@@ -47,8 +52,8 @@ def reconstruction_loss(
     if relu_cap is not None:
         prediction = prediction.clamp(max=relu_cap)
     norm = prediction.norm(dim=1)
-    at_seen = prediction[batch.rows, batch.items]
+    at_seen = prediction[batch.rows, batch.positions]
     overlap = torch.zeros_like(norm).index_add(0, batch.rows, at_seen)
     cosine = overlap / (norm.clamp_min(TINY) * batch.lengths.sqrt())
     per_user = 1.0 + (norm > 0) - 2.0 * cosine
-    return per_user.sum() / (batch.size * A.shape[0])
+    return per_user.sum() / (batch.size * len(batch.outputs))

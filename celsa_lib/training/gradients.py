@@ -1,0 +1,128 @@
+"""Three ways to the same gradient of equation (1): k-sparse kernels, dense products, autograd.
+
+Each is called with the unit rows (items × nnz) and a batch, and returns the mean loss and the
+gradient of those rows, which the next call overwrites.
+"""
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from celsa_lib.training.batches import UserBatch
+from celsa_lib.training.kernels import sparse_step, workspace
+from celsa_lib.training.objective import TINY, reconstruction_loss
+
+
+class SparseGradient:
+    """Products over the nonzeros alone, in compiled loops on the CPU; time grows with nnz."""
+
+    def __init__(self, cols: torch.Tensor, width: int, n_outputs: int, cap: float | None):
+        """`cols`: items × nnz, int32, on the CPU; `n_outputs`: most outputs a batch can have."""
+        self.set_columns(cols)
+        self.cap = np.float32(np.inf if cap is None else cap)
+        self.work = workspace(*cols.shape, width, n_outputs)
+
+    def set_columns(self, cols: torch.Tensor) -> None:
+        """Move the support (constant pruning does, at every step)."""
+        self.cols = cols.numpy()
+
+    def __call__(self, unit: torch.Tensor, batch: UserBatch) -> tuple[float, torch.Tensor]:
+        """(loss, gradient of `unit`)."""
+        if len(batch.outputs) > self.work[2].shape[1]:  # a batch that has seen more than the limit
+            self.work = workspace(*self.cols.shape, self.work[0].shape[1], len(batch.outputs))
+        sparse = [t.numpy() for t in (batch.offsets, batch.items, batch.positions, batch.outputs)]
+        losses = sparse_step(*sparse, unit.numpy(), self.cols, self.cap, *self.work)
+        loss = losses.sum() / (batch.size * len(batch.outputs))
+        return loss, torch.from_numpy(self.work[-1][0])
+
+
+class DenseGradient:
+    """Three dense products with the rows written out, items × width; on any device."""
+
+    def __init__(self, cols: torch.Tensor, width: int, cap: float | None, bfloat16: bool = False):
+        """`bfloat16`: round the factors of the products to bfloat16, sums in float32."""
+        self.width, self.cap, self.bfloat16 = width, cap, bfloat16
+        self.set_columns(cols)
+
+    def set_columns(self, cols: torch.Tensor) -> None:
+        """Move the support (constant pruning does, at every step)."""
+        self.cols = None if cols.shape[1] == self.width else cols.long()
+
+    def __call__(self, unit: torch.Tensor, batch: UserBatch) -> tuple[float, torch.Tensor]:
+        """(loss, gradient of `unit`)."""
+        A = write_out(unit, self.cols, self.width)
+        everything = len(batch.outputs) == len(A)
+        scored = A if everything else A[batch.outputs]
+        E = functional.embedding_bag(batch.items, A, batch.offsets[:-1], mode="sum")
+        P = self._product(E, scored.T)
+        P[batch.rows, batch.positions] -= 1.0
+        P.clamp_(min=0.0, max=self.cap)
+        alpha, losses = _loss_and_target(P, batch, self.cap)
+        E.mul_(alpha[:, None])
+        D = self._product(P, scored).mul_(alpha[:, None])
+        G = _scatter_to_items(D, batch, len(A))
+        if everything:
+            G += self._product(P.T, E)
+        else:
+            G.index_add_(0, batch.outputs, self._product(P.T, E))
+        loss = float(losses.double().sum()) / (batch.size * len(batch.outputs))
+        return loss, G if self.cols is None else G.gather(1, self.cols)
+
+    def _product(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        if not self.bfloat16:
+            return left @ right
+        return (left.bfloat16() @ right.bfloat16()).float()
+
+
+class AutogradGradient:
+    """The formula as it is written, differentiated by torch: the reference, slow."""
+
+    def __init__(self, cols: torch.Tensor, width: int, cap: float | None):
+        """As for DenseGradient."""
+        self.width, self.cap = width, cap
+        self.set_columns(cols)
+
+    def set_columns(self, cols: torch.Tensor) -> None:
+        """Move the support (constant pruning does, at every step)."""
+        self.cols = None if cols.shape[1] == self.width else cols.long()
+
+    def __call__(self, unit: torch.Tensor, batch: UserBatch) -> tuple[float, torch.Tensor]:
+        """(loss, gradient of `unit`)."""
+        unit = unit.detach().requires_grad_()
+        loss = reconstruction_loss(write_out(unit, self.cols, self.width), batch, self.cap)
+        return float(loss.detach()), torch.autograd.grad(loss, unit)[0]
+
+
+def write_out(values: torch.Tensor, cols: torch.Tensor | None, width: int) -> torch.Tensor:
+    """Rows of `values` at `cols` (items × nnz, int64) as items × width; None: they are full."""
+    if cols is None:
+        return values
+    return torch.zeros(len(values), width, device=values.device).scatter(1, cols, values)
+
+
+def _loss_and_target(P: torch.Tensor, batch: UserBatch, cap: float | None):
+    """(alpha, losses) of each user; P becomes what its gradient is `alpha` times of, in place.
+
+    With o = Σ_seen p: loss 2 − 2·o/(‖p‖‖x‖), gradient 2·o/(‖p‖³‖x‖)·(p − x·‖p‖²/o).
+    """
+    norm = torch.linalg.vector_norm(P, dim=1)
+    seen = batch.rows, batch.positions
+    p = P[seen]
+    overlap = torch.zeros_like(norm).index_add_(0, batch.rows, p)
+    scaled = norm.clamp_min(TINY) * batch.lengths.sqrt()
+    losses = 1.0 + (norm > 0) - 2.0 * overlap / scaled
+    alpha = 2.0 * overlap / (scaled * norm.clamp_min(TINY) ** 2) / P.numel()
+    target = norm**2 / overlap.clamp_min(TINY)
+    moving = (p > 0) if cap is None else (p > 0) & (p < cap)
+    P[seen] = torch.where(moving, p - target[batch.rows], p)
+    if cap is not None:
+        P.masked_fill_(P.ge(cap), 0.0)
+    return alpha, losses
+
+
+def _scatter_to_items(D: torch.Tensor, batch: UserBatch, n_items: int) -> torch.Tensor:
+    """Xᵀ·D (items × width): the users' gradients summed over those who have seen an item."""
+    order = torch.argsort(batch.items, stable=True)
+    ends = torch.bincount(batch.items, minlength=n_items).cumsum(0)
+    starts = torch.cat([ends.new_zeros(1), ends[:-1]])
+    return functional.embedding_bag(batch.rows[order], D, starts, mode="sum")

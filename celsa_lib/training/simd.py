@@ -1,0 +1,121 @@
+"""Short vectors inside compiled loops: a row of a (rows × LANES) float32 array as one value.
+
+LLVM turns them into whatever the processor has (AVX, AVX-512, NEON). Plain loops over such rows
+are not vectorised well: the compiler has to assume that two rows may overlap.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+LANES = 32  # users handled together: a row is two cache lines, four AVX registers
+_FLOAT = ir.FloatType()
+_LANES = ir.VectorType(_FLOAT, LANES)
+
+
+class _Vector(types.Type):
+    def __init__(self):
+        super().__init__(name=f"float32x{LANES}")
+
+
+_vector = _Vector()
+
+
+@register_model(_Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, kind):
+        super().__init__(manager, kind, _LANES)
+
+
+def _row_pointer(context, builder, signature, args):
+    """Address of row args[1] of the C-contiguous array args[0]."""
+    data = context.make_array(signature.args[0])(context, builder, args[0]).data
+    row = context.cast(builder, args[1], signature.args[1], types.intp)
+    start = builder.mul(row, ir.Constant(row.type, LANES))
+    return builder.bitcast(builder.gep(data, [start]), _LANES.as_pointer())
+
+
+def _call(builder, name, result, args, **keywords):
+    kind = ir.FunctionType(result, [arg.type for arg in args])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f32")
+    return builder.call(function, args, **keywords)
+
+
+@intrinsic
+def load(typingctx, array, row):
+    """array[row] as a vector."""
+
+    def build(context, builder, signature, args):
+        return builder.load(_row_pointer(context, builder, signature, args), align=4)
+
+    return _vector(array, row), build
+
+
+@intrinsic
+def store(typingctx, array, row, value):
+    """array[row] = value."""
+
+    def build(context, builder, signature, args):
+        builder.store(args[2], _row_pointer(context, builder, signature, args), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, row, _vector), build
+
+
+@intrinsic
+def splat(typingctx, number):
+    """A vector of LANES times the same float32."""
+
+    def build(context, builder, signature, args):
+        first = ir.Constant(ir.IntType(32), 0)
+        anything = ir.Constant(_LANES, ir.Undefined)
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
+        single = builder.insert_element(anything, args[0], first)
+        return builder.shuffle_vector(single, anything, everywhere)
+
+    return _vector(types.float32), build
+
+
+@intrinsic
+def multiply_add(typingctx, a, b, c):
+    """a·b + c, lane by lane."""
+
+    def build(context, builder, signature, args):
+        return _call(builder, "fma", _LANES, args)
+
+    return _vector(_vector, _vector, _vector), build
+
+
+@intrinsic
+def dot(typingctx, a, b):
+    """Σ a·b over the lanes."""
+
+    def build(context, builder, signature, args):
+        zero = ir.Constant(_FLOAT, 0.0)
+        terms = [zero, builder.fmul(*args)]
+        return _call(builder, "vector.reduce.fadd", _FLOAT, terms, fastmath=("reassoc",))
+
+    return types.float32(_vector, _vector), build
+
+
+@intrinsic
+def clip(typingctx, a, low, high):
+    """a within [low, high], lane by lane; NaN stays NaN."""
+
+    def build(context, builder, signature, args):
+        a, low, high = args
+        a = builder.select(builder.fcmp_ordered("<", a, low), low, a)
+        return builder.select(builder.fcmp_ordered(">", a, high), high, a)
+
+    return _vector(_vector, _vector, _vector), build
+
+
+@intrinsic
+def below(typingctx, a, high):
+    """a where it is below `high`, 0 elsewhere."""
+
+    def build(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered("<", *args), args[0], ir.Constant(_LANES, None))
+
+    return _vector(_vector, _vector), build
