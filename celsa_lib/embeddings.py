@@ -1,6 +1,7 @@
 """ItemEmbeddings: the one object handed from training to retrieval, segments and reports."""
 
 import json
+from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -9,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import DataError, StorageError, check_count
 from celsa_lib.files import write_whole
-from celsa_lib.retrieval import exclude_seen, top_n
+from celsa_lib.retrieval import SparseIndex, exclude_seen, top_n
 
 FORMAT = "celsa-item-embeddings"
 VERSION = 1
@@ -75,8 +76,19 @@ class ItemEmbeddings:
     def recommend(
         self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best items a user: (indices, scores), each users × n; −1 where none is left."""
-        return recommend_in_batches(self.score, X, n, exclude_seen)
+        """The `n` best items a user: (indices, scores), each users × n; −1 where none is left.
+
+        Sparse rows are never written out, and no user's scores are kept but the best.
+        """
+        if self.is_dense:
+            return recommend_in_batches(self.score, X, n, exclude_seen)
+        check_count(n=n)
+        self._check_columns(X)
+        return self._index.recommend(csr_matrix(X), n, exclude_seen)
+
+    @cached_property
+    def _index(self) -> SparseIndex:
+        return SparseIndex(self.matrix)
 
     def save(self, path: str | Path) -> Path:
         """Write one .npz (no pickle), whole or not at all. Raises StorageError."""

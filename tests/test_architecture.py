@@ -13,6 +13,7 @@ PACKAGE = Path(cl.__file__).parent
 LAYERS = [
     "errors",
     "files",
+    "simd",
     "data",
     "split",
     "retrieval",

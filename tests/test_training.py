@@ -10,13 +10,14 @@ import celsa_lib as cl
 from celsa_lib.training import (
     Stage,
     TrainingOptions,
+    initial_embeddings,
     sparsify_rows,
     top_k_mask,
     train_embeddings,
     unit_rows,
 )
 from celsa_lib.training.batches import shuffled_batches, user_batch
-from celsa_lib.training.loop import initial_embeddings
+from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.objective import predict, reconstruction_loss
 
 CPU = torch.device("cpu")
@@ -72,28 +73,33 @@ def test_an_epoch_sees_every_user_once(histories):
     assert sum(len(batch.items) for batch in batches) == histories.nnz
 
 
+def dense(trained) -> torch.Tensor:
+    return torch.from_numpy(trained[0].toarray())
+
+
 def test_restart_returns_survivors_to_their_start(histories):
     """With no step after the last prune, the rows are the initial values of the survivors."""
     options = TrainingOptions(batch_size=64, progress=False, seed=5)
     stages = [Stage(16, 2), Stage(4, 0)]
     initial = initial_embeddings(60, 16, 5)
-    trained, _ = train_embeddings(histories, 16, stages[:1], True, options)
-    mask = top_k_mask(trained, 4)
-    restarted, _ = train_embeddings(histories, 16, stages, True, options)
-    continued, _ = train_embeddings(histories, 16, stages, False, options)
+    long = dense(train_embeddings(histories, 16, stages[:1], False, options))
+    mask = top_k_mask(long, 4)
+    restarted = dense(train_embeddings(histories, 16, stages, True, options))
+    continued = dense(train_embeddings(histories, 16, stages, False, options))
     assert torch.allclose(restarted, unit_rows(initial * mask), atol=1e-6)
-    assert torch.allclose(continued, unit_rows(trained * mask), atol=1e-6)
+    assert torch.allclose(continued, unit_rows(long * mask), atol=1e-6)
 
 
 def test_a_pruned_entry_never_comes_back(histories):
-    one, _ = train_embeddings(histories, 16, [Stage(16, 1), Stage(6, 1)], False, QUIET)
-    two, _ = train_embeddings(histories, 16, [Stage(16, 1), Stage(6, 1), Stage(3, 2)], False, QUIET)
+    stages = [Stage(16, 1), Stage(6, 1), Stage(3, 2)]
+    one = dense(train_embeddings(histories, 16, stages[:2], False, QUIET))
+    two = dense(train_embeddings(histories, 16, stages, False, QUIET))
     assert ((two != 0) <= (one != 0)).all()
     assert ((two != 0).sum(dim=1) == 3).all()
 
 
 def test_constant_support_may_move(histories):
-    short, _ = train_embeddings(histories, 16, [Stage(3, 1, moving=True)], False, QUIET)
+    short = dense(train_embeddings(histories, 16, [Stage(3, 1, moving=True)], False, QUIET))
     start = top_k_mask(initial_embeddings(60, 16, 0), 3)
     assert ((short != 0) != start).any()
 
@@ -115,10 +121,27 @@ def test_optimiser_is_keras_nadam_by_hand():
     m, v = 0.1 * g, 0.001 * g**2
     m_hat = mu2 * m / (1 - mu1 * mu2) + (1 - mu1) * g / (1 - mu1)
     expected = -lr * m_hat / ((v / (1 - 0.999)) ** 0.5 + eps)
-    x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    x.grad = torch.full((1,), g, dtype=torch.float64)
-    torch.optim.NAdam([x], lr=lr, eps=eps).step()
-    assert x.item() == pytest.approx(expected, rel=1e-6)
+    x = torch.zeros(1, 1)
+    Nadam.start(x).step(x, torch.full((1, 1), g), lr, eps)
+    assert x.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_optimiser_is_torchs_nadam():
+    """Many steps with gradients of the usual size, on the kernel and on the formula for a GPU."""
+    generator = torch.Generator().manual_seed(0)
+    ours = torch.randn(7, 5, generator=generator)
+    theirs = ours.clone().requires_grad_()
+    formula = ours.to(torch.float64)
+    optimiser = torch.optim.NAdam([theirs], lr=0.1, eps=1e-7)
+    state, other = Nadam.start(ours), Nadam.start(formula)
+    for _ in range(50):
+        gradient = 1e-6 * torch.randn(7, 5, generator=generator)
+        theirs.grad = gradient
+        optimiser.step()
+        state.step(ours, gradient.clone(), 0.1, 1e-7)
+        other.formula(formula, gradient.double(), 0.1, 1e-7)
+    assert torch.allclose(ours, theirs.detach(), rtol=1e-4, atol=1e-5)
+    assert torch.allclose(formula.float(), theirs.detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_divergence_is_named(histories):

@@ -41,6 +41,10 @@ class Recommender(ABC):
 
     def score(self, X: csr_matrix) -> np.ndarray:
         """Scores, users × items, float32. Raises NotFittedError, DataError for other columns."""
+        return self._score(self._matching(X))
+
+    def _matching(self, X: csr_matrix) -> csr_matrix:
+        """X as CSR float32. Raises NotFittedError, DataError for other columns."""
         if self.n_items is None:
             raise NotFittedError(f"{self.name} has learned nothing yet; call fit(X) first")
         if X.shape[1] != self.n_items:
@@ -48,7 +52,7 @@ class Recommender(ABC):
                 f"X has {X.shape[1]} items, {self.name} was fitted on {self.n_items}; "
                 f"use the same item order"
             )
-        return self._score(csr_matrix(X, dtype=np.float32))
+        return csr_matrix(X, dtype=np.float32)
 
     def recommend(
         self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
@@ -90,6 +94,12 @@ class EmbeddingRecommender(Recommender):
     def bytes_per_item(self) -> int:
         """See Recommender."""
         return self.item_embeddings.bytes_per_item
+
+    def recommend(
+        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See Recommender."""
+        return self.item_embeddings.recommend(self._matching(X), n, exclude_seen)
 
     def _score(self, X: csr_matrix) -> np.ndarray:
         return self.item_embeddings.score(X)

@@ -1,5 +1,6 @@
 """From embeddings or weights to ranked lists."""
 
 from celsa_lib.retrieval.ranking import exclude_seen, top_n
+from celsa_lib.retrieval.sparse import SparseIndex
 
-__all__ = ["exclude_seen", "top_n"]
+__all__ = ["SparseIndex", "exclude_seen", "top_n"]

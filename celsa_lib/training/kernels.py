@@ -8,14 +8,25 @@ items array exists. Arrays are C-contiguous.
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from celsa_lib.simd import (
+    INLINE,
+    LANES,
+    ONE,
+    PARALLEL,
+    ZERO,
+    add_row,
+    aligned,
+    below,
+    clip,
+    dot,
+    load,
+    multiply_add,
+    splat,
+    store,
+)
 from celsa_lib.training.objective import TINY
-from celsa_lib.training.simd import LANES, below, clip, dot, load, multiply_add, splat, store
 
-SUMS = {"reassoc", "contract"}  # sums may be reordered; NaN and infinity keep their meaning
-INLINE = {"fastmath": SUMS, "error_model": "numpy", "forceinline": True}
-PARALLEL = {"fastmath": SUMS, "error_model": "numpy", "parallel": True, "cache": True}
 CHUNK = 128  # outputs whose squares are summed in float32 before they go to float64
-ZERO, ONE = np.float32(0), np.float32(1)
 
 
 def workspace(n_items: int, nnz: int, width: int, n_outputs: int) -> tuple[np.ndarray, ...]:
@@ -25,15 +36,7 @@ def workspace(n_items: int, nnz: int, width: int, n_outputs: int) -> tuple[np.nd
     """
     threads = get_num_threads()
     shapes = [(threads, width, LANES)] * 2 + [(threads, n_outputs, LANES), (threads, n_items, nnz)]
-    return tuple(_aligned(shape) for shape in shapes)
-
-
-def _aligned(shape: tuple[int, ...], boundary: int = 64) -> np.ndarray:
-    """Zeros, float32, starting on a cache line: a row of LANES then never straddles one more."""
-    size = int(np.prod(shape))
-    memory = np.zeros(size + boundary // 4, dtype=np.float32)
-    start = -memory.ctypes.data % boundary // 4
-    return memory[start : start + size].reshape(shape)
+    return tuple(aligned(shape) for shape in shapes)
 
 
 @njit(**INLINE)
@@ -55,26 +58,13 @@ def decode(outputs, values, cols, cap, E, P, squares, partial):
     for first in range(0, len(outputs), CHUNK):
         total = splat(ZERO)
         for o in range(first, min(first + CHUNK, len(outputs))):
-            score = multiply_row(values[outputs[o]], cols[outputs[o]], E, load(P, o))
+            score = add_row(values[outputs[o]], cols[outputs[o]], E, load(P, o))
             p = clip(score, low, high)
             store(P, o, p)
             total = multiply_add(p, p, total)
         store(partial, 0, total)
         for lane in range(LANES):
             squares[lane] += partial[0, lane]
-
-
-@njit(**INLINE)
-def multiply_row(values, cols, E, total):
-    """total + Σ_j values[j]·E[cols[j]]; two sums at once hide the latency of an addition."""
-    other = splat(ZERO)
-    nnz = len(values)
-    for j in range(0, nnz - 1, 2):
-        total = multiply_add(splat(values[j]), load(E, cols[j]), total)
-        other = multiply_add(splat(values[j + 1]), load(E, cols[j + 1]), other)
-    if nnz % 2:
-        total = multiply_add(splat(values[nnz - 1]), load(E, cols[nnz - 1]), total)
-    return multiply_add(splat(ONE), other, total)
 
 
 @njit(**INLINE)

@@ -29,22 +29,30 @@ class Nadam:
 
     def step(self, values: torch.Tensor, gradient: torch.Tensor, lr: float, epsilon: float) -> None:
         """Change `values` by one step; all of the same shape, on one device."""
-        self.steps += 1
-        now, following = _momentum(self.steps), _momentum(self.steps + 1)
-        self.product *= now
-        of_gradient = lr * (1 - now) / (1 - self.product)
-        of_momentum = lr * following / (1 - self.product * following)
-        bias2 = 1 - BETA2**self.steps
-        if values.device.type == "cpu":
-            arrays = [tensor.numpy() for tensor in (values, gradient, self.m, self.v)]
-            scalars = (BETA1, BETA2, bias2, of_gradient, of_momentum, epsilon)
-            nadam_update(*arrays, *map(np.float32, scalars))
+        if values.device.type != "cpu":
+            self.formula(values, gradient, lr, epsilon)
             return
+        arrays = [tensor.numpy() for tensor in (values, gradient, self.m, self.v)]
+        scalars = (BETA1, BETA2, *self._scalars(lr), epsilon)
+        nadam_update(*arrays, *map(np.float32, scalars))
+
+    def formula(self, values: torch.Tensor, gradient: torch.Tensor, lr: float, epsilon: float):
+        """The same step in torch, for any device."""
+        bias2, of_gradient, of_momentum = self._scalars(lr)
         self.m.lerp_(gradient, 1 - BETA1)
         self.v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
         root = (self.v / bias2).sqrt_().add_(epsilon)
         values.addcdiv_(gradient, root, value=-of_gradient)
         values.addcdiv_(self.m, root, value=-of_momentum)
+
+    def _scalars(self, lr: float) -> tuple[float, float, float]:
+        """Count a step: (bias of v, weight of the gradient, weight of m)."""
+        self.steps += 1
+        now, following = _momentum(self.steps), _momentum(self.steps + 1)
+        self.product *= now
+        of_gradient = lr * (1 - now) / (1 - self.product)
+        of_momentum = lr * following / (1 - self.product * following)
+        return 1 - BETA2**self.steps, of_gradient, of_momentum
 
 
 def _momentum(step: int) -> float:

@@ -1,15 +1,21 @@
 """Short vectors inside compiled loops: a row of a (rows × LANES) float32 array as one value.
 
-LLVM turns them into whatever the processor has (AVX, AVX-512, NEON). Plain loops over such rows
-are not vectorised well: the compiler has to assume that two rows may overlap.
+Users are handled LANES at a time: their latents are a (width × LANES) array, so that one nonzero
+of A serves all of them. LLVM turns the vectors into whatever the processor has (AVX, AVX-512,
+NEON); plain loops over such rows are not vectorised well, as two rows might overlap.
 """
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 LANES = 32  # users handled together: a row is two cache lines, four AVX registers
+SUMS = {"reassoc", "contract"}  # sums may be reordered; NaN and infinity keep their meaning
+INLINE = {"fastmath": SUMS, "error_model": "numpy", "forceinline": True}
+PARALLEL = {"fastmath": SUMS, "error_model": "numpy", "parallel": True, "cache": True}
+ZERO, ONE = np.float32(0), np.float32(1)
 _FLOAT = ir.FloatType()
 _LANES = ir.VectorType(_FLOAT, LANES)
 
@@ -119,3 +125,38 @@ def below(typingctx, a, high):
         return builder.select(builder.fcmp_ordered("<", *args), args[0], ir.Constant(_LANES, None))
 
     return _vector(_vector, _vector), build
+
+
+@intrinsic
+def any_above(typingctx, a, b):
+    """Whether a > b in any lane."""
+
+    def build(context, builder, signature, args):
+        lanes = builder.bitcast(builder.fcmp_ordered(">", *args), ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", lanes, ir.Constant(lanes.type, 0))
+
+    return types.boolean(_vector, _vector), build
+
+
+@njit(**INLINE)
+def add_row(values, cols, E, total):
+    """total + Σ_j values[j]·E[cols[j]]: a sparse row times the (width × LANES) latents E.
+
+    Two sums at once hide the latency of an addition.
+    """
+    other = splat(ZERO)
+    nnz = len(values)
+    for j in range(0, nnz - 1, 2):
+        total = multiply_add(splat(values[j]), load(E, cols[j]), total)
+        other = multiply_add(splat(values[j + 1]), load(E, cols[j + 1]), other)
+    if nnz % 2:
+        total = multiply_add(splat(values[nnz - 1]), load(E, cols[nnz - 1]), total)
+    return multiply_add(splat(ONE), other, total)
+
+
+def aligned(shape: tuple[int, ...], boundary: int = 64) -> np.ndarray:
+    """Zeros, float32, starting on a cache line: a row of LANES then never straddles one more."""
+    size = int(np.prod(shape))
+    memory = np.zeros(size + boundary // 4, dtype=np.float32)
+    start = -memory.ctypes.data % boundary // 4
+    return memory[start : start + size].reshape(shape)

@@ -1,0 +1,236 @@
+"""Fast engines against the masked dense formula, one path against many, killed against whole."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import celsa_lib as cl
+from celsa_lib.training import Stage, TrainingOptions, train_paths
+from celsa_lib.training.batches import shuffled_batches, user_batch
+from celsa_lib.training.gradients import AutogradGradient, DenseGradient, SparseGradient
+from celsa_lib.training.objective import top_k_columns, unit_rows
+from celsa_lib.training.plan import make_plan
+
+CPU = torch.device("cpu")
+FAST = {"epochs": 2, "batch_size": 64, "progress": False}
+
+
+def rows(n_items, width, nnz, seed=0):
+    """Random rows (values, int32 columns) of lengths 1 to 1.5.
+
+    With unit rows an item that overlaps with no other of a history scores 1 − 1, at ReLU's kink,
+    where rounding decides.
+    """
+    A = torch.randn(n_items, width, generator=torch.Generator().manual_seed(seed))
+    cols = top_k_columns(A, nnz)
+    lengths = torch.linspace(1.0, 1.5, n_items)[:, None]
+    return unit_rows(A.gather(1, cols)) * lengths, cols.int()
+
+
+def relative_error(ours, theirs):
+    return float((ours - theirs).norm() / theirs.norm().clamp_min(1e-12))
+
+
+@pytest.mark.parametrize("cap", [None, 0.5])
+@pytest.mark.parametrize("n_users", [1, 31, 32, 33, 200])
+@pytest.mark.parametrize("nnz", [1, 2, 7, 12])
+def test_gradient_is_autograds(histories, nnz, n_users, cap):
+    """Float32, relative error at most 1e-5; also with fewer users than lanes, and odd nnz."""
+    values, cols = rows(60, 12, nnz)
+    batch = user_batch(histories, np.arange(n_users), CPU)
+    loss, gradient = AutogradGradient(cols, 12, cap)(values, batch)
+    for engine in (SparseGradient(cols, 12, 60, cap), DenseGradient(cols, 12, cap)):
+        for _ in range(2):  # nothing is left over from the call before
+            ours, found = engine(values, batch)
+            assert ours == pytest.approx(loss, rel=1e-6)
+            assert relative_error(found, gradient) < 1e-5
+
+
+def test_sampled_outputs(histories):
+    """All seen items are among them, no item twice, and the gradient is that of the formula."""
+    rng = np.random.default_rng(0)
+    values, cols = rows(60, 12, 5)
+    for batch in shuffled_batches(histories, 8, rng, CPU, max_outputs=55):
+        assert len(batch.outputs) == len(torch.unique(batch.outputs)) <= 60
+        assert len(batch.outputs) >= 55
+        assert torch.equal(batch.outputs[batch.positions], batch.items)
+        loss, gradient = AutogradGradient(cols, 12, None)(values, batch)
+        for engine in (SparseGradient(cols, 12, 55, None), DenseGradient(cols, 12, None)):
+            ours, found = engine(values, batch)
+            assert ours == pytest.approx(loss, rel=1e-6)
+            assert relative_error(found, gradient) < 1e-5
+
+
+def test_bfloat16_products_are_close(histories):
+    values, cols = rows(60, 12, 12)
+    batch = user_batch(histories, np.arange(100), CPU)
+    loss, gradient = DenseGradient(cols, 12, None)(values, batch)
+    rounded, found = DenseGradient(cols, 12, None, bfloat16=True)(values, batch)
+    assert rounded == pytest.approx(loss, rel=1e-2) and rounded != loss
+    assert 0 < relative_error(found, gradient) < 0.2
+
+
+@pytest.mark.parametrize("schedule", ["exponential", "constant", "step-wise"])
+@pytest.mark.parametrize("engine", ["auto", "sparse", "dense"])
+def test_losses_of_a_whole_schedule(histories, engine, schedule):
+    fit = lambda e: cl.CompressedELSA(32, 4, schedule, engine=e, **FAST).fit(histories)  # noqa: E731
+    ours, theirs = fit(engine), fit("reference")
+    losses = [[entry["loss"] for entry in model.history] for model in (ours, theirs)]
+    assert np.allclose(*losses, rtol=1e-5)
+    assert [e["nnz"] for e in ours.history] == [e["nnz"] for e in theirs.history]
+
+
+def test_one_thread_or_two(histories):
+    numba = pytest.importorskip("numba")
+    if numba.config.NUMBA_NUM_THREADS < 2:
+        pytest.skip("one core")
+    fit = lambda: cl.CompressedELSA(32, 4, **FAST).fit(histories).item_embeddings.matrix  # noqa: E731
+    both = fit()
+    numba.set_num_threads(1)
+    try:
+        alone = fit()
+    finally:
+        numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    assert abs(both - alone).max() < 1e-3
+
+
+@pytest.mark.parametrize("restart", [True, False])
+@pytest.mark.parametrize("schedule", ["exponential", "step-wise", "linear", "constant"])
+def test_budgets_from_one_path_are_separate_runs(histories, schedule, restart):
+    parameters = {"width": 32, "schedule": schedule, "restart": restart, **FAST}
+    together = cl.CompressedELSA.fit_budgets(histories, (8, 4, 2), **parameters)
+    for nnz, model in together.items():
+        alone = cl.CompressedELSA(nnz=nnz, **parameters).fit(histories)
+        ours, theirs = (m.item_embeddings.matrix for m in (model, alone))
+        assert model.history == alone.history and model.nnz == nnz
+        assert np.array_equal(ours.indices, theirs.indices)
+        assert np.array_equal(ours.data, theirs.data)
+        assert np.allclose(model.score(histories), alone.score(histories), atol=1e-6)
+
+
+def test_no_budgets_is_an_error(histories):
+    with pytest.raises(cl.CelsaError, match="at least one number"):
+        cl.CompressedELSA.fit_budgets(histories, ())
+
+
+STAGES = st.lists(st.builds(Stage, st.integers(1, 4), st.integers(1, 3)), min_size=1, max_size=5)
+
+
+@given(st.lists(STAGES, min_size=1, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_a_plan_is_its_paths(paths):
+    """Following the plan from the start gives each path back; parents are trained before."""
+    plan = make_plan(paths)
+    for path, end in zip(paths, plan.ends, strict=True):
+        nodes = plan.path(end)
+        assert [plan.nodes[n].stage for n in nodes] == path
+        epochs = np.cumsum([0] + [stage.epochs for stage in path])[:-1]
+        assert [plan.nodes[n].epoch for n in nodes] == epochs.tolist()
+    assert all(node.parent < n for n, node in enumerate(plan.nodes))
+    kept = len({tuple(path[: i + 1]) for path in paths for i in range(len(path))})
+    assert len(plan.nodes) == kept
+
+
+def test_the_history_has_what_was_asked_for(histories):
+    seen = []
+    validate = lambda embeddings: seen.append(embeddings.bytes_per_item) or len(seen)  # noqa: E731
+    model = cl.CompressedELSA(16, 4, validate=validate, **FAST).fit(histories)
+    assert [entry["validation"] for entry in model.history] == list(range(1, len(seen) + 1))
+    assert seen[0] == 64 and seen[-1] == 32
+
+
+KILLED = """
+import sys
+import celsa_lib as cl
+from scipy.sparse import load_npz
+
+X, checkpoint, out, schedule = load_npz(sys.argv[1]), *sys.argv[2:]
+print("ready", flush=True)
+models = cl.CompressedELSA.fit_budgets(
+    X, (8, 4, 2), width=64, schedule=schedule, epochs=4, batch_size=4, checkpoint=checkpoint,
+    progress=False, validate=lambda embeddings: print("epoch", flush=True) or 0.0,
+)
+for nnz, model in models.items():
+    model.item_embeddings.save(f"{out}-{nnz}.npz")
+"""
+
+
+@pytest.mark.parametrize("schedule", ["exponential", "constant"])
+def test_killed_and_resumed_is_the_same_run(histories, tmp_path, schedule):
+    """SIGKILL at several moments, also while a checkpoint is being written; the same bits."""
+    from scipy.sparse import save_npz
+
+    save_npz(tmp_path / "X.npz", histories)
+    checkpoint = tmp_path / "run.checkpoint.npz"
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "X.npz"), str(checkpoint)]
+    subprocess.run([*command[:-1], str(tmp_path / "none"), str(tmp_path / "whole"), schedule],
+                   check=True, capture_output=True)  # fmt: skip
+    command += [str(tmp_path / "killed"), schedule]
+    rng, sizes = np.random.default_rng(0), []
+    for epochs in (1, 4, 3):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        lines = iter(process.stdout.readline, "")
+        for _ in zip(range(epochs + 2), lines, strict=False):
+            pass
+        time.sleep(rng.uniform(0, 0.01))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        sizes.append(checkpoint.stat().st_size)
+    assert max(sizes) < 60 * 64 * 4 * 12  # bounded: a few arrays of items × width
+    subprocess.run(command, check=True, capture_output=True)
+    for nnz in (8, 4, 2):
+        one, two = (
+            cl.ItemEmbeddings.load(tmp_path / f"{run}-{nnz}.npz").matrix
+            for run in ("whole", "killed")
+        )
+        assert np.array_equal(one.data, two.data) and np.array_equal(one.indices, two.indices)
+    assert not checkpoint.exists()
+
+
+def test_a_checkpoint_of_another_run_is_refused(histories, tmp_path):
+    path = tmp_path / "run.npz"
+    stopped = TrainingOptions(batch_size=64, progress=False, checkpoint=path, validate=stop_at(3))
+    with pytest.raises(KeyboardInterrupt):
+        train_paths(histories, 16, [[Stage(16, 2), Stage(4, 2)]], False, stopped)
+    assert path.exists()
+    with pytest.raises(cl.CelsaError, match="another run|other parameters"):
+        cl.CompressedELSA(16, 2, checkpoint=path, **FAST).fit(histories)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(cl.CelsaError, match="damaged.*delete it"):
+        cl.CompressedELSA(16, 2, checkpoint=path, **FAST).fit(histories)
+
+
+def stop_at(epoch):
+    """A `validate` that interrupts training at its `epoch`-th call."""
+    calls = []
+
+    def validate(embeddings):
+        calls.append(1)
+        if len(calls) == epoch:
+            raise KeyboardInterrupt
+        return 0.0
+
+    return validate
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"engine": "warp"}, "unknown engine"),
+        ({"engine": "sparse", "device": "cuda"}, "runs on the CPU"),
+        ({"dense_above": 1.5}, "density from 0 to 1"),
+        ({"max_outputs": 0}, "max_outputs must be a whole number"),
+    ],
+)
+def test_bad_options_are_errors(options, message):
+    with pytest.raises(cl.CelsaError, match=message):
+        cl.CompressedELSA(16, 2, **options)
