@@ -21,11 +21,11 @@ test: lint ## check the style and run all tests
 lint: $(STAMP) ## check the style only
 	$(VENV)/bin/ruff check .
 
-bench: $(STAMP) ## run every benchmark in benchmarks/
-	@set -e; found=; for script in benchmarks/*.py; do \
-		[ -e "$$script" ] || continue; found=yes; \
-		echo "== $$script"; $(VENV)/bin/python "$$script"; done; \
-	[ -n "$$found" ] || echo "benchmarks/ holds no benchmark yet"
+bench: $(STAMP) ## measure costs, store them in results/ (half an hour, on an idle machine)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check compresso-recsys==0.3.7
+	$(VENV)/bin/python benchmarks/training_cost.py
+	$(VENV)/bin/python benchmarks/inference_cost.py
+	$(VENV)/bin/python benchmarks/netflix_memory.py
 
 paper: $(STAMP) ## the notebooks at the paper's settings (hours; a GPU helps)
 	$(VENV)/bin/celsa book --profile paper

@@ -128,14 +128,23 @@ def below(typingctx, a, high):
 
 
 @intrinsic
-def any_above(typingctx, a, b):
-    """Whether a > b in any lane."""
+def lanes_above(typingctx, a, b):
+    """Lanes in which a > b, as bits of a uint32."""
 
     def build(context, builder, signature, args):
-        lanes = builder.bitcast(builder.fcmp_ordered(">", *args), ir.IntType(LANES))
-        return builder.icmp_unsigned("!=", lanes, ir.Constant(lanes.type, 0))
+        return builder.bitcast(builder.fcmp_ordered(">", *args), ir.IntType(LANES))
 
-    return types.boolean(_vector, _vector), build
+    return types.uint32(_vector, _vector), build
+
+
+@intrinsic
+def first_lane(typingctx, bits):
+    """The lowest set bit's number; `bits` (uint32) is not 0."""
+
+    def build(context, builder, signature, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint32(types.uint32), build
 
 
 @njit(**INLINE)

@@ -28,12 +28,17 @@ def make_manifest(config: ExperimentConfig, dataset: Dataset) -> dict:
             "items": dataset.X.shape[1],
             "interactions": int(dataset.X.nnz),
         },
-        "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
+        "versions": versions(),
         "code": git_state(),
         "machine": machine(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seconds": 0.0,
     }
+
+
+def versions(*more: str) -> dict:
+    """Versions of python, of the packages that decide numbers, and of `more`."""
+    return {"python": platform.python_version()} | {p: _version(p) for p in (*PACKAGES, *more)}
 
 
 def git_state() -> dict:

@@ -1,8 +1,14 @@
-"""Ranking of scores: seen items out, the n best in."""
+"""Ranking of scores: seen items out, the n best in.
+
+A score and its item become one integer that orders by score, then by lower index: ties need no
+rule of their own, and choosing the best is choosing the largest of plain numbers.
+"""
 
 import numpy as np
 from numba import njit, prange
 from scipy.sparse import csr_matrix
+
+BUFFER = 3  # candidates held before the best n are kept, in multiples of n
 
 
 def exclude_seen(scores: np.ndarray, X: csr_matrix) -> np.ndarray:
@@ -31,40 +37,70 @@ def empty_ranking(n_users: int, n: int) -> tuple[np.ndarray, np.ndarray]:
 @njit(parallel=True, cache=True)
 def _top_n(scores, items, values):
     for user in prange(len(scores)):
-        for item in range(scores.shape[1]):
-            if scores[user, item] > values[user, 0]:
-                push(values[user], items[user], scores[user, item], item)
-        sort_ranking(values[user], items[user])
+        best_of(scores[user], items[user], values[user])
 
 
 @njit(cache=True)
-def push(values, items, value, item):
-    """Put (value, item) for the worst entry of a heap whose worst is at 0.
+def best_of(scores, items, values):
+    """Fill `items` and `values` with the best of one user's `scores`."""
+    n = len(items)
+    keys = np.empty(BUFFER * n, np.int64)
+    count, worst = 0, np.float32(-np.inf)
+    for item in range(len(scores)):
+        if scores[item] > worst:
+            keys[count] = as_key(scores[item], item)
+            count += 1
+            if count == len(keys):
+                worst = keep_best(keys, count, n)
+                count = n
+    write_ranking(keys[:count], items, values)
 
-    Of equal values the one with the higher index is the worse.
-    """
-    size, hole = len(values), 0
-    while True:
-        child = 2 * hole + 1
-        if child >= size:
+
+@njit(cache=True)
+def as_key(score, item):
+    """One int64 that is larger for a larger float32 score, then for a lower index."""
+    bits = np.int64(np.float32(score).view(np.int32))
+    ordered = bits if bits >= 0 else -(bits & 0x7FFFFFFF)  # −0.0 becomes 0.0
+    return (ordered << 32) - np.int64(item)
+
+
+@njit(cache=True)
+def _score_and_item(key):
+    item = -key & 0xFFFFFFFF
+    ordered = (key + item) >> 32
+    bits = ordered if ordered >= 0 else -ordered - 0x80000000
+    return np.int32(bits).view(np.float32), item
+
+
+@njit(cache=True)
+def keep_best(keys, count, n):
+    """Move the n largest of keys[:count] to the front (quickselect); the score of the n-th."""
+    low, high = 0, count - 1
+    while low < high:
+        pivot, i, j = keys[(low + high) // 2], low, high
+        while i <= j:
+            while keys[i] > pivot:
+                i += 1
+            while keys[j] < pivot:
+                j -= 1
+            if i <= j:
+                keys[i], keys[j] = keys[j], keys[i]
+                i, j = i + 1, j - 1
+        if n - 1 <= j:
+            high = j
+        elif n - 1 >= i:
+            low = i
+        else:
             break
-        if child + 1 < size and _worse(values, items, child + 1, child):
-            child += 1
-        if value < values[child] or (value == values[child] and item > items[child]):
-            break
-        values[hole], items[hole] = values[child], items[child]
-        hole = child
-    values[hole], items[hole] = value, item
+    return _score_and_item(keys[n - 1])[0]
 
 
 @njit(cache=True)
-def _worse(values, items, a, b):
-    return values[a] < values[b] or (values[a] == values[b] and items[a] > items[b])
-
-
-@njit(cache=True)
-def sort_ranking(values, items):
-    """Order a heap best first, equal values by lower index."""
-    by_item = np.argsort(items, kind="mergesort")
-    order = by_item[np.argsort(-values[by_item], kind="mergesort")]
-    values[:], items[:] = values[order], items[order]
+def write_ranking(keys, items, values):
+    """Write the best of `keys` (reordered), best first; places left over stay as they are."""
+    n = min(len(keys), len(items))
+    if len(keys) > n:
+        keep_best(keys, len(keys), n)
+    best = np.sort(keys[:n])
+    for place in range(n):
+        values[place], items[place] = _score_and_item(best[n - 1 - place])

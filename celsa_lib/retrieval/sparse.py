@@ -9,14 +9,22 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from scipy.sparse import csr_matrix
 
-from celsa_lib.retrieval.ranking import empty_ranking, push, sort_ranking
+from celsa_lib.retrieval.ranking import (
+    BUFFER,
+    as_key,
+    best_of,
+    empty_ranking,
+    keep_best,
+    write_ranking,
+)
 from celsa_lib.simd import (
     LANES,
     PARALLEL,
     ZERO,
     add_row,
     aligned,
-    any_above,
+    first_lane,
+    lanes_above,
     load,
     store,
 )
@@ -48,16 +56,19 @@ class SparseIndex:
 @njit(**PARALLEL)
 def _by_blocks(indptr, seen, weights, row_start, cols, data, E, without_seen, items, values):
     n_users, n_items, threads = len(indptr) - 1, len(row_start) - 1, len(E)
+    n = items.shape[1]
     for t in prange(threads):
         e, block = E[t], np.empty((2, LANES), np.float32)  # scores of an item; what to beat
         offset = np.zeros((n_items, LANES), np.float32)  # −x, or −inf for what is left out
+        keys, counts = np.empty((LANES, BUFFER * n), np.int64), np.zeros(LANES, np.int64)
         for start in range(t * LANES, n_users, threads * LANES):
             stop = min(start + LANES, n_users)
             e[:] = ZERO
+            counts[:] = 0
             block[1] = np.inf
+            block[1, : stop - start] = -np.inf
             for user in range(start, stop):
                 lane = user - start
-                block[1, lane] = -np.inf
                 for s in range(indptr[user], indptr[user + 1]):
                     i, x = seen[s], weights[s]
                     offset[i, lane] = -np.inf if without_seen and x != ZERO else -x
@@ -66,16 +77,21 @@ def _by_blocks(indptr, seen, weights, row_start, cols, data, E, without_seen, it
             for i in range(n_items):
                 row = slice(row_start[i], row_start[i + 1])
                 scores = add_row(data[row], cols[row], e, load(offset, i))
-                if any_above(scores, load(block, 1)):
+                lanes = lanes_above(scores, load(block, 1))
+                if lanes:
                     store(block, 0, scores)
-                    for lane in range(stop - start):
-                        if block[0, lane] > block[1, lane]:
-                            user = start + lane
-                            push(values[user], items[user], block[0, lane], i)
-                            block[1, lane] = values[user, 0]
+                while lanes:
+                    lane = first_lane(lanes)
+                    lanes &= lanes - np.uint32(1)
+                    keys[lane, counts[lane]] = as_key(block[0, lane], i)
+                    counts[lane] += 1
+                    if counts[lane] == keys.shape[1]:
+                        block[1, lane] = keep_best(keys[lane], counts[lane], n)
+                        counts[lane] = n
             for user in range(start, stop):
-                sort_ranking(values[user], items[user])
-                offset[seen[indptr[user] : indptr[user + 1]], user - start] = ZERO
+                lane = user - start
+                write_ranking(keys[lane, : counts[lane]], items[user], values[user])
+                offset[seen[indptr[user] : indptr[user + 1]], lane] = ZERO
 
 
 @njit(cache=True)
@@ -99,7 +115,4 @@ def _one_by_one(
         for s in history:
             hide = without_seen and weights[s] != ZERO
             scores[seen[s]] = -np.inf if hide else scores[seen[s]] - weights[s]
-        for i in range(len(scores)):
-            if scores[i] > values[user, 0]:
-                push(values[user], items[user], scores[i], i)
-        sort_ranking(values[user], items[user])
+        best_of(scores, items[user], values[user])

@@ -90,7 +90,7 @@ class _Run:
         done = self.progress
         node = self.plan.nodes[done.node]
         rows, optimiser = self._start(node)
-        trainer = _StageTrainer(rows, optimiser, node.stage, self.X.shape[1], self.options)
+        trainer = StageTrainer(rows, optimiser, node.stage, self.X.shape[1], self.options)
         for epoch in range(done.epochs, node.stage.epochs):
             number = node.epoch + epoch
             loss = trainer.epoch(self.X, np.random.default_rng([self.options.seed, number]))
@@ -102,7 +102,7 @@ class _Run:
                 self._save(rows, optimiser)
         self._leave_node(trainer)
 
-    def _record(self, trainer: "_StageTrainer", loss: float, number: int) -> None:
+    def _record(self, trainer: "StageTrainer", loss: float, number: int) -> None:
         """Add epoch `number` to the history. Raises TrainingError if `loss` is not finite."""
         nnz, result = trainer.stage.nnz, trainer.result()
         if not np.isfinite(loss):
@@ -131,7 +131,7 @@ class _Run:
             rows.values = self.initial.gather(1, rows.cols.long())
         return rows, Nadam.start(rows.values)
 
-    def _leave_node(self, trainer: "_StageTrainer") -> None:
+    def _leave_node(self, trainer: "StageTrainer") -> None:
         """Keep what later nodes start from and the paths that end here; drop what no one needs."""
         done, result = self.progress, trainer.result()
         if done.node in self.plan.ends:
@@ -203,10 +203,11 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.cpu().numpy()
 
 
-class _StageTrainer:
+class StageTrainer:
     """One stage: steps that change `rows` and `optimiser` in place."""
 
     def __init__(self, rows: Rows, optimiser: Nadam, stage: Stage, n_items: int, options):
+        """`options`: TrainingOptions; the engine is chosen here, once a stage."""
         self.rows, self.optimiser, self.stage, self.options = rows, optimiser, stage, options
         n_outputs = min(n_items, options.max_outputs or n_items)
         self.gradient = make_gradient(self.result(), n_outputs, options)
@@ -218,14 +219,16 @@ class _StageTrainer:
     def epoch(self, X: csr_matrix, rng: np.random.Generator) -> float:
         """One pass over the users of X; the mean loss of its batches."""
         options, losses = self.options, []
-        step = self._moving_step if self.stage.moving else self._step
         for batch in shuffled_batches(
             X, options.batch_size, rng, self.rows.values.device, options.max_outputs
         ):
-            losses.append(step(batch))
+            losses.append(self.step(batch))
         return float(np.mean(losses))
 
-    def _step(self, batch) -> float:
+    def step(self, batch) -> float:
+        """One step of NAdam on a UserBatch; its mean loss."""
+        if self.stage.moving:
+            return self._moving_step(batch)
         values = self.rows.values
         loss, gradient = self.gradient(unit_rows(values), batch)
         _through_unit_rows(values, gradient)
