@@ -19,7 +19,7 @@ LEARNING_RATE, EPSILON = 0.1, 1e-7
 class Celsa:
     """This library; `engine` and `bfloat16` as in TrainingOptions."""
 
-    def __init__(self, case: Case, engine: str = "auto", bfloat16: bool = False):
+    def __init__(self, case: Case, engine: str = "auto", bfloat16: bool | None = None):
         options = TrainingOptions(
             engine=engine, bfloat16=bfloat16, learning_rate=LEARNING_RATE, epsilon=EPSILON
         )
@@ -111,7 +111,7 @@ class Compresso:
 CONTENDERS = {
     "celsa": (Celsa, {}),
     "celsa, sparse kernels": (Celsa, {"engine": "sparse"}),
-    "celsa, dense products": (Celsa, {"engine": "dense"}),
+    "celsa, dense products": (Celsa, {"engine": "dense", "bfloat16": False}),
     "celsa, dense products, bfloat16": (Celsa, {"engine": "dense", "bfloat16": True}),
     "masked dense torch": (MaskedDense, {}),
     "compresso, dense": (Compresso, {"backend": "dense"}),

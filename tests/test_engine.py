@@ -15,9 +15,12 @@ from hypothesis import strategies as st
 import celsa_lib as cl
 from celsa_lib.training import Stage, TrainingOptions, train_paths
 from celsa_lib.training.batches import shuffled_batches, user_batch
+from celsa_lib.training.device import multiplies_bfloat16
 from celsa_lib.training.gradients import AutogradGradient, DenseGradient, SparseGradient
+from celsa_lib.training.loop import make_gradient
 from celsa_lib.training.objective import top_k_columns, unit_rows
 from celsa_lib.training.plan import make_plan
+from celsa_lib.training.rows import full_rows, initial_embeddings
 
 CPU = torch.device("cpu")
 FAST = {"epochs": 2, "batch_size": 64, "progress": False}
@@ -234,3 +237,22 @@ def stop_at(epoch):
 def test_bad_options_are_errors(options, message):
     with pytest.raises(cl.CelsaError, match=message):
         cl.CompressedELSA(16, 2, **options)
+
+
+def test_bfloat16_is_taken_where_the_processor_has_it_and_can_be_switched_off(monkeypatch):
+    rows, asked = full_rows(initial_embeddings(6, 4, 0)), []
+    monkeypatch.setattr(
+        "celsa_lib.training.loop.multiplies_bfloat16", lambda device: asked.append(device) or True
+    )
+    taken = {
+        given: make_gradient(rows, 6, TrainingOptions(engine="dense", bfloat16=given)).bfloat16
+        for given in (None, False, True)
+    }
+    assert taken == {None: True, False: False, True: True} and len(asked) == 1
+
+
+def test_a_gpu_or_an_unknown_processor_gets_float32(monkeypatch):
+    assert not multiplies_bfloat16(torch.device("meta"))
+    for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, ask, raising=False)
+    assert not multiplies_bfloat16(torch.device("cpu"))

@@ -1,5 +1,16 @@
 """Tables and figures from results, live or stored. Needs no torch."""
 
+from celsa_lib.report.cost import (
+    density_figure,
+    growth_figure,
+    hardware_share,
+    inference_figure,
+    inference_table,
+    measured_on,
+    section,
+    step_figure,
+    step_ratios,
+)
 from celsa_lib.report.figures import accuracy_by_size, schedule_curves
 from celsa_lib.report.load import PAPER, paper_table, read_stored, rows_table, with_paper
 from celsa_lib.report.pages import choices, side_by_side, stored_figure, stored_results
@@ -19,8 +30,14 @@ __all__ = [
     "accuracy_by_size",
     "choices",
     "colour",
+    "density_figure",
+    "growth_figure",
+    "hardware_share",
+    "inference_figure",
+    "inference_table",
     "mark",
     "markdown_table",
+    "measured_on",
     "notice",
     "paper_table",
     "plain_table",
@@ -29,7 +46,10 @@ __all__ = [
     "results_table",
     "rows_table",
     "schedule_curves",
+    "section",
     "side_by_side",
+    "step_figure",
+    "step_ratios",
     "stored_figure",
     "stored_results",
     "styled",

@@ -20,3 +20,12 @@ def resolve_device(device: str) -> torch.device:
         raise ConfigError(
             f'device "{device}" cannot be used here ({reason}); use "auto" or "cpu"'
         ) from error
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether `device` is a CPU with instructions for products of bfloat16 (AVX-512 or AMX).
+
+    Emulated products would be slower than float32, so unknown means no.
+    """
+    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, ask, bool)() for ask in asks)

@@ -12,7 +12,7 @@ from celsa_lib.errors import TrainingError
 from celsa_lib.training import checkpoint
 from celsa_lib.training.batches import shuffled_batches
 from celsa_lib.training.checkpoint import Progress
-from celsa_lib.training.device import resolve_device
+from celsa_lib.training.device import multiplies_bfloat16, resolve_device
 from celsa_lib.training.gradients import AutogradGradient, DenseGradient, SparseGradient
 from celsa_lib.training.kernels import unit_backward
 from celsa_lib.training.nadam import Nadam
@@ -260,7 +260,10 @@ def make_gradient(rows: Rows, n_outputs: int, options: TrainingOptions):
     if engine == "sparse":
         return SparseGradient(rows.cols, rows.width, n_outputs, options.relu_cap)
     if engine == "dense":
-        return DenseGradient(rows.cols, rows.width, options.relu_cap, options.bfloat16)
+        bfloat16 = options.bfloat16
+        if bfloat16 is None:
+            bfloat16 = multiplies_bfloat16(rows.values.device)
+        return DenseGradient(rows.cols, rows.width, options.relu_cap, bfloat16)
     return AutogradGradient(rows.cols, rows.width, options.relu_cap)
 
 

@@ -27,8 +27,10 @@ class TrainingOptions:
     max_outputs: score a batch on the items it has seen and a random rest, this many in all; None
     scores all items. engine: "auto" takes k-sparse kernels on a CPU up to a density (nnz / width)
     of `dense_above`, dense products above it and on a GPU; "reference" is the formula by autograd.
-    bfloat16: dense products of bfloat16 factors. checkpoint: a file from which a killed run goes
-    on. validate: called with the ItemEmbeddings after each epoch; its number goes to the history.
+    bfloat16: dense products of bfloat16 factors, sums in float32; None: on a CPU that has
+    instructions for them (see the page "Training cost"). checkpoint: a file from which a killed
+    run goes on. validate: called with the ItemEmbeddings after each epoch; its number goes to the
+    history.
     """
 
     batch_size: int = 1024
@@ -40,7 +42,7 @@ class TrainingOptions:
     max_outputs: int | None = None
     engine: str = "auto"
     dense_above: float = 0.3
-    bfloat16: bool = False
+    bfloat16: bool | None = None
     checkpoint: str | Path | None = None
     validate: Callable | None = None
     progress: bool = True

@@ -1,0 +1,174 @@
+"""Tables and figures of what training and recommending cost, from stored benchmarks."""
+
+from html import escape
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from celsa_lib.report.style import styled
+from celsa_lib.report.tables import Html
+
+OURS, FORMULA = "celsa", "masked dense torch"
+COLOURS = {
+    OURS: "#D55E00",
+    "celsa, sparse kernels": "#D55E00",
+    "celsa, dense products": "#009E73",
+    "celsa, dense products, bfloat16": "#E69F00",
+    FORMULA: "#000000",
+    "compresso, dense": "#0072B2",
+    "compresso, coo": "#56B4E9",
+    "compresso, mask search": "#CC79A7",
+}
+MARKS = dict(zip(COLOURS, "oosD*^vP", strict=True))
+
+
+def measured_on(manifest: dict) -> Html:
+    """One paragraph: machine, versions, date and commit of a stored benchmark."""
+    machine, code = manifest["machine"], manifest["code"]
+    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    changed = " with uncommitted changes" if code["dirty"] else ""
+    text = (
+        f"Stored benchmark: {manifest['what']}; {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB; {versions}; {manifest['date']}; commit {code['commit']}"
+        f"{changed}; {manifest['seconds']} s."
+    )
+    return Html(f'<p class="celsa-provenance"><small>{escape(text)}</small></p>')
+
+
+def section(rows: list[dict], name: str) -> pd.DataFrame:
+    """The rows of one section, one line each."""
+    return pd.DataFrame([row for row in rows if row["section"] == name])
+
+
+def step_ratios(rows: list[dict]) -> pd.DataFrame:
+    """By nnz: milliseconds of our step, and how many times longer the others take."""
+    lines = []
+    for nnz, group in section(rows, "step").groupby("nnz"):
+        seconds = group.set_index("contender")["seconds"]
+        ours = seconds[OURS]
+        theirs = seconds[seconds.index.str.startswith("compresso")]
+        line = {"nnz": nnz, "celsa, ms": round(1e3 * ours, 1), FORMULA: seconds[FORMULA] / ours}
+        if len(theirs):
+            line |= {"compresso, best": theirs.min() / ours, "which": theirs.idxmin()}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def hardware_share(rows: list[dict]) -> pd.DataFrame:
+    """By nnz: arithmetic of a step over its time, as a share of the machine's own product."""
+    speed = section(rows, "hardware").groupby("what")["rate"].max()["product float32"]
+    steps = section(rows, "step")
+    steps = steps[steps["contender"] == OURS]
+    rate = steps["gflop"] / steps["seconds"]
+    return pd.DataFrame({
+        "nnz": steps["nnz"],
+        "GFLOP a step": steps["gflop"].round(1),
+        "GFLOP/s": rate.round(0).astype(int),
+        "share of a float32 product": (rate / speed).map("{:.0%}".format),
+    })  # fmt: skip
+
+
+def step_figure(rows: list[dict]) -> Figure:
+    """Seconds a step against nonzeros an item, both log, every contender."""
+    steps = section(rows, "step")
+    return _lines(steps, "nnz", "nonzeros per item (log scale)")
+
+
+def density_figure(rows: list[dict], threshold: float) -> Figure:
+    """Our two kinds of stage against density; the dashed line is where one gives way."""
+    dense = section(rows, "density")
+    figure = _lines(dense.assign(density=dense["nnz"] / dense["width"]), "density",
+                    "density of the rows, nnz / width (log scale)")  # fmt: skip
+    axes = figure.axes[0]
+    axes.axvline(threshold, color="#555555", linestyle="--")
+    axes.annotate(f"dense_above = {threshold:g}", (threshold, axes.get_ylim()[1]), fontsize=8,
+                  xytext=(-4, -2), textcoords="offset points", ha="right", va="top")  # fmt: skip
+    return figure
+
+
+def growth_figure(rows: list[dict]) -> Figure:
+    """Step time as one size grows and the rest stay, each relative to its smallest."""
+    titles = {
+        "nnz": "nonzeros per item",
+        "items": "items",
+        "users": "users in a batch",
+        "history": "items per user",
+        "width": "width",
+    }
+    with styled():
+        figure, axes = plt.subplots(figsize=(7.0, 4.4), layout="constrained")
+        marks = "os^Dv"
+        colours = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000"]
+        for (size, title), mark, colour in zip(titles.items(), marks, colours, strict=True):
+            group = section(rows, f"growth {size}")
+            group = group[group["nnz"] == group["nnz"].max()] if size == "width" else group
+            first = group.iloc[0]
+            axes.plot(
+                group[size] / first[size],
+                group["seconds"] / first["seconds"],
+                marker=mark,
+                color=colour,
+                label=f"{title}, from {first[size]:,}",
+            )
+        top = axes.get_xlim()[1]
+        axes.plot([1, top], [1, top], color="#999999", linestyle=":", label="in proportion")
+        for scale in (axes.set_xscale, axes.set_yscale):
+            scale("log", base=2)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+            axis.set_minor_locator(NullLocator())
+        axes.set(xlabel="size, relative to the smallest", ylabel="time of a step, relative")
+        axes.legend(fontsize=8)
+        plt.close(figure)
+    return figure
+
+
+def inference_table(rows: list[dict]) -> pd.DataFrame:
+    """Throughput, latency and memory of each way to recommend."""
+    table = section(rows, "inference")
+    ours = table.loc[table["contender"] == OURS, "seconds"].iloc[0]
+    return pd.DataFrame({
+        "": table["contender"],
+        "2,500 users, ms": (1e3 * table["seconds"]).round(0).astype(int),
+        "times ours": (table["seconds"] / ours).round(1),
+        "one user, median ms": (1e3 * table["p50"]).round(2),
+        "99 %, ms": (1e3 * table["p99"]).round(2),
+        "model, MiB": table["model_mib"].round(1),
+        "scores held, MiB": table["scores_mib"],
+    })  # fmt: skip
+
+
+def inference_figure(rows: list[dict]) -> Figure:
+    """Users served a second by each way to recommend."""
+    table = section(rows, "inference").iloc[::-1]
+    rate = 2_500 / table["seconds"]
+    with styled():
+        figure, axes = plt.subplots(figsize=(7.0, 3.2), layout="constrained")
+        colours = [COLOURS[OURS] if name == OURS else "#0072B2" for name in table["contender"]]
+        bars = axes.barh(table["contender"], rate, color=colours)
+        axes.bar_label(bars, [f"{value:,.0f}" for value in rate], padding=3, fontsize=8)
+        axes.set(xlabel="users served per second (top 100 of 10,000 items)")
+        axes.margins(x=0.12)
+        axes.grid(axis="y", visible=False)
+        plt.close(figure)
+    return figure
+
+
+def _lines(table: pd.DataFrame, x: str, label: str) -> Figure:
+    with styled():
+        figure, axes = plt.subplots(layout="constrained")
+        for name, group in table.groupby("contender", sort=False):
+            group = group.sort_values(x)
+            spread = [group["seconds"] - group["low"], group["high"] - group["seconds"]]
+            axes.errorbar(group[x], group["seconds"], yerr=spread, label=name, capsize=2,
+                          color=COLOURS[name], marker=MARKS[name])  # fmt: skip
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.3g}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set(xlabel=label, ylabel="seconds per step (log scale)")
+        axes.legend(fontsize=8)
+        plt.close(figure)
+    return figure

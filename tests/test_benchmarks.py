@@ -1,0 +1,89 @@
+"""The benchmarks measure what they say, and their pages compute from what is stored."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from celsa_lib import report
+from celsa_lib.training import unit_rows
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from contenders import Celsa, Compresso, MaskedDense  # noqa: E402
+from processes import take_turns  # noqa: E402
+from workload import Case  # noqa: E402
+
+SMALL = Case(nnz=4, items=60, users=24, history=5, width=16)
+
+
+def test_a_case_has_the_sizes_it_names():
+    X, rows = SMALL.interactions(), SMALL.rows()
+    assert X.shape == (24, 60) and set(np.diff(X.indptr)) == {5}
+    assert all(len(set(X[user].indices)) == 5 for user in range(24))
+    assert rows.cols.shape == (60, 4) and all(len(set(r)) == 4 for r in rows.cols.tolist())
+    counts = np.asarray(Case(items=500, users=400, history=20).interactions().sum(axis=0)).ravel()
+    assert counts[:50].sum() > 2 * counts[-50:].sum()
+
+
+def test_contenders_make_the_same_step():
+    ours, formula = Celsa(SMALL), MaskedDense(SMALL)
+    start = unit_rows(formula.A.detach() * formula.mask)
+    for contender in (ours, formula):
+        contender.step()
+    A = unit_rows(formula.A.detach() * formula.mask)
+    found = torch.from_numpy(ours.trainer.result().to_csr().toarray())
+    assert (A - start).abs().max() > 0.01
+    torch.testing.assert_close(found, A, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("backend", ["dense", "coo", "mask search"])
+def test_the_authors_package_steps_on_the_same_support(backend, capsys):
+    pytest.importorskip("compresso_recsys")
+    contender = Compresso(SMALL, backend)
+    contender.step()
+    if backend != "mask search":
+        cols = contender.trainer.elsa.sparse_A.cols
+        assert torch.equal(cols, SMALL.rows().cols.long())
+
+
+def test_contenders_take_turns_in_processes_of_their_own():
+    from contenders import make
+
+    found = take_turns(["celsa", "masked dense torch"], make, (SMALL,), 2)
+    assert found["celsa"]["n"] == 6 and found["masked dense torch"]["n"] == 2
+    for times in found.values():
+        assert 0 < times["low"] <= times["seconds"] <= times["high"] and times["peak_gib"] > 0.05
+
+
+def fake_rows() -> list[dict]:
+    size = {"nnz": 8, "width": 64, "gflop": 2.0, "low": 1.0, "high": 1.0}
+    times = {
+        "celsa": 0.1,
+        "masked dense torch": 5.0,
+        "compresso, dense": 4.0,
+        "compresso, coo": 2.0,
+    }
+    steps = [
+        {"section": "step", "contender": name, "seconds": seconds, **size}
+        for name, seconds in times.items()
+    ]
+    return [*steps, {"section": "hardware", "what": "product float32", "rate": 100.0}]
+
+
+def test_ratios_and_shares_by_hand():
+    ratio = report.step_ratios(fake_rows()).iloc[0]
+    assert ratio["masked dense torch"] == pytest.approx(50)
+    assert ratio["compresso, best"] == pytest.approx(20) and ratio["which"] == "compresso, coo"
+    share = report.hardware_share(fake_rows()).iloc[0]
+    assert share["GFLOP/s"] == 20 and share["share of a float32 product"] == "20%"
+
+
+@pytest.mark.parametrize("name", ["training-cost", "inference-cost", "bfloat16"])
+def test_stored_benchmarks_say_where_they_were_measured(name):
+    rows, manifest = report.read_stored(ROOT / "results" / f"{name}.json")
+    assert rows and {"machine", "versions", "code", "date", "what"} <= set(manifest)
+    assert manifest["machine"]["cpu"] in report.measured_on(manifest)
