@@ -147,6 +147,46 @@ def first_lane(typingctx, bits):
     return types.uint32(types.uint32), build
 
 
+def _folded(builder, vectors, group):
+    """Lanes of one or two vectors, taken together in groups of `group`: each group's halves added.
+
+    Half as many lanes as went in.
+    """
+    first, second = vectors[0], vectors[-1]
+    if len(vectors) == 1:
+        second = ir.Constant(first.type, ir.Undefined)
+    lanes = range(len(vectors) * first.type.count)
+    low = [lane for lane in lanes if lane % group < group // 2]
+    kind = ir.VectorType(ir.IntType(32), len(low))
+    halves = [
+        builder.shuffle_vector(first, second, ir.Constant(kind, [lane + up for lane in low]))
+        for up in (0, group // 2)
+    ]
+    return builder.fadd(*halves, flags=("contract",))
+
+
+@intrinsic
+def add_dots(typingctx, array, k, a, b0, b1, b2, b3):
+    """array[k : k + 4] += Σ a·b over the lanes, for four b at once: their sums share additions."""
+
+    def build(context, builder, signature, args):
+        a, *others = args[2:]
+        products = [builder.fmul(a, b, flags=("contract",)) for b in others]
+        s0, s1, s2, s3 = (_folded(builder, [product], LANES) for product in products)
+        half = LANES // 2
+        sums = [_folded(builder, pair, half) for pair in ([s0, s1], [s2, s3])]
+        total, group = _folded(builder, sums, half // 2), half // 4
+        while group > 1:
+            total, group = _folded(builder, [total], group), group // 2
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        start = builder.gep(data, [context.cast(builder, args[1], signature.args[1], types.intp)])
+        pointer = builder.bitcast(start, total.type.as_pointer())
+        builder.store(builder.fadd(builder.load(pointer, align=4), total), pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, k, a, b0, b1, b2, b3), build
+
+
 @njit(**INLINE)
 def add_row(values, cols, E, total):
     """total + Σ_j values[j]·E[cols[j]]: a sparse row times the (width × LANES) latents E.

@@ -23,7 +23,7 @@ from celsa_lib.training.plan import make_plan
 from celsa_lib.training.rows import full_rows, initial_embeddings
 
 CPU = torch.device("cpu")
-FAST = {"epochs": 2, "batch_size": 64, "progress": False}
+FAST = {"epochs": 2, "batch_size": 64, "progress": False, "bfloat16": False}
 
 
 def rows(n_items, width, nnz, seed=0):

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from celsa_lib.training.batches import UserBatch
-from celsa_lib.training.kernels import sparse_step, workspace
+from celsa_lib.training.kernels import by_columns, sparse_step, workspace
 from celsa_lib.training.objective import TINY, reconstruction_loss
 
 
@@ -18,22 +18,36 @@ class SparseGradient:
 
     def __init__(self, cols: torch.Tensor, width: int, n_outputs: int, cap: float | None):
         """`cols`: items × nnz, int32, on the CPU; `n_outputs`: most outputs a batch can have."""
+        self.width, self.cap = width, np.float32(np.inf if cap is None else cap)
         self.set_columns(cols)
-        self.cap = np.float32(np.inf if cap is None else cap)
-        self.work = workspace(*cols.shape, width, n_outputs)
+        self._allocate(n_outputs)
 
     def set_columns(self, cols: torch.Tensor) -> None:
         """Move the support (constant pruning does, at every step)."""
-        self.cols = cols.numpy()
+        self.cols, self.columns = cols.numpy(), None
 
     def __call__(self, unit: torch.Tensor, batch: UserBatch) -> tuple[float, torch.Tensor]:
         """(loss, gradient of `unit`)."""
-        if len(batch.outputs) > self.work[2].shape[1]:  # a batch that has seen more than the limit
-            self.work = workspace(*self.cols.shape, self.work[0].shape[1], len(batch.outputs))
+        if len(batch.outputs) > self.n_outputs:  # a batch that has seen more than the limit
+            self._allocate(len(batch.outputs))
         sparse = [t.numpy() for t in (batch.offsets, batch.items, batch.positions, batch.outputs)]
-        losses = sparse_step(*sparse, unit.numpy(), self.cols, self.cap, *self.work)
+        columns = self._columns_of(batch.outputs.numpy())
+        losses = sparse_step(*sparse, unit.numpy(), self.cols, self.cap, *columns, *self.work)
         loss = losses.sum() / (batch.size * len(batch.outputs))
-        return loss, torch.from_numpy(self.work[-1][0])
+        return loss, torch.from_numpy(self.gradient)
+
+    def _columns_of(self, outputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Nonzeros by column; kept while the support stays and all items are scored."""
+        if len(outputs) < len(self.cols):
+            return by_columns(self.cols, outputs, self.width)
+        if self.columns is None:
+            self.columns = by_columns(self.cols, outputs, self.width)
+        return self.columns
+
+    def _allocate(self, n_outputs: int) -> None:
+        self.n_outputs = n_outputs
+        self.work = workspace(*self.cols.shape, self.width, n_outputs)
+        self.gradient = self.work[3][0]
 
 
 class DenseGradient:
