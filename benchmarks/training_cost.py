@@ -20,6 +20,7 @@ from celsa_lib.experiments.manifest import git_state, machine, versions
 from celsa_lib.experiments.store import Result, save_result
 from celsa_lib.models import CompressedELSA
 from celsa_lib.models.schedules import exponential
+from celsa_lib.training.device import density_of_dense, multiplies_bfloat16
 
 STEPS = (8, 32, 128, 4096)
 ENGINES = ["celsa, sparse kernels", "celsa, dense products", "celsa, dense products, bfloat16"]
@@ -83,8 +84,9 @@ def steps(rounds: int) -> list[dict]:
 
 
 def crossover(rounds: int) -> list[dict]:
-    """Sparse kernels against dense products as rows fill up: where `dense_above` belongs."""
-    rows = []
+    """Sparse kernels against dense products as rows fill up, and where one gives way."""
+    limit = density_of_dense(multiplies_bfloat16(torch.device("cpu")))
+    rows = [{"section": "choice", "dense_above": limit}]
     for nnz in tqdm((256, 512, 1_024, 1_536, 2_048, 4_096), desc="density"):
         case = Case(nnz=nnz)
         for name, times in take_turns(ENGINES, make, (case,), rounds).items():

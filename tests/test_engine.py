@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import celsa_lib as cl
 from celsa_lib.training import Stage, TrainingOptions, train_paths
 from celsa_lib.training.batches import shuffled_batches, user_batch
-from celsa_lib.training.device import multiplies_bfloat16
+from celsa_lib.training.device import density_of_dense, multiplies_bfloat16
 from celsa_lib.training.gradients import AutogradGradient, DenseGradient, SparseGradient
 from celsa_lib.training.loop import make_gradient
 from celsa_lib.training.objective import top_k_columns, unit_rows
@@ -245,7 +245,8 @@ def test_bfloat16_is_taken_where_the_processor_has_it_and_can_be_switched_off(mo
         "celsa_lib.training.loop.multiplies_bfloat16", lambda device: asked.append(device) or True
     )
     taken = {
-        given: make_gradient(rows, 6, TrainingOptions(engine="dense", bfloat16=given)).bfloat16
+        given: make_gradient(rows, 6, TrainingOptions(engine="dense", bfloat16=given)).dtype
+        == torch.bfloat16
         for given in (None, False, True)
     }
     assert taken == {None: True, False: False, True: True} and len(asked) == 1
@@ -255,4 +256,16 @@ def test_a_gpu_or_an_unknown_processor_gets_float32(monkeypatch):
     assert not multiplies_bfloat16(torch.device("meta"))
     for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.delattr(torch.cpu, ask, raising=False)
-    assert not multiplies_bfloat16(torch.device("cpu"))
+    assert not multiplies_bfloat16(CPU)
+
+
+@pytest.mark.parametrize("amx, bfloat16, limit", [(True, True, 0.1), (True, False, 0.3),
+                                                  (False, True, 0.3)])  # fmt: skip
+def test_density_decides_between_loops_and_dense_products(monkeypatch, amx, bfloat16, limit):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    assert density_of_dense(bfloat16) == limit
+    full = full_rows(initial_embeddings(6, 20, 0))
+    for nnz, engine in ((int(20 * limit), SparseGradient), (int(20 * limit) + 1, DenseGradient)):
+        options = TrainingOptions(bfloat16=bfloat16)
+        assert type(make_gradient(full.prune(nnz), 6, options)) is engine
+    assert type(make_gradient(full, 6, TrainingOptions(dense_above=1.0))) is SparseGradient

@@ -76,9 +76,9 @@ def step_figure(rows: list[dict]) -> Figure:
     return _lines(steps, "nnz", "nonzeros per item (log scale)")
 
 
-def density_figure(rows: list[dict], threshold: float) -> Figure:
+def density_figure(rows: list[dict]) -> Figure:
     """Our two kinds of stage against density; the dashed line is where one gives way."""
-    dense = section(rows, "density")
+    dense, threshold = section(rows, "density"), section(rows, "choice")["dense_above"].item()
     figure = _lines(dense.assign(density=dense["nnz"] / dense["width"]), "density",
                     "density of the rows, nnz / width (log scale)")  # fmt: skip
     axes = figure.axes[0]

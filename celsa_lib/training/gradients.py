@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from celsa_lib.training.batches import UserBatch
-from celsa_lib.training.kernels import by_columns, sparse_step, workspace
+from celsa_lib.training.kernels import add_sums, by_columns, sparse_step, workspace
 from celsa_lib.training.objective import TINY, reconstruction_loss
 
 
@@ -55,7 +55,9 @@ class DenseGradient:
 
     def __init__(self, cols: torch.Tensor, width: int, cap: float | None, bfloat16: bool = False):
         """`bfloat16`: round the factors of the products to bfloat16, sums in float32."""
-        self.width, self.cap, self.bfloat16 = width, cap, bfloat16
+        self.width, self.cap = width, cap
+        self.dtype = torch.bfloat16 if bfloat16 else torch.float32
+        self.memory = Memory(cols.device)
         self.set_columns(cols)
 
     def set_columns(self, cols: torch.Tensor) -> None:
@@ -64,28 +66,56 @@ class DenseGradient:
 
     def __call__(self, unit: torch.Tensor, batch: UserBatch) -> tuple[float, torch.Tensor]:
         """(loss, gradient of `unit`)."""
-        A = write_out(unit, self.cols, self.width)
+        A = self._written_out(unit)
         everything = len(batch.outputs) == len(A)
-        scored = A if everything else A[batch.outputs]
+        scored = self._factor("scored", A if everything else A[batch.outputs])
         E = functional.embedding_bag(batch.items, A, batch.offsets[:-1], mode="sum")
-        P = self._product(E, scored.T)
+        P = self._product("P", self._factor("E", E), scored.T)
         P[batch.rows, batch.positions] -= 1.0
         P.clamp_(min=0.0, max=self.cap)
         alpha, losses = _loss_and_target(P, batch, self.cap)
         E.mul_(alpha[:, None])
-        D = self._product(P, scored).mul_(alpha[:, None])
-        G = _scatter_to_items(D, batch, len(A))
-        if everything:
-            G += self._product(P.T, E)
-        else:
-            G.index_add_(0, batch.outputs, self._product(P.T, E))
+        gradient_of_P = self._factor("gradient of P", P)
+        D = self._product("D", gradient_of_P, scored).mul_(alpha[:, None])
+        G = self._product("G", gradient_of_P.T, self._factor("E", E))
+        if not everything:
+            G = torch.zeros_like(A).index_add_(0, batch.outputs, G)
+        add_to_items(D, batch, G)
         loss = float(losses.double().sum()) / (batch.size * len(batch.outputs))
-        return loss, G if self.cols is None else G.gather(1, self.cols)
+        if self.cols is None:
+            return loss, G
+        return loss, torch.gather(G, 1, self.cols, out=self.memory("kept", self.cols.shape))
 
-    def _product(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        if not self.bfloat16:
-            return left @ right
-        return (left.bfloat16() @ right.bfloat16()).float()
+    def _written_out(self, unit: torch.Tensor) -> torch.Tensor:
+        if self.cols is None:
+            return unit
+        return self.memory("A", (len(unit), self.width)).zero_().scatter_(1, self.cols, unit)
+
+    def _factor(self, name: str, values: torch.Tensor) -> torch.Tensor:
+        """`values` as a factor of a product: themselves, or rounded."""
+        if values.dtype == self.dtype:
+            return values
+        return self.memory(f"rounded {name}", values.shape, self.dtype).copy_(values)
+
+    def _product(self, name: str, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """left · right in float32."""
+        shape = len(left), right.shape[1]
+        product = torch.mm(left, right, out=self.memory(f"product {name}", shape, self.dtype))
+        return product if self.dtype == torch.float32 else self.memory(name, shape).copy_(product)
+
+
+class Memory:
+    """Tensors kept from step to step, by name: fresh pages cost more than what fills them."""
+
+    def __init__(self, device: torch.device):
+        self.device, self.kept = device, {}
+
+    def __call__(self, name: str, shape, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """A tensor of `shape`; it holds anything, and is the one of the last call by this name."""
+        size = shape[0] * shape[1]
+        if name not in self.kept or self.kept[name].numel() < size:
+            self.kept[name] = torch.empty(size, dtype=dtype, device=self.device)
+        return self.kept[name][:size].view(*shape)
 
 
 class AutogradGradient:
@@ -134,9 +164,13 @@ def _loss_and_target(P: torch.Tensor, batch: UserBatch, cap: float | None):
     return alpha, losses
 
 
-def _scatter_to_items(D: torch.Tensor, batch: UserBatch, n_items: int) -> torch.Tensor:
-    """Xᵀ·D (items × width): the users' gradients summed over those who have seen an item."""
+def add_to_items(D: torch.Tensor, batch: UserBatch, G: torch.Tensor) -> None:
+    """G += Xᵀ·D (items × width), in place: to each item the gradients of those who have seen it."""
     order = torch.argsort(batch.items, stable=True)
-    ends = torch.bincount(batch.items, minlength=n_items).cumsum(0)
+    ends = torch.bincount(batch.items, minlength=len(G)).cumsum(0)
     starts = torch.cat([ends.new_zeros(1), ends[:-1]])
-    return functional.embedding_bag(batch.rows[order], D, starts, mode="sum")
+    users = batch.rows[order]
+    if G.device.type == "cpu":
+        add_sums(users.numpy(), starts.numpy(), D.numpy(), G.numpy())
+    else:
+        G += functional.embedding_bag(users, D, starts, mode="sum")

@@ -260,6 +260,29 @@ def sparse_step(
 
 
 @njit(**PARALLEL)
+def add_sums(users, starts, D, G):
+    """G[i] += Σ_u D[u] over users[starts[i] : starts[i + 1]] (to the end for the last i)."""
+    for i in prange(len(G)):
+        stop = starts[i + 1] if i + 1 < len(starts) else len(users)
+        for s in range(starts[i], stop):
+            total, row = G[i], D[users[s]]
+            for j in range(len(total)):
+                total[j] += row[j]
+
+
+@njit(**PARALLEL)
+def unit_rows_into(values, unit):
+    """Write `values` (items × nnz) with rows of unit ℓ2 norm to `unit`; all-zero rows stay zero."""
+    for i in prange(len(values)):
+        square = ZERO
+        for j in range(values.shape[1]):
+            square += values[i, j] * values[i, j]
+        scale = ONE / max(np.sqrt(square), np.float32(TINY))
+        for j in range(values.shape[1]):
+            unit[i, j] = scale * values[i, j]
+
+
+@njit(**PARALLEL)
 def unit_backward(values, gradient):
     """Turn the gradient of the unit rows into that of `values`, in place (items × nnz)."""
     for i in prange(len(values)):

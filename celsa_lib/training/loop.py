@@ -12,9 +12,9 @@ from celsa_lib.errors import TrainingError
 from celsa_lib.training import checkpoint
 from celsa_lib.training.batches import shuffled_batches
 from celsa_lib.training.checkpoint import Progress
-from celsa_lib.training.device import multiplies_bfloat16, resolve_device
+from celsa_lib.training.device import density_of_dense, multiplies_bfloat16, resolve_device
 from celsa_lib.training.gradients import AutogradGradient, DenseGradient, SparseGradient
-from celsa_lib.training.kernels import unit_backward
+from celsa_lib.training.kernels import unit_backward, unit_rows_into
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.objective import top_k_columns, unit_rows
 from celsa_lib.training.options import Stage, TrainingOptions
@@ -184,8 +184,8 @@ class _Run:
         return [entry for n in self.plan.path(end) for entry in self.progress.histories[n]]
 
     def _cost(self, stage: Stage) -> float:
-        """An epoch's share of the work: nonzeros a row, no more than dense products cost."""
-        return min(stage.nnz, self.options.dense_above * self.width) + 8
+        """An epoch's share of the work: nonzeros a row, up to where dense products take over."""
+        return min(stage.nnz, 0.2 * self.width) + 8
 
 
 CSR_PARTS = ("data", "indices", "indptr")
@@ -210,6 +210,7 @@ class StageTrainer:
         """`options`: TrainingOptions; the engine is chosen here, once a stage."""
         self.rows, self.optimiser, self.stage, self.options = rows, optimiser, stage, options
         n_outputs = min(n_items, options.max_outputs or n_items)
+        self.unit = torch.empty(len(rows.values), stage.nnz, device=rows.values.device)
         self.gradient = make_gradient(self.result(), n_outputs, options)
 
     def result(self) -> Rows:
@@ -230,8 +231,7 @@ class StageTrainer:
         if self.stage.moving:
             return self._moving_step(batch)
         values = self.rows.values
-        loss, gradient = self.gradient(unit_rows(values), batch)
-        _through_unit_rows(values, gradient)
+        loss, gradient = self._gradient_of(values, batch)
         self._update(gradient)
         return loss
 
@@ -241,10 +241,19 @@ class StageTrainer:
         cols = top_k_columns(values, self.stage.nnz)
         kept = values.gather(1, cols)
         self.gradient.set_columns(cols.int())
-        loss, gradient = self.gradient(unit_rows(kept), batch)
-        _through_unit_rows(kept, gradient)
+        loss, gradient = self._gradient_of(kept, batch)
         self._update(torch.zeros_like(values).scatter_(1, cols, gradient))
         return loss
+
+    def _gradient_of(self, values: torch.Tensor, batch) -> tuple[float, torch.Tensor]:
+        """(loss, gradient of `values` through their unit rows); the next call overwrites it."""
+        if values.device.type == "cpu":
+            unit_rows_into(values.numpy(), self.unit.numpy())
+        else:
+            self.unit.copy_(unit_rows(values))
+        loss, gradient = self.gradient(self.unit, batch)
+        _through_unit_rows(values, gradient)
+        return loss, gradient
 
     def _update(self, gradient: torch.Tensor) -> None:
         options = self.options
@@ -253,16 +262,17 @@ class StageTrainer:
 
 def make_gradient(rows: Rows, n_outputs: int, options: TrainingOptions):
     """The engine of a stage, by `options.engine` and the density of the rows."""
-    engine, density = options.engine, rows.nnz / rows.width
+    engine, bfloat16, limit = options.engine, options.bfloat16, options.dense_above
+    if bfloat16 is None:
+        bfloat16 = multiplies_bfloat16(rows.values.device)
+    if limit is None:
+        limit = density_of_dense(bfloat16)
     if engine == "auto":
         on_cpu = rows.values.device.type == "cpu"
-        engine = "sparse" if on_cpu and density <= options.dense_above else "dense"
+        engine = "sparse" if on_cpu and rows.nnz <= limit * rows.width else "dense"
     if engine == "sparse":
         return SparseGradient(rows.cols, rows.width, n_outputs, options.relu_cap)
     if engine == "dense":
-        bfloat16 = options.bfloat16
-        if bfloat16 is None:
-            bfloat16 = multiplies_bfloat16(rows.values.device)
         return DenseGradient(rows.cols, rows.width, options.relu_cap, bfloat16)
     return AutogradGradient(rows.cols, rows.width, options.relu_cap)
 

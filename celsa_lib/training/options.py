@@ -26,7 +26,8 @@ class TrainingOptions:
     damps them: it is part of the method (Keras' default 1e-7, not torch's 1e-8).
     max_outputs: score a batch on the items it has seen and a random rest, this many in all; None
     scores all items. engine: "auto" takes k-sparse kernels on a CPU up to a density (nnz / width)
-    of `dense_above`, dense products above it and on a GPU; "reference" is the formula by autograd.
+    of `dense_above` (None: where they cross on such a CPU, see `density_of_dense`), dense products
+    above it and on a GPU; "reference" is the formula by autograd.
     bfloat16: dense products of bfloat16 factors, sums in float32; None: on a CPU that has
     instructions for them (see the page "Training cost"). checkpoint: a file from which a killed
     run goes on. validate: called with the ItemEmbeddings after each epoch; its number goes to the
@@ -41,7 +42,7 @@ class TrainingOptions:
     relu_cap: float | None = None
     max_outputs: int | None = None
     engine: str = "auto"
-    dense_above: float = 0.3
+    dense_above: float | None = None
     bfloat16: bool | None = None
     checkpoint: str | Path | None = None
     validate: Callable | None = None
@@ -59,5 +60,6 @@ class TrainingOptions:
             raise ConfigError(f'unknown engine "{self.engine}"; choose one of {", ".join(ENGINES)}')
         if self.engine == "sparse" and self.device not in ("auto", "cpu"):
             raise ConfigError(f'engine "sparse" runs on the CPU, not on device "{self.device}"')
-        if not isinstance(self.dense_above, (int, float)) or not 0 <= self.dense_above <= 1:
+        density = 0 if self.dense_above is None else self.dense_above
+        if not isinstance(density, (int, float)) or not 0 <= density <= 1:
             raise ConfigError(f"dense_above is a density from 0 to 1, got {self.dense_above!r}")
