@@ -25,8 +25,8 @@ from celsa_lib.simd import (
     splat,
     store,
 )
-from celsa_lib.training.objective import TINY
 
+TINY = 1e-12  # keeps the norm of an all-zero row from dividing by zero
 CHUNK = 128  # outputs whose squares are summed in float32 before they go to float64
 PAD = 16  # floats between rows of R: with a power of two, all would share one set of the cache
 BLOCK = 2500  # outputs whose scores (LANES floats each) stay in cache while columns pass over them
@@ -268,6 +268,24 @@ def add_sums(users, starts, D, G):
             total, row = G[i], D[users[s]]
             for j in range(len(total)):
                 total[j] += row[j]
+
+
+@njit(**PARALLEL)
+def top_columns(values, nnz):
+    """Columns of the `nnz` largest |values| of each row, ascending; of equals, the lower ones."""
+    cols = np.zeros((len(values), nnz), np.int64)
+    for i in prange(len(values)):
+        sizes = np.abs(values[i])
+        first = len(sizes) - nnz
+        smallest = np.partition(sizes, first)[first]
+        equals = nnz - (sizes > smallest).sum()  # how many of the smallest kept size are kept
+        place = 0
+        for c in range(len(sizes)):
+            if sizes[c] > smallest or (sizes[c] == smallest and equals > 0):
+                equals -= sizes[c] == smallest
+                cols[i, place] = c
+                place += 1
+    return cols
 
 
 @njit(**PARALLEL)

@@ -4,8 +4,7 @@ import torch
 from torch.nn import functional
 
 from celsa_lib.training.batches import UserBatch
-
-TINY = 1e-12  # keeps the norm of an all-zero row from dividing by zero
+from celsa_lib.training.kernels import TINY, top_columns
 
 
 def unit_rows(A: torch.Tensor) -> torch.Tensor:
@@ -18,6 +17,8 @@ def top_k_columns(A: torch.Tensor, nnz: int) -> torch.Tensor:
 
     Exactly `nnz` columns a row, also where values tie.
     """
+    if A.device.type == "cpu":
+        return torch.from_numpy(top_columns(A.detach().contiguous().numpy(), nnz))
     return torch.topk(A.abs(), nnz, dim=1, sorted=False).indices.sort(dim=1).values
 
 

@@ -40,7 +40,9 @@ class Rows:
 
     def active(self) -> int:
         """Latents that at least one item uses."""
-        return int(torch.unique(self.cols).numel())
+        if self.nnz == self.width:
+            return self.width
+        return int((torch.bincount(self.cols.flatten()) > 0).sum())
 
 
 def initial_embeddings(n_items: int, width: int, seed: int) -> torch.Tensor:
