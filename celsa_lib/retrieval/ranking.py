@@ -74,24 +74,27 @@ def _score_and_item(key):
 
 @njit(cache=True)
 def keep_best(keys, count, n):
-    """Move the n largest of keys[:count] to the front (quickselect); the score of the n-th."""
+    """Move the n largest of keys[:count] to the front (quickselect); the score of the n-th.
+
+    Keys differ. The inner loop has no branch that depends on them, so none is guessed wrongly.
+    """
     low, high = 0, count - 1
     while low < high:
-        pivot, i, j = keys[(low + high) // 2], low, high
-        while i <= j:
-            while keys[i] > pivot:
-                i += 1
-            while keys[j] < pivot:
-                j -= 1
-            if i <= j:
-                keys[i], keys[j] = keys[j], keys[i]
-                i, j = i + 1, j - 1
-        if n - 1 <= j:
-            high = j
-        elif n - 1 >= i:
-            low = i
-        else:
+        middle = (low + high) // 2
+        pivot, keys[middle] = keys[middle], keys[high]
+        place = low
+        for i in range(low, high):
+            key = keys[i]
+            keys[i] = keys[place]
+            keys[place] = key
+            place += key > pivot
+        keys[high], keys[place] = keys[place], pivot
+        if place == n - 1:
             break
+        if place < n - 1:
+            low = place + 1
+        else:
+            high = place - 1
     return _score_and_item(keys[n - 1])[0]
 
 
