@@ -245,7 +245,7 @@ def test_bfloat16_is_taken_where_the_processor_has_it_and_can_be_switched_off(mo
         "celsa_lib.training.loop.multiplies_bfloat16", lambda device: asked.append(device) or True
     )
     taken = {
-        given: make_gradient(rows, 6, TrainingOptions(engine="dense", bfloat16=given)).dtype
+        given: make_gradient(rows, TrainingOptions(engine="dense", bfloat16=given)).dtype
         == torch.bfloat16
         for given in (None, False, True)
     }
@@ -267,5 +267,5 @@ def test_density_decides_between_loops_and_dense_products(monkeypatch, amx, bflo
     full = full_rows(initial_embeddings(6, 20, 0))
     for nnz, engine in ((int(20 * limit), SparseGradient), (int(20 * limit) + 1, DenseGradient)):
         options = TrainingOptions(bfloat16=bfloat16)
-        assert type(make_gradient(full.prune(nnz), 6, options)) is engine
-    assert type(make_gradient(full, 6, TrainingOptions(dense_above=1.0))) is SparseGradient
+        assert type(make_gradient(full.prune(nnz), options)) is engine
+    assert type(make_gradient(full, TrainingOptions(dense_above=1.0))) is SparseGradient

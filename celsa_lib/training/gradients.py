@@ -53,11 +53,18 @@ class SparseGradient:
 class DenseGradient:
     """Three dense products with the rows written out, items × width; on any device."""
 
-    def __init__(self, cols: torch.Tensor, width: int, cap: float | None, bfloat16: bool = False):
+    def __init__(
+        self,
+        cols: torch.Tensor,
+        width: int,
+        cap: float | None,
+        bfloat16: bool = False,
+        memory: "Memory | None" = None,
+    ):
         """`bfloat16`: round the factors of the products to bfloat16, sums in float32."""
         self.width, self.cap = width, cap
         self.dtype = torch.bfloat16 if bfloat16 else torch.float32
-        self.memory = Memory(cols.device)
+        self.memory = memory or Memory(cols.device)
         self.set_columns(cols)
 
     def set_columns(self, cols: torch.Tensor) -> None:
@@ -105,7 +112,10 @@ class DenseGradient:
 
 
 class Memory:
-    """Tensors kept from step to step, by name: fresh pages cost more than what fills them."""
+    """Tensors kept from step to step and from stage to stage, by name.
+
+    Fresh pages cost more than what fills them.
+    """
 
     def __init__(self, device: torch.device):
         self.device, self.kept = device, {}

@@ -13,7 +13,7 @@ from celsa_lib.training import checkpoint
 from celsa_lib.training.batches import shuffled_batches
 from celsa_lib.training.checkpoint import Progress
 from celsa_lib.training.device import density_of_dense, multiplies_bfloat16, resolve_device
-from celsa_lib.training.gradients import AutogradGradient, DenseGradient, SparseGradient
+from celsa_lib.training.gradients import AutogradGradient, DenseGradient, Memory, SparseGradient
 from celsa_lib.training.kernels import unit_backward, unit_rows_into
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.objective import top_k_columns, unit_rows
@@ -54,7 +54,7 @@ class _Run:
     def __init__(self, X, width, paths, restart, options):
         self.X, self.width, self.options = X, width, options
         self.device = resolve_device(options.device)
-        self.plan = make_plan(paths)
+        self.plan, self.memory = make_plan(paths), Memory(self.device)
         start = initial_embeddings(X.shape[1], width, options.seed).to(self.device)
         self.initial = start if restart else None
         self.at_end: dict[int, Rows] = {-1: full_rows(start)}
@@ -90,7 +90,7 @@ class _Run:
         done = self.progress
         node = self.plan.nodes[done.node]
         rows, optimiser = self._start(node)
-        trainer = StageTrainer(rows, optimiser, node.stage, self.X.shape[1], self.options)
+        trainer = StageTrainer(rows, optimiser, node.stage, self.options, self.memory)
         for epoch in range(done.epochs, node.stage.epochs):
             number = node.epoch + epoch
             loss = trainer.epoch(self.X, np.random.default_rng([self.options.seed, number]))
@@ -206,12 +206,15 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
 class StageTrainer:
     """One stage: steps that change `rows` and `optimiser` in place."""
 
-    def __init__(self, rows: Rows, optimiser: Nadam, stage: Stage, n_items: int, options):
-        """`options`: TrainingOptions; the engine is chosen here, once a stage."""
+    def __init__(self, rows: Rows, optimiser: Nadam, stage: Stage, options, memory=None):
+        """`options`: TrainingOptions; the engine is chosen here, once a stage.
+
+        `memory`: a Memory that other stages have used.
+        """
         self.rows, self.optimiser, self.stage, self.options = rows, optimiser, stage, options
-        n_outputs = min(n_items, options.max_outputs or n_items)
-        self.unit = torch.empty(len(rows.values), stage.nnz, device=rows.values.device)
-        self.gradient = make_gradient(self.result(), n_outputs, options)
+        memory = memory or Memory(rows.values.device)
+        self.unit = memory("unit", (len(rows.values), stage.nnz))
+        self.gradient = make_gradient(self.result(), options, memory)
 
     def result(self) -> Rows:
         """The rows with the stage's support: fixed, or their present top `nnz`."""
@@ -260,7 +263,7 @@ class StageTrainer:
         self.optimiser.step(self.rows.values, gradient, options.learning_rate, options.epsilon)
 
 
-def make_gradient(rows: Rows, n_outputs: int, options: TrainingOptions):
+def make_gradient(rows: Rows, options: TrainingOptions, memory: Memory | None = None):
     """The engine of a stage, by `options.engine` and the density of the rows."""
     engine, bfloat16, limit = options.engine, options.bfloat16, options.dense_above
     if bfloat16 is None:
@@ -271,9 +274,10 @@ def make_gradient(rows: Rows, n_outputs: int, options: TrainingOptions):
         on_cpu = rows.values.device.type == "cpu"
         engine = "sparse" if on_cpu and rows.nnz <= limit * rows.width else "dense"
     if engine == "sparse":
+        n_outputs = min(len(rows.values), options.max_outputs or len(rows.values))
         return SparseGradient(rows.cols, rows.width, n_outputs, options.relu_cap)
     if engine == "dense":
-        return DenseGradient(rows.cols, rows.width, options.relu_cap, bfloat16)
+        return DenseGradient(rows.cols, rows.width, options.relu_cap, bfloat16, memory)
     return AutogradGradient(rows.cols, rows.width, options.relu_cap)
 
 
