@@ -17,7 +17,7 @@ from workload import Case
 
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.experiments.manifest import git_state, machine, versions
-from celsa_lib.experiments.store import Result, save_result
+from celsa_lib.results import Result, save_result
 
 TOP, USERS_AT_ONCE, SINGLE_USERS = 100, 1_024, 300
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from workload import Case
 
 from celsa_lib.experiments.manifest import git_state, machine, versions
-from celsa_lib.experiments.store import Result, save_result
+from celsa_lib.results import Result, save_result
 from celsa_lib.models import CompressedELSA
 from celsa_lib.models.schedules import exponential
 from celsa_lib.training.device import density_of_dense, multiplies_bfloat16

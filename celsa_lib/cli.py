@@ -50,9 +50,7 @@ app = typer.Typer(
     help="Sparse item embeddings learned from interactions: data, training, evaluation, the book.",
 )
 data_app = typer.Typer(no_args_is_help=True, help="Datasets: list, fetch, describe.")
-study_app = typer.Typer(no_args_is_help=True, help="Studies whose results are stored.")
 app.add_typer(data_app, name="data")
-app.add_typer(study_app, name="study")
 
 Seed = Annotated[int, typer.Option(help="Seed of training.")]
 SplitSeed = Annotated[int, typer.Option(help="Seed of the split of users.")]
@@ -190,21 +188,23 @@ def recommend(
         typer.echo(f"{score:6.3f}  {title}")
 
 
-@study_app.command()
-def goodbooks(
+@app.command()
+def study(
+    name: Annotated[str, typer.Argument(help="Which; without it, the list.")] = "",
     profile: Profile = "laptop",
     method: Annotated[list[str] | None, typer.Option(help="Only this method; repeatable.")] = None,
-    out: Annotated[Path, typer.Option(help="Results; finished rows there are kept.")] = Path(
-        "results/goodbooks-10k-partial.json"
-    ),
-    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="Default: results/NAME.json.")] = None,
 ) -> None:
-    """Train on Goodbooks-10k partial, report on the paper's 2,500 test users; resumable."""
-    from celsa_lib.experiments.goodbooks import run_goodbooks_partial
+    """Run a study whose results the book shows; what its file has already is kept."""
+    from celsa_lib.experiments import STUDIES, run_study
 
+    if not name:
+        for key, found in STUDIES.items():
+            typer.echo(f"{key:24} {found.question}")
+        return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    result = run_goodbooks_partial(profile, tuple(method or ()), out, seed=seed)
-    typer.echo(f"{out}: {len(result.rows)} rows, {result.manifest['seconds']:.0f} s")
+    result = run_study(name, profile, tuple(method or ()), out)
+    typer.echo(f"{len(result.rows)} rows, {result.manifest['seconds']:.0f} s")
 
 
 @app.command()

@@ -21,6 +21,7 @@ LAYERS = [
     "training",
     "models",
     "evaluation",
+    "results",
     "experiments",
     "report",
     "book",

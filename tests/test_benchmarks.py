@@ -84,6 +84,7 @@ def test_ratios_and_shares_by_hand():
 
 @pytest.mark.parametrize("name", ["training-cost", "inference-cost", "bfloat16"])
 def test_stored_benchmarks_say_where_they_were_measured(name):
-    rows, manifest = report.read_stored(ROOT / "results" / f"{name}.json")
-    assert rows and {"machine", "versions", "code", "date", "what"} <= set(manifest)
+    stored = report.load_result(ROOT / "results" / f"{name}.json")
+    manifest = stored.manifest
+    assert stored.rows and {"machine", "versions", "code", "date", "what"} <= set(manifest)
     assert manifest["machine"]["cpu"] in report.measured_on(manifest)

@@ -17,15 +17,14 @@ from celsa_lib.experiments import (
     at_budgets,
     experiment,
     find_title,
-    load_result,
     paired_table,
     quickstart,
     recommend_by_title,
-    save_result,
 )
 from celsa_lib.experiments import run as run_experiment
-from celsa_lib.experiments.goodbooks import align_columns, goodbooks_config
 from celsa_lib.experiments.run import make_task, run_task
+from celsa_lib.experiments.studies import STUDIES, align_columns, run_study, study
+from celsa_lib.results import Result, load_result, save_result, users_path
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +93,7 @@ def test_a_budget_is_the_size_of_the_fitted_model(config, planted):
 
 
 def test_tuning_sees_validation_users_only(config, planted, monkeypatch):
-    """Test folds appear once a method, never among its trials."""
+    """Every trial is on validation folds, and all trials come before the first test fold."""
     task = make_task(config, planted.X)
     seen = []
 
@@ -105,7 +104,7 @@ def test_tuning_sees_validation_users_only(config, planted, monkeypatch):
 
     monkeypatch.setattr(sys.modules[run_task.__module__], "evaluate", spy)
     run_task(config, planted, task)
-    assert seen == ["validation", "validation", "test"] * 2 + ["test"]
+    assert seen == ["validation"] * 4 + ["test"] * 3
     assert task.tune_fit.shape[0] == 300 - 40 - 30
     assert task.fit.shape[0] == 300 - 40
 
@@ -117,21 +116,58 @@ def test_the_choice_is_the_best_trial(config, planted):
     assert row["grid"] == {"reg": [1.0, 100.0]}
 
 
-def test_a_rerun_skips_finished_rows(config, planted):
+def test_a_rerun_skips_finished_rows_and_trials(config, planted, monkeypatch):
     task = make_task(config, planted.X)
     first = run_task(config, planted, task)
-    again = run_task(config, planted, task, stored=first.rows)
-    assert again.rows == first.rows
-    assert not again.evaluations  # nothing was fitted
-    changed = replace(config, fold_seed=1)
-    assert len(run_task(changed, planted, task, stored=first.rows).evaluations) == 3
+    fitted = []
+    monkeypatch.setattr(cl.EASE, "_fit", lambda model, X: fitted.append(model))
+    again = run_task(config, planted, task, stored=first)
+    assert again.rows == first.rows and again.trials == first.trials and not fitted
+    assert set(again.users) == {row["hash"] for row in first.rows}
+    monkeypatch.undo()
+    changed = run_task(replace(config, fold_seed=1), planted, task, stored=first)
+    assert not {row["hash"] for row in changed.rows} & {row["hash"] for row in first.rows}
 
 
-def test_every_row_is_handed_over_at_once(config, planted):
+def test_only_the_methods_asked_for_are_computed(config, planted):
+    task = make_task(config, planted.X)
+    first = run_task(config, planted, task, only=("ELSA",))
+    assert [row["method"] for row in first.rows] == ["ELSA"] and not first.trials
+    both = run_task(config, planted, task, first, only=("PrunedEASE",))
+    assert [row["method"] for row in both.rows] == ["PrunedEASE", "ELSA"]
+
+
+def test_every_trial_and_row_is_handed_over_at_once(config, planted):
     counts = []
     task = make_task(config, planted.X)
-    run_task(config, planted, task, on_row=lambda result: counts.append(len(result.rows)))
-    assert counts == [1, 2, 3]
+    note = lambda result: counts.append((len(result.trials), len(result.rows)))  # noqa: E731
+    run_task(config, planted, task, on_change=note)
+    assert counts == [(1, 0), (2, 0), (3, 0), (4, 0), (4, 1), (4, 2), (4, 3), (4, 3)]
+
+
+def test_a_choice_is_made_once_with_the_first_seed(config, planted):
+    methods = (MethodConfig("ELSA", {"width": 8, "epochs": 1}, {"learning_rate": (0.01, 0.1)}),)
+    result = run_experiment(replace(config, methods=methods, seeds=(3, 4)), planted)
+    assert [row["seed"] for row in result.rows] == [3, 4] and len(result.trials) == 2
+    assert result.rows[0]["params"] == result.rows[1]["params"]
+    assert result.rows[0]["mean"] != result.rows[1]["mean"]
+
+
+def test_budgets_of_one_path_are_trained_together(config, planted, monkeypatch):
+    """Two budgets, two seeds, a grid of two: six calls, two of them to choose with."""
+    calls, fit_budgets = [], cl.CompressedELSA.fit_budgets
+
+    def spy(X, budgets, **parameters):
+        calls.append(sorted(budgets))
+        return fit_budgets(X, budgets, **parameters)
+
+    monkeypatch.setattr(cl.CompressedELSA, "fit_budgets", spy)
+    grid = {"learning_rate": (1e-9, 0.1)}
+    methods = at_budgets("CompressedELSA", (64, 32), grid, width=16, epochs=1)
+    result = run_experiment(replace(config, methods=methods, seeds=(0, 1)), planted)
+    assert calls == [[4, 8]] * 4 and [row["seed"] for row in result.rows] == [0, 1, 0, 1]
+    assert result.rows[0]["path"]["budgets"] == [4, 8]
+    assert [nnz for nnz, active, loss in result.rows[0]["epochs"]] == [16, 8]
 
 
 def test_the_same_seed_gives_the_same_numbers(config, planted):
@@ -143,10 +179,32 @@ def test_results_come_back_from_their_file(config, planted, tmp_path):
     result = run_experiment(config, planted)
     path = save_result(result, tmp_path / "deep" / "result.json")
     again = load_result(path)
-    assert again.rows == json.loads(json.dumps(result.rows))
+    assert again.rows == json.loads(json.dumps(result.rows)) and again.trials == result.trials
+    for key, values in result.users.items():
+        assert abs(again.users[key] - values).max() < 1e-5
+        (row,) = result.select(hash=key)
+        assert values.mean() == pytest.approx(row["mean"]["ndcg@100"], abs=1e-5)
     assert again.manifest["data"]["checksum"] == planted.checksum
     assert set(again.manifest) >= {"config", "versions", "code", "machine", "date", "seconds"}
-    assert [file.name for file in path.parent.iterdir()] == ["result.json"]
+    files = sorted(file.name for file in path.parent.iterdir())
+    assert files == ["result.json", "result.users.npz"]
+
+
+def test_rows_are_selected_and_averaged_over_seeds():
+    rows = [{"hash": h, "seed": s, "params": {"nnz": n}} for h, s, n in ("a08", "b18", "c04")]
+    result = Result({}, rows, users={"a": np.array([0.0, 1.0]), "b": np.array([1.0, 1.0])})
+    assert [row["hash"] for row in result.select(nnz="8")] == ["a", "b"]
+    assert result.by_user(result.select(nnz="8")).tolist() == [0.5, 1.0]
+    for missing in ([], result.select(hash="c")):
+        with pytest.raises(StorageError, match="run the study again"):
+            result.by_user(missing)
+
+
+def test_damaged_users_are_refused(config, planted, tmp_path):
+    path = save_result(run_experiment(config, planted), tmp_path / "result.json")
+    users_path(path).write_bytes(users_path(path).read_bytes()[:100])
+    with pytest.raises(StorageError, match="damaged"):
+        load_result(path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"format": "celsa-result", "version": 99}'])
@@ -183,8 +241,26 @@ def test_columns_are_put_in_the_wanted_order():
         align_columns(X, np.array([30, 40]), np.array([10, 20, 30]))
 
 
-def test_goodbooks_keeps_the_methods_asked_for():
-    assert {m.name for m in goodbooks_config(methods=("EASE",)).methods} == {"EASE"}
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("profile", ["smoke", "laptop"])
+def test_every_study_has_a_configuration(name, profile):
+    config = study(name).config(profile)
+    assert ExperimentConfig.from_json(config.to_json()).to_json() == config.to_json()
+    hashes = [config.row_hash(method, seed, "") for method in config.methods for seed in (0, 1)]
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_a_study_goes_on_where_its_file_ends(tmp_path):
+    out = tmp_path / "synthetic.json"
+    first = run_study("synthetic", "smoke", ("EASE", "Popularity"), out)
+    assert {row["method"] for row in load_result(out).rows} == {"EASE", "Popularity"}
+    whole = run_study("synthetic", "smoke", out=out)
+    assert [row for row in whole.rows if row["method"] == "EASE"] == [
+        row for row in first.rows if row["method"] == "EASE"
+    ]
+    assert len(whole.rows) == len(load_result(out).rows) > len(first.rows)
+    with pytest.raises(ConfigError, match="unknown study"):
+        run_study("goodboks")
 
 
 def test_titles(planted):

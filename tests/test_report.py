@@ -97,7 +97,7 @@ def test_stored_results_absent_or_damaged(tmp_path):
     damaged = tmp_path / "bad.json"
     damaged.write_text("{")
     with pytest.raises(StorageError, match=r"bad\.json"):
-        report.read_stored(damaged)
+        report.load_result(damaged)
 
 
 def test_choices_say_what_was_tried():

@@ -11,28 +11,29 @@ from celsa_lib.experiments.profiles import (
     settings_for,
 )
 from celsa_lib.experiments.run import run
-from celsa_lib.experiments.store import Result, load_result, save_result
+from celsa_lib.experiments.studies import STUDIES, prepare, run_study, study
 from celsa_lib.experiments.summary import describe, paired_table
 from celsa_lib.experiments.titles import find_title, recommend_by_title
 
 __all__ = [
     "BUDGETS",
     "PROFILES",
+    "STUDIES",
     "ExperimentConfig",
     "MethodConfig",
-    "Result",
     "at_budgets",
     "describe",
     "experiment",
     "find_title",
-    "load_result",
     "make_manifest",
     "many_tastes",
     "methods_for",
     "paired_table",
+    "prepare",
     "quickstart",
     "recommend_by_title",
     "run",
-    "save_result",
+    "run_study",
     "settings_for",
+    "study",
 ]

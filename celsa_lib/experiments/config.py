@@ -92,7 +92,8 @@ class ExperimentConfig:
 
     def row_hash(self, method: MethodConfig, seed: int, checksum: str) -> str:
         """Sixteen hex digits that change with anything that decides one row's numbers."""
-        alone = replace(self, methods=(method,), seeds=(seed,), profile="")
+        seeds = (seed, self.seeds[0]) if method.grid else (seed,)  # a choice is made with the first
+        alone = replace(self, methods=(method,), seeds=seeds, profile="")
         return hashlib.sha256((alone.to_json() + checksum).encode()).hexdigest()[:16]
 
 

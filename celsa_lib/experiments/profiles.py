@@ -5,12 +5,16 @@ from dataclasses import dataclass, field, replace
 from celsa_lib.errors import ConfigError
 from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig, at_budgets
 
+# What a method may choose from on validation users, as many values for each.
+LEARNING_RATES = {"learning_rate": (0.03, 0.1, 0.3)}
+SAE_LEARNING_RATES = {"sae_learning_rate": (1e-3, 3e-3, 1e-2)}
+
 
 @dataclass(frozen=True)
 class Settings:
     """Sizes for one dataset in one profile; `budgets` in bytes per item.
 
-    `pruning_epochs` is the E of the pruning schedule where it is not `epochs`: its number of
+    `ablation_width` and `ablation_epochs` scale the ablations down. `pruning_epochs` is the E of the pruning schedule where it is not `epochs`: its number of
     epochs grows with log2(width / nnz), so it decides how long Compressed ELSA trains.
     """
 
@@ -27,6 +31,8 @@ class Settings:
     sae_epochs: int = 100
     sae_learning_rate: float = 1e-3
     code_width: int = 4096
+    ablation_width: int | None = None
+    ablation_epochs: int | None = None
     data_params: dict = field(default_factory=dict)
 
     def training(self) -> dict:
@@ -41,6 +47,19 @@ class Settings:
         """Parameters of Compressed ELSA."""
         epochs = self.pruning_epochs or self.epochs
         return self.training() | {"epochs": epochs, "width": self.width}
+
+    def autoencoder(self) -> dict:
+        """Parameters of the sparse autoencoder on top of a dense ELSA."""
+        return {
+            "code_width": self.code_width,
+            "sae_epochs": self.sae_epochs,
+            "sae_learning_rate": self.sae_learning_rate,
+        }
+
+    def ablation(self) -> dict:
+        """Parameters of Compressed ELSA in ablations, which train it many times."""
+        smaller = {"width": self.ablation_width, "epochs": self.ablation_epochs}
+        return self.compressed() | {name: value for name, value in smaller.items() if value}
 
 
 # Rows of a batch: 943 users in batches of 1,024 would be one step an epoch, so small sets take 64.
@@ -90,26 +109,34 @@ def settings_for(profile: str, dataset: str) -> Settings:
     return PROFILES[profile][dataset]
 
 
-def methods_for(settings: Settings, with_sae: bool = True) -> tuple[MethodConfig, ...]:
-    """Table 1's methods: the uncompressed ones, then each family at every budget."""
-    training = settings.training()
+def methods_for(
+    settings: Settings, with_sae: bool = True, tuned: bool = False
+) -> tuple[MethodConfig, ...]:
+    """Table 1's methods: the uncompressed ones, then each family at every budget.
+
+    EASE always chooses its regularisation; with `tuned` the others choose their learning rate too.
+    """
+    rates = LEARNING_RATES if tuned else {}
+    sae_rates = SAE_LEARNING_RATES if tuned else {}
     regs = {"reg": settings.regs}
-    sae = {
-        "width": settings.dense_width,
-        "code_width": settings.code_width,
-        "sae_epochs": settings.sae_epochs,
-        "sae_learning_rate": settings.sae_learning_rate,
-    }
+    training = _without(settings.training(), rates)
+    dense = settings.training() | {"width": settings.dense_width}
+    sae = dense | _without(settings.autoencoder(), sae_rates)
+    compressed = _without(settings.compressed(), rates)
+    budgets = settings.budgets
     return (
         MethodConfig("Popularity"),
         MethodConfig("EASE", grid=regs),
-        MethodConfig("ELSA", {"width": settings.dense_width, **training}),
-        *at_budgets("PrunedEASE", settings.budgets, regs),
-        *at_budgets("ELSA", settings.budgets, **training),
-        *(at_budgets("SparseAutoencoderELSA", settings.budgets, **sae, **training)
-          if with_sae else ()),
-        *at_budgets("CompressedELSA", settings.budgets, **settings.compressed()),
-    )  # fmt: skip
+        MethodConfig("ELSA", {"width": settings.dense_width, **training}, rates),
+        *at_budgets("PrunedEASE", budgets, regs),
+        *at_budgets("ELSA", budgets, rates, **training),
+        *(at_budgets("SparseAutoencoderELSA", budgets, sae_rates, **sae) if with_sae else ()),
+        *at_budgets("CompressedELSA", budgets, rates, **compressed),
+    )
+
+
+def _without(params: dict, grid: dict) -> dict:
+    return {name: value for name, value in params.items() if name not in grid}
 
 
 def experiment(

@@ -1,6 +1,5 @@
 """Run an experiment: choose on validation users, fit on all others, report on test users."""
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,32 +10,16 @@ from scipy.sparse import csr_matrix, vstack
 
 from celsa_lib.data import Dataset, load_dataset
 from celsa_lib.errors import ConfigError
-from celsa_lib.evaluation import Evaluation, evaluate
+from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import GRADIENT_METHODS, ExperimentConfig, MethodConfig
+from celsa_lib.experiments.fits import MODELS, Fits, path_of
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.store import Result
-from celsa_lib.models import (
-    EASE,
-    ELSA,
-    CompressedELSA,
-    Popularity,
-    PrunedEASE,
-    SparseAutoencoderELSA,
-)
+from celsa_lib.results import Result
 from celsa_lib.split import Fold, holdout_folds, split_users
 
 log = logging.getLogger(__name__)
 
-MODELS = {
-    "EASE": EASE,
-    "ELSA": ELSA,
-    "CompressedELSA": CompressedELSA,
-    "Popularity": Popularity,
-    "PrunedEASE": PrunedEASE,
-    "SparseAutoencoderELSA": SparseAutoencoderELSA,
-}
 TUNED_ON = "ndcg@100"
-KEPT_BASES = 6  # fitted models that others are made of, kept at a time (4·items² bytes for EASE)
 
 
 @dataclass
@@ -79,105 +62,138 @@ def run_task(
     config: ExperimentConfig,
     dataset: Dataset,
     task: Task,
-    stored: list[dict] | None = None,
-    on_row: Callable[[Result], None] = lambda result: None,
+    stored: Result | None = None,
+    only: tuple[str, ...] = (),
+    on_change: Callable[[Result], None] = lambda result: None,
     checkpoint: Path | None = None,
 ) -> Result:
-    """Every method × seed of the config. Rows of `stored` with the same hash are taken as they are.
+    """Every method × seed of the config; what `stored` has with the same hash is taken as it is.
 
-    `on_row` is called with the result so far after each new row. `checkpoint`: a file from which
-    the training of Compressed ELSA goes on where it was cut off.
+    What is left to choose is chosen once a method, with the first seed. `only` names the methods
+    to compute, all without it. `on_change` is called with the result so far after each new trial
+    or row. `checkpoint`: a file from which Compressed ELSA goes on where it was cut off.
     """
-    result = Result(make_manifest(config, dataset))
-    known = {row["hash"]: row for row in stored or []}
-    commit = result.manifest["code"]["commit"]
-    bases: dict = {}
-    missing = [
-        (method.name, method.params | {"seed": seed})
-        for method in config.methods
-        for seed in config.seeds
-        if config.row_hash(method, seed, dataset.checksum) not in known
-    ]
-    paths = CompressedPaths([p for name, p in missing if name == "CompressedELSA"], checkpoint)
-    for method in config.methods:
-        for seed in config.seeds if method.name in GRADIENT_METHODS else config.seeds[:1]:
-            row_hash = config.row_hash(method, seed, dataset.checksum)
-            if row_hash in known:
-                result.rows.append(known[row_hash])
-                continue
-            row, evaluation = _run_method(method, seed, task, bases, paths)
-            result.rows.append({"hash": row_hash, "commit": commit} | row)
-            result.evaluations[row_hash] = evaluation
-            result.manifest["seconds"] = round(sum(r["seconds"] for r in result.rows), 1)
-            log.info("%s %s: %.4f", row["label"], row["params"], row["mean"][TUNED_ON])
-            on_row(result)
-    result.manifest["seconds"] = round(sum(r["seconds"] for r in result.rows), 1)
-    return result
+    return _Run(config, dataset, task, stored, only, on_change, checkpoint).finish()
 
 
-class CompressedPaths:
-    """Compressed ELSA at several budgets: those that differ in nnz alone are trained as one path.
+@dataclass(frozen=True)
+class _Row:
+    """A row to report: `method` at `seed`, known by `hash`."""
 
-    `wanted`: the parameters of every row that will be asked for.
-    """
-
-    def __init__(self, wanted: list[dict], checkpoint: Path | None = None):
-        self.wanted, self.checkpoint = wanted, checkpoint
-        self.models: dict[str, CompressedELSA] = {}
-        self.about: dict = {}
-
-    def fit(self, params: dict, X: csr_matrix) -> CompressedELSA:
-        """The model of `params`, trained on X with all wanted ones of its path if it is not yet."""
-        key = _key(params)
-        if key not in self.models:
-            rest = {name: value for name, value in params.items() if name != "nnz"}
-            same = [p for p in self.wanted if p == rest | {"nnz": p["nnz"]}] or [params]
-            started = perf_counter()
-            fitted = CompressedELSA.fit_budgets(
-                X, [p["nnz"] for p in same], checkpoint=self.checkpoint, progress=False, **rest
-            )
-            seconds = round(perf_counter() - started, 2)
-            self.about = {"budgets": sorted(fitted), "seconds": seconds}
-            self.models = {_key(rest | {"nnz": nnz}): model for nnz, model in fitted.items()}
-        return self.models[key]
+    method: MethodConfig
+    seed: int
+    hash: str
 
 
-def _key(params: dict) -> str:
-    return json.dumps(params, sort_keys=True)
+class _Run:
+    """One call of `run_task`: what is wanted, what is there, and the models of now."""
 
+    def __init__(self, config, dataset, task, stored, only, on_change, checkpoint):
+        self.config, self.task, self.on_change = config, task, on_change
+        self.checksum = dataset.checksum
+        self.wanted = [
+            _Row(method, seed, config.row_hash(method, seed, dataset.checksum))
+            for method in config.methods
+            for seed in (config.seeds if method.name in GRADIENT_METHODS else config.seeds[:1])
+        ]
+        stored = stored or Result({})
+        self.rows = {row["hash"]: row for row in stored.rows}
+        self.missing = [
+            row
+            for row in self.wanted
+            if row.hash not in self.rows and (not only or row.method.name in only)
+        ]
+        hashes = {row.hash for row in self.wanted}
+        users = {key: values for key, values in stored.users.items() if key in hashes}
+        self.result = Result(make_manifest(config, dataset), [], dict(stored.trials), users)
+        self.tune_fits = Fits(task.tune_fit, checkpoint)
+        self.fits = Fits(task.fit, checkpoint)
 
-def _run_method(
-    method: MethodConfig, seed: int, task: Task, bases: dict, paths: CompressedPaths
-) -> tuple[dict, Evaluation]:
-    """(row, evaluation) of one method at one seed."""
-    started = perf_counter()
-    chosen, trials = _choose(method, seed, task, bases)
-    tuned = perf_counter()
-    model, path = task.ready.get(method.name), {}
-    if model is None and method.name == "CompressedELSA":
-        model = paths.fit(method.params | chosen | {"seed": seed}, task.fit)
-        path = {"path": paths.about}  # seconds of all its budgets, in each row
-    elif model is None:
-        model = _fitted(method.name, method.params | chosen, seed, task.fit, "fit", bases)
-    fitted = perf_counter()
-    evaluation = evaluate(model, task.folds)
-    done = perf_counter()
-    row = {
-        "method": method.name,
-        "label": label(method),
-        "budget_bytes": model.bytes_per_item,
-        "params": method.params | chosen,
-        "seed": seed,
-        "grid": {name: list(values) for name, values in method.grid.items()},
-        "trials": trials,
-        "mean": _rounded(evaluation.mean),
-        "stderr": _rounded(evaluation.stderr),
-        "seconds": round(done - started, 2),
-        "seconds_tune": round(tuned - started, 2),
-        "seconds_fit": round(fitted - tuned, 2),
-        "seconds_evaluate": round(done - fitted, 2),
-    } | path
-    return row, evaluation
+    def finish(self) -> Result:
+        """Choose, then fit and evaluate what is missing; rows in the config's order."""
+        self._try_everything()
+        jobs = [
+            (row, (row.method.name, row.method.params | self._choice(row.method), row.seed))
+            for row in self.missing
+        ]
+        self.fits.expect(model for _, model in jobs)
+        for row, model in sorted(jobs, key=lambda job: path_of(*job[1])):
+            self.rows[row.hash] = self._report(row, model)
+            self._changed()
+        self._changed()
+        return self.result
+
+    def _try_everything(self) -> None:
+        """Validation nDCG@100 of every candidate of the missing methods."""
+        seed = self.config.seeds[0]
+        jobs = [
+            (method.name, method.params | choice, seed)
+            for method in self.config.methods
+            for choice in method.candidates()
+            if len(method.candidates()) > 1 and any(row.method is method for row in self.missing)
+        ]
+        jobs = [job for job in jobs if self._trial(*job[:2]) not in self.result.trials]
+        self.tune_fits.expect(jobs)
+        for job in sorted(jobs, key=lambda job: path_of(*job)):
+            value = evaluate(self.tune_fits.fitted(*job), self.task.tune_folds).mean[TUNED_ON]
+            self.result.trials[self._trial(*job[:2])] = round(float(value), 5)
+            log.info("tried %s %s: %.4f", *job[:2], value)
+            self._changed()
+
+    def _trial(self, name: str, params: dict) -> str:
+        """What a trial is known by: everything that decides its number."""
+        return self.config.row_hash(MethodConfig(name, params), self.config.seeds[0], self.checksum)
+
+    def _trials(self, method: MethodConfig) -> list[dict]:
+        """Every choice of a grid with its validation result."""
+        if len(method.candidates()) == 1:
+            return []
+        keys = [self._trial(method.name, method.params | c) for c in method.candidates()]
+        return [
+            {"choice": choice, TUNED_ON: self.result.trials[key]}
+            for choice, key in zip(method.candidates(), keys, strict=True)
+        ]
+
+    def _choice(self, method: MethodConfig) -> dict:
+        """The best of the grid on the validation users, the first of equals."""
+        trials = self._trials(method)
+        if not trials:
+            return method.candidates()[0]
+        return max(trials, key=lambda trial: trial[TUNED_ON])["choice"]
+
+    def _report(self, row: _Row, wanted: tuple[str, dict, int]) -> dict:
+        """Fit and evaluate the row `row`, which is the model `wanted`."""
+        (name, params, seed), started = wanted, perf_counter()
+        model = self.task.ready.get(name)
+        if model is None:
+            model = self.fits.fitted(*wanted)
+        fitted = perf_counter()
+        evaluation = evaluate(model, self.task.folds)
+        done = perf_counter()
+        self.result.users[row.hash] = evaluation.by_user()[TUNED_ON].to_numpy()
+        log.info("%s %s: %.4f", label(row.method), params, evaluation.mean[TUNED_ON])
+        found = {
+            "hash": row.hash,
+            "commit": self.result.manifest["code"]["commit"],
+            "method": name,
+            "label": label(row.method),
+            "budget_bytes": model.bytes_per_item,
+            "params": params,
+            "seed": seed,
+            "grid": {name: list(values) for name, values in row.method.grid.items()},
+            "trials": self._trials(row.method),
+            "mean": _rounded(evaluation.mean),
+            "stderr": _rounded(evaluation.stderr),
+            "seconds": round(done - started, 2),
+            "seconds_fit": round(fitted - started, 2),
+            "seconds_evaluate": round(done - fitted, 2),
+        }
+        return found | self.fits.about(name, params)
+
+    def _changed(self) -> None:
+        self.result.rows = [self.rows[row.hash] for row in self.wanted if row.hash in self.rows]
+        self.result.manifest["seconds"] = round(sum(r["seconds"] for r in self.result.rows), 1)
+        self.on_change(self.result)
 
 
 def label(method: MethodConfig) -> str:
@@ -187,45 +203,6 @@ def label(method: MethodConfig) -> str:
     if method.name == "ELSA" and method.params.get("width", 1024) <= 256:
         return "Low-dim ELSA"
     return MODELS[method.name].name
-
-
-def _choose(method: MethodConfig, seed: int, task: Task, bases: dict) -> tuple[dict, list[dict]]:
-    """The grid's best choice on the validation users, and every trial."""
-    candidates = method.candidates()
-    if len(candidates) == 1:
-        return candidates[0], []
-    trials = []
-    for choice in candidates:
-        params = method.params | choice
-        model = _fitted(method.name, params, seed, task.tune_fit, "tune", bases)
-        value = evaluate(model, task.tune_folds).mean[TUNED_ON]
-        trials.append({"choice": choice, TUNED_ON: round(value, 5)})
-    return max(trials, key=lambda trial: trial[TUNED_ON])["choice"], trials
-
-
-def _fitted(name: str, params: dict, seed: int, X: csr_matrix, users: str, bases: dict):
-    """A fitted model; an inversion (EASE) or dense ELSA that another method needs is kept."""
-    if name in GRADIENT_METHODS:
-        params = params | {"seed": seed, "progress": False}
-    if name == "EASE":
-        return _base(EASE, params, X, users, bases)
-    model = MODELS[name](**params)
-    if name == "PrunedEASE":
-        return model.fit(X, base=_base(EASE, {"reg": model.reg}, X, users, bases))
-    if name == "SparseAutoencoderELSA":
-        options = {"width": model.width, "epochs": model.epochs} | vars(model.options)
-        return model.fit(X, base=_base(ELSA, options, X, users, bases))
-    return model.fit(X)
-
-
-def _base(cls, params: dict, X: csr_matrix, users: str, bases: dict):
-    """A fitted `cls` for (params, users), at most KEPT_BASES of them in memory."""
-    key = cls.__name__, users, tuple(sorted(params.items()))
-    if key not in bases:
-        while len(bases) >= KEPT_BASES:
-            bases.pop(next(iter(bases)))
-        bases[key] = cls(**params).fit(X)
-    return bases[key]
 
 
 def _rounded(values: dict) -> dict:

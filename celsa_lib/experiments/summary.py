@@ -3,9 +3,9 @@
 import pandas as pd
 
 from celsa_lib.data import Dataset
-from celsa_lib.evaluation import paired_difference
+from celsa_lib.evaluation import difference_by_user
 from celsa_lib.experiments.config import ExperimentConfig
-from celsa_lib.experiments.store import Result
+from celsa_lib.results import Result
 
 
 def describe(config: ExperimentConfig, dataset: Dataset) -> pd.DataFrame:
@@ -27,20 +27,21 @@ def describe(config: ExperimentConfig, dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame(facts.items(), columns=["what", "value"])
 
 
-def paired_table(result: Result, label: str, metric: str = "ndcg@100") -> pd.DataFrame:
-    """`label` minus each other method of the same size: mean, 95 % interval, whether clear of 0."""
+def paired_table(result: Result, label: str) -> pd.DataFrame:
+    """`label` minus each other method of the same size in nDCG@100: mean over seeds and users, 95 %
+    interval over users, whether it is clear of 0.
+    """
     lines = []
-    for ours in (row for row in result.rows if row["label"] == label):
-        for other in result.rows:
-            same = other["budget_bytes"] == ours["budget_bytes"] and other["seed"] == ours["seed"]
-            if not same or other["label"] == label:
-                continue
-            pair = result.evaluations[ours["hash"]], result.evaluations[other["hash"]]
-            found = paired_difference(*pair, metric=metric)
+    for size in dict.fromkeys(row["budget_bytes"] for row in result.select(label=label)):
+        ours = result.by_user(result.select(label=label, budget_bytes=size))
+        others = dict.fromkeys(row["label"] for row in result.select(budget_bytes=size))
+        for other in (name for name in others if name != label):
+            theirs = result.by_user(result.select(label=other, budget_bytes=size))
+            found = difference_by_user(ours, theirs)
             lines.append(
                 {
-                    "bytes per item": ours["budget_bytes"],
-                    "compared with": other["label"],
+                    "bytes per item": size,
+                    "compared with": other,
                     "difference": f"{found.mean:+.3f}",
                     "95 % interval": f"{found.low:+.3f} to {found.high:+.3f}",
                     "clear": "yes" if found.is_clear else "no",

@@ -12,7 +12,7 @@ from celsa_lib.report.cost import (
     step_ratios,
 )
 from celsa_lib.report.figures import accuracy_by_size, schedule_curves
-from celsa_lib.report.load import PAPER, paper_table, read_stored, rows_table, with_paper
+from celsa_lib.report.load import PAPER, paper_table, rows_table, with_paper
 from celsa_lib.report.pages import choices, side_by_side, stored_figure, stored_results
 from celsa_lib.report.style import colour, mark, styled
 from celsa_lib.report.tables import (
@@ -23,6 +23,7 @@ from celsa_lib.report.tables import (
     provenance,
     results_table,
 )
+from celsa_lib.results import load_result
 
 __all__ = [
     "PAPER",
@@ -42,7 +43,7 @@ __all__ = [
     "paper_table",
     "plain_table",
     "provenance",
-    "read_stored",
+    "load_result",
     "results_table",
     "rows_table",
     "schedule_curves",

@@ -2,11 +2,9 @@
 
 import json
 from importlib.resources import files
-from pathlib import Path
 
 import pandas as pd
 
-from celsa_lib.errors import StorageError
 
 PAPER = "the paper"
 METRICS = ("ndcg@100", "recall@20", "recall@50")
@@ -20,19 +18,6 @@ def rows_table(rows: list[dict]) -> pd.DataFrame:
         rest = {key: value for key, value in row.items() if key not in ("mean", "stderr")}
         flat.append(rest | row["mean"] | errors)
     return pd.DataFrame(flat)
-
-
-def read_stored(path: str | Path) -> tuple[list[dict], dict]:
-    """(rows, manifest) of a stored result. Raises StorageError if it is not one."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if content["format"] != "celsa-result" or content["version"] != 1:
-            raise StorageError(f"{path} is of another format or version; run it again")
-        return content["rows"], content["manifest"]
-    except FileNotFoundError as error:
-        raise StorageError(f"there is no file {path}; run the study that writes it") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"{path} is not a file of results, or is damaged ({error!r})") from error
 
 
 def paper_table(dataset: str) -> pd.DataFrame:

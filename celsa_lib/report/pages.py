@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from celsa_lib.report.figures import accuracy_by_size
-from celsa_lib.report.load import paper_table, read_stored, rows_table
+from celsa_lib.report.load import paper_table, rows_table
 from celsa_lib.report.tables import Html, results_table
+from celsa_lib.results import load_result
 
 
 def stored_results(path: str | Path, paper: str | None = None) -> Html:
@@ -18,8 +19,8 @@ def stored_results(path: str | Path, paper: str | None = None) -> Html:
     """
     if not Path(path).exists():
         return _absent(path)
-    rows, manifest = read_stored(path)
-    table = results_table(_by_size(rows_table(rows)), manifest)
+    stored = load_result(path)
+    table = results_table(_by_size(rows_table(stored.rows)), stored.manifest)
     if paper is None:
         return table
     theirs = results_table(paper_table(paper), "the paper's Table 1, trained on the full data")
@@ -30,8 +31,7 @@ def stored_figure(path: str | Path, title: str = ""):
     """Accuracy against size of a stored result; a note where there is none yet."""
     if not Path(path).exists():
         return _absent(path)
-    rows, _ = read_stored(path)
-    return accuracy_by_size(_by_size(rows_table(rows)), title=title)
+    return accuracy_by_size(_by_size(rows_table(load_result(path).rows)), title=title)
 
 
 def side_by_side(liked: list[str], **lists: pd.DataFrame) -> Html:

@@ -1,0 +1,182 @@
+"""Studies: experiments whose results are stored in results/ and shown by the book.
+
+On Goodbooks-10k partial the models are reported on the paper's own 2,500 test users. Their ids are
+not published, so every user who is likely to be one of them is dropped from the training data: the
+removal is approximate.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from celsa_lib.data import Dataset, load_dataset, load_goodbooks_test_users
+from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
+from celsa_lib.experiments.profiles import methods_for, settings_for
+from celsa_lib.experiments.run import Task, folds_of, make_task, run_task
+from celsa_lib.results import Result, load_result, save_result
+from celsa_lib.split import split_users
+
+RESULTS = Path("results")
+GOODBOOKS, TEST_USERS = "goodbooks-10k-partial", "goodbooks-10k-test-users"
+SCHEDULES = ("exponential", "linear", "step-wise")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One file in results/: what it asks, and its configuration for a profile."""
+
+    question: str
+    config: Callable[[str], ExperimentConfig]
+
+
+def main_table(dataset: str, seeds: tuple[int, ...]) -> Callable[[str], ExperimentConfig]:
+    """Table 1 on `dataset`: every method at every budget, each tuned on validation users."""
+
+    def config(profile: str) -> ExperimentConfig:
+        settings = settings_for(profile, dataset)
+        methods = methods_for(settings, tuned=True)
+        if dataset == GOODBOOKS:
+            methods = (MethodConfig("Released"), *methods)
+        return _config(dataset, profile, methods, seeds)
+
+    return config
+
+
+def schedules(dataset: str, seeds: tuple[int, ...]) -> Callable[[str], ExperimentConfig]:
+    """Figures 1a and 1b: four schedules, the gradual ones with and without restarts."""
+
+    def config(profile: str) -> ExperimentConfig:
+        settings = settings_for(profile, dataset)
+        training = settings.ablation()
+        variants = [{"schedule": s, "restart": r} for s in SCHEDULES for r in (True, False)]
+        variants.append({"schedule": "constant", "restart": False})
+        methods = [
+            method
+            for variant in variants
+            for method in at_budgets("CompressedELSA", settings.budgets, **training, **variant)
+        ]
+        return _config(dataset, profile, methods, seeds)
+
+    return config
+
+
+def widths(dataset: str, seeds: tuple[int, ...]) -> Callable[[str], ExperimentConfig]:
+    """Figure 1c: four widths, each twice the one before; and dense ELSA, the line to pass."""
+
+    def config(profile: str) -> ExperimentConfig:
+        settings = settings_for(profile, dataset)
+        training = settings.ablation()
+        methods = [
+            method
+            for factor in (0.25, 0.5, 1, 2)
+            for method in at_budgets(
+                "CompressedELSA",
+                settings.budgets,
+                **training | {"width": int(factor * training["width"])},
+            )
+        ]
+        dense = MethodConfig("ELSA", {"width": settings.dense_width, **settings.training()})
+        return _config(dataset, profile, (*methods, dense), seeds)
+
+    return config
+
+
+STUDIES = {
+    "goodbooks-10k-partial": Study("Table 1 on Goodbooks", main_table(GOODBOOKS, (0, 1, 2))),
+    "ml-100k": Study("Table 1 on MovieLens-100K", main_table("ml-100k", (0, 1, 2, 3, 4))),
+    "synthetic": Study("Table 1 on planted segments", main_table("synthetic", (0, 1, 2))),
+    "goodbooks-schedules": Study("Figures 1a and 1b on Goodbooks", schedules(GOODBOOKS, (0,))),
+    "ml-100k-schedules": Study(
+        "Figures 1a and 1b on MovieLens-100K", schedules("ml-100k", (0, 1, 2, 3, 4))
+    ),
+    "goodbooks-widths": Study("Figure 1c on Goodbooks", widths(GOODBOOKS, (0,))),
+    "ml-100k-widths": Study("Figure 1c on MovieLens-100K", widths("ml-100k", (0, 1, 2, 3, 4))),
+}
+
+
+def study(name: str) -> Study:
+    """The study `name`. Raises ConfigError, naming what there is."""
+    if name not in STUDIES:
+        raise ConfigError(f'unknown study "{name}"; choose one of {", ".join(STUDIES)}')
+    return STUDIES[name]
+
+
+def run_study(
+    name: str,
+    profile: str = "laptop",
+    only: tuple[str, ...] = (),
+    out: str | Path | None = None,
+    data_dir: str | Path | None = None,
+) -> Result:
+    """Run what results/<name>.json (or `out`) does not have yet; written after every trial and row.
+
+    `only`: names of methods to compute now. Raises CelsaError.
+    """
+    config = study(name).config(profile)
+    dataset, task = prepare(config, data_dir)
+    path = Path(out or RESULTS / f"{name}.json")
+    stored = load_result(path) if path.exists() else None
+    checkpoint = path.with_suffix(".checkpoint.npz")
+    return run_task(
+        config, dataset, task, stored, only, lambda result: save_result(result, path), checkpoint
+    )
+
+
+def prepare(
+    config: ExperimentConfig, data_dir: str | Path | None = None
+) -> tuple[Dataset, Task]:
+    """The data of a configuration and its users, divided. Raises CelsaError."""
+    dataset = load_dataset(config.dataset, data_dir=data_dir, **config.data_params)
+    if config.test_users != TEST_USERS:
+        return dataset, make_task(config, dataset.X)
+    return dataset, goodbooks_task(config, dataset, load_goodbooks_test_users(data_dir))
+
+
+def goodbooks_task(config: ExperimentConfig, dataset: Dataset, test) -> Task:
+    """Likely test users out, columns in the test users' order, validation users from the rest."""
+    known = ~np.isin(dataset.user_ids.astype(int), test.likely_user_ids)
+    X = align_columns(dataset.X[np.flatnonzero(known)], dataset.item_ids, test.item_ids)
+    split = split_users(X, 0, config.n_val, config.split_seed)
+    test_X = test.X[: config.n_test]
+    return Task(
+        tune_fit=split.train,
+        tune_folds=folds_of(config, split.val),
+        fit=X,
+        folds=folds_of(config, test_X),
+        ready={"Released": ItemEmbeddings(test.released, test.item_ids)},
+    )
+
+
+def align_columns(X: csr_matrix, item_ids: np.ndarray, wanted: np.ndarray) -> csr_matrix:
+    """X with columns `wanted`, all of them: an item that X does not have becomes an empty column.
+
+    Raises DataError if X has an item that is not wanted.
+    """
+    position = {int(item): column for column, item in enumerate(wanted)}
+    missing = [item for item in item_ids if int(item) not in position]
+    if missing:
+        raise DataError(f"{len(missing)} items, first {missing[0]}, are not among the test items")
+    X = X.tocoo()
+    columns = np.array([position[int(item)] for item in item_ids])[X.col]
+    aligned = csr_matrix((X.data, (X.row, columns)), shape=(X.shape[0], len(wanted)))
+    aligned.sort_indices()
+    return aligned
+
+
+def _config(dataset: str, profile: str, methods, seeds: tuple[int, ...]) -> ExperimentConfig:
+    settings = settings_for(profile, dataset)
+    return ExperimentConfig(
+        dataset=dataset,
+        methods=methods,
+        n_test=settings.n_test,
+        n_val=settings.n_val,
+        data_params=settings.data_params,
+        test_users=TEST_USERS if dataset == GOODBOOKS else "split",
+        seeds=seeds,
+        profile=profile,
+    )
