@@ -12,8 +12,8 @@ from celsa_lib.data import load_dataset
 from celsa_lib.errors import CelsaError
 from celsa_lib.evaluation import evaluate, paired_difference
 from celsa_lib.experiments.manifest import git_state, machine, versions
-from celsa_lib.results import Result, save_result
 from celsa_lib.models import CompressedELSA
+from celsa_lib.results import Result, save_result
 from celsa_lib.split import holdout_folds, split_users
 
 RUNS = {

@@ -17,9 +17,9 @@ from tqdm import tqdm
 from workload import Case
 
 from celsa_lib.experiments.manifest import git_state, machine, versions
-from celsa_lib.results import Result, save_result
 from celsa_lib.models import CompressedELSA
 from celsa_lib.models.schedules import exponential
+from celsa_lib.results import Result, save_result
 from celsa_lib.training.device import density_of_dense, multiplies_bfloat16
 
 STEPS = (8, 32, 128, 4096)

@@ -86,4 +86,3 @@ def load_result(path: str | Path) -> Result:
 def users_path(path: str | Path) -> Path:
     """Where the users of the result `path` are: a.json → a.users.npz."""
     return Path(path).with_suffix(".users.npz")
-

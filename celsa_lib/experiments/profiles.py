@@ -14,8 +14,9 @@ SAE_LEARNING_RATES = {"sae_learning_rate": (1e-3, 3e-3, 1e-2)}
 class Settings:
     """Sizes for one dataset in one profile; `budgets` in bytes per item.
 
-    `ablation_width` and `ablation_epochs` scale the ablations down. `pruning_epochs` is the E of the pruning schedule where it is not `epochs`: its number of
+    `pruning_epochs` is the E of the pruning schedule where it is not `epochs`: its number of
     epochs grows with log2(width / nnz), so it decides how long Compressed ELSA trains.
+    `ablation_width` and `ablation_epochs` scale the ablations down.
     """
 
     n_test: int

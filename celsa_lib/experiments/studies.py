@@ -127,9 +127,7 @@ def run_study(
     )
 
 
-def prepare(
-    config: ExperimentConfig, data_dir: str | Path | None = None
-) -> tuple[Dataset, Task]:
+def prepare(config: ExperimentConfig, data_dir: str | Path | None = None) -> tuple[Dataset, Task]:
     """The data of a configuration and its users, divided. Raises CelsaError."""
     dataset = load_dataset(config.dataset, data_dir=data_dir, **config.data_params)
     if config.test_users != TEST_USERS:
