@@ -200,7 +200,8 @@ def study(
 
     if not name:
         for key, found in STUDIES.items():
-            typer.echo(f"{key:24} {found.question}")
+            about = (found.make.__doc__ or "").splitlines()[0]
+            typer.echo(f"{key:24} {found.dataset}: {about}")
         return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     result = run_study(name, profile, tuple(method or ()), out)

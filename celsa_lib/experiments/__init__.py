@@ -1,6 +1,7 @@
 """Experiments: frozen configurations, run to results with a manifest."""
 
 from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig, at_budgets
+from celsa_lib.experiments.deviations import run_deviations
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.profiles import (
     PROFILES,
@@ -11,7 +12,15 @@ from celsa_lib.experiments.profiles import (
     settings_for,
 )
 from celsa_lib.experiments.run import run
-from celsa_lib.experiments.studies import STUDIES, prepare, run_study, study
+from celsa_lib.experiments.studies import (
+    STUDIES,
+    main_table,
+    prepare,
+    run_study,
+    schedules,
+    study,
+    widths,
+)
 from celsa_lib.experiments.summary import describe, paired_table
 from celsa_lib.experiments.titles import find_title, recommend_by_title
 
@@ -25,6 +34,7 @@ __all__ = [
     "describe",
     "experiment",
     "find_title",
+    "main_table",
     "make_manifest",
     "many_tastes",
     "methods_for",
@@ -33,7 +43,10 @@ __all__ = [
     "quickstart",
     "recommend_by_title",
     "run",
+    "run_deviations",
     "run_study",
+    "schedules",
     "settings_for",
     "study",
+    "widths",
 ]

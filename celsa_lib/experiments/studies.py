@@ -23,79 +23,70 @@ from celsa_lib.split import split_users
 
 RESULTS = Path("results")
 GOODBOOKS, TEST_USERS = "goodbooks-10k-partial", "goodbooks-10k-test-users"
-SCHEDULES = ("exponential", "linear", "step-wise")
+GRADUAL = ("exponential", "linear", "step-wise")
+
+
+def main_table(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
+    """Table 1 on `dataset`: every method at every budget, each tuned on validation users."""
+    methods = methods_for(settings_for(profile, dataset), tuned=True)
+    if dataset == GOODBOOKS:
+        methods = (MethodConfig("Released"), *methods)
+    return _config(dataset, profile, methods, seeds)
+
+
+def schedules(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
+    """Figures 1a and 1b: four schedules, the gradual ones with and without restarts."""
+    settings = settings_for(profile, dataset)
+    variants = [{"schedule": s, "restart": r} for s in GRADUAL for r in (True, False)]
+    variants.append({"schedule": "constant", "restart": False})
+    methods = [
+        method
+        for variant in variants
+        for method in at_budgets(
+            "CompressedELSA", settings.budgets, **settings.ablation(), **variant
+        )
+    ]
+    return _config(dataset, profile, methods, seeds)
+
+
+def widths(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
+    """Figure 1c: four widths, each twice the one before; and dense ELSA, the line to pass."""
+    settings = settings_for(profile, dataset)
+    base = settings.ablation()
+    methods = [
+        method
+        for factor in (0.5, 1, 2, 4)
+        for method in at_budgets(
+            "CompressedELSA",
+            settings.budgets,
+            **base | {"width": int(factor * base["width"])},
+        )
+    ]
+    dense = MethodConfig("ELSA", {"width": settings.dense_width, **settings.training()})
+    return _config(dataset, profile, (*methods, dense), seeds)
 
 
 @dataclass(frozen=True)
 class Study:
-    """One file in results/: what it asks, and its configuration for a profile."""
+    """One file in results/: `make` with these arguments, at a profile."""
 
-    question: str
-    config: Callable[[str], ExperimentConfig]
+    make: Callable[[str, str, tuple[int, ...]], ExperimentConfig]
+    dataset: str
+    seeds: tuple[int, ...]
 
-
-def main_table(dataset: str, seeds: tuple[int, ...]) -> Callable[[str], ExperimentConfig]:
-    """Table 1 on `dataset`: every method at every budget, each tuned on validation users."""
-
-    def config(profile: str) -> ExperimentConfig:
-        settings = settings_for(profile, dataset)
-        methods = methods_for(settings, tuned=True)
-        if dataset == GOODBOOKS:
-            methods = (MethodConfig("Released"), *methods)
-        return _config(dataset, profile, methods, seeds)
-
-    return config
-
-
-def schedules(dataset: str, seeds: tuple[int, ...]) -> Callable[[str], ExperimentConfig]:
-    """Figures 1a and 1b: four schedules, the gradual ones with and without restarts."""
-
-    def config(profile: str) -> ExperimentConfig:
-        settings = settings_for(profile, dataset)
-        training = settings.ablation()
-        variants = [{"schedule": s, "restart": r} for s in SCHEDULES for r in (True, False)]
-        variants.append({"schedule": "constant", "restart": False})
-        methods = [
-            method
-            for variant in variants
-            for method in at_budgets("CompressedELSA", settings.budgets, **training, **variant)
-        ]
-        return _config(dataset, profile, methods, seeds)
-
-    return config
-
-
-def widths(dataset: str, seeds: tuple[int, ...]) -> Callable[[str], ExperimentConfig]:
-    """Figure 1c: four widths, each twice the one before; and dense ELSA, the line to pass."""
-
-    def config(profile: str) -> ExperimentConfig:
-        settings = settings_for(profile, dataset)
-        training = settings.ablation()
-        methods = [
-            method
-            for factor in (0.25, 0.5, 1, 2)
-            for method in at_budgets(
-                "CompressedELSA",
-                settings.budgets,
-                **training | {"width": int(factor * training["width"])},
-            )
-        ]
-        dense = MethodConfig("ELSA", {"width": settings.dense_width, **settings.training()})
-        return _config(dataset, profile, (*methods, dense), seeds)
-
-    return config
+    def config(self, profile: str = "laptop") -> ExperimentConfig:
+        """The configuration at `profile`. Raises ConfigError."""
+        return self.make(self.dataset, profile, self.seeds)
 
 
 STUDIES = {
-    "goodbooks-10k-partial": Study("Table 1 on Goodbooks", main_table(GOODBOOKS, (0, 1, 2))),
-    "ml-100k": Study("Table 1 on MovieLens-100K", main_table("ml-100k", (0, 1, 2, 3, 4))),
-    "synthetic": Study("Table 1 on planted segments", main_table("synthetic", (0, 1, 2))),
-    "goodbooks-schedules": Study("Figures 1a and 1b on Goodbooks", schedules(GOODBOOKS, (0,))),
-    "ml-100k-schedules": Study(
-        "Figures 1a and 1b on MovieLens-100K", schedules("ml-100k", (0, 1, 2, 3, 4))
-    ),
-    "goodbooks-widths": Study("Figure 1c on Goodbooks", widths(GOODBOOKS, (0,))),
-    "ml-100k-widths": Study("Figure 1c on MovieLens-100K", widths("ml-100k", (0, 1, 2, 3, 4))),
+    "goodbooks-10k-partial": Study(main_table, GOODBOOKS, (0, 1, 2)),
+    "ml-100k": Study(main_table, "ml-100k", (0, 1, 2, 3, 4)),
+    "synthetic": Study(main_table, "synthetic", (0, 1, 2)),
+    "goodbooks-schedules": Study(schedules, GOODBOOKS, (0,)),
+    "ml-100k-schedules": Study(schedules, "ml-100k", (0, 1, 2, 3, 4)),
+    "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),
+    "ml-100k-widths": Study(widths, "ml-100k", (0, 1, 2, 3, 4)),
 }
 
 

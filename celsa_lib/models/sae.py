@@ -10,9 +10,9 @@ from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import ConfigError, check_count, check_positive
 from celsa_lib.models.base import EmbeddingRecommender
 from celsa_lib.models.elsa import ELSA, training_options
-from celsa_lib.training import resolve_device, sparsify_rows, top_k_mask, unit_rows
+from celsa_lib.training import resolve_device, sparsify_rows, top_k_columns, unit_rows
 
-AUXILIARY_WEIGHT = 1 / 8  # of the term with 4·nnz nonzeros
+AUXILIARY_WEIGHT = 1 / 8  # of the term with more nonzeros
 ITEMS_PER_BATCH = 1024
 
 
@@ -34,16 +34,21 @@ class SparseAutoencoderELSA(EmbeddingRecommender):
         epochs: int = 10,
         sae_epochs: int = 100,
         sae_learning_rate: float = 1e-3,
+        wider: int = 4,
         **options,
     ):
-        """`width`, `epochs`, `options`: of the dense ELSA. Raises ConfigError."""
+        """`width`, `epochs`, `options`: of the dense ELSA. Raises ConfigError.
+
+        `wider`: nonzeros of the second term of the loss, in multiples of nnz. By a slip the
+        released code has 1.
+        """
         check_count(width=width, code_width=code_width, nnz=nnz, epochs=epochs)
-        check_count(sae_epochs=sae_epochs)
+        check_count(sae_epochs=sae_epochs, wider=wider)
         check_positive(sae_learning_rate=sae_learning_rate)
         if nnz > code_width:
             raise ConfigError(f"nnz {nnz} is more than code_width {code_width}")
         self.width, self.code_width, self.nnz, self.epochs = width, code_width, nnz, epochs
-        self.sae_epochs, self.sae_learning_rate = sae_epochs, sae_learning_rate
+        self.sae_epochs, self.sae_learning_rate, self.wider = sae_epochs, sae_learning_rate, wider
         self.options = training_options(options)
 
     def fit(self, X: csr_matrix, base: ELSA | None = None) -> "SparseAutoencoderELSA":
@@ -85,7 +90,7 @@ class SparseAutoencoderELSA(EmbeddingRecommender):
         optimizer.zero_grad(set_to_none=True)
         hidden = batch @ encoder.T + bias
         loss = self._distance(batch, hidden, self.nnz, decoder)
-        wider = min(4 * self.nnz, self.code_width)
+        wider = min(self.wider * self.nnz, self.code_width)
         loss = loss + AUXILIARY_WEIGHT * self._distance(batch, hidden, wider, decoder)
         loss.backward()
         with torch.no_grad():  # stay on the sphere: step along it, then return to it
@@ -97,6 +102,8 @@ class SparseAutoencoderELSA(EmbeddingRecommender):
 
     @staticmethod
     def _distance(batch, hidden, nnz, decoder) -> torch.Tensor:
-        """Mean of 1 − cos(a, W_d·S_nnz(hidden))."""
-        decoded = (hidden * top_k_mask(hidden.detach(), nnz)) @ decoder
+        """Mean of 1 − cos(a, W_d·S_nnz(hidden)); only the rows of W_d that are used are read."""
+        kept = top_k_columns(hidden, nnz)
+        values = hidden.gather(1, kept)
+        decoded = functional.embedding_bag(kept, decoder, per_sample_weights=values, mode="sum")
         return (1 - functional.cosine_similarity(batch, decoded, dim=1)).mean()

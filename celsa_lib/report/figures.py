@@ -34,7 +34,7 @@ def accuracy_by_size(
             )
         if paper is not None and not paper.empty and metric in paper:
             _add_paper(axes, paper, metric)
-        _bytes_axis(axes, sorted(set(rows["budget_bytes"])))
+        bytes_axis(axes)
         axes.set(xlabel="size of an item (bytes, log scale)", ylabel=TITLES[metric], title=title)
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
         plt.close(figure)  # the caller shows it: once, not twice
@@ -72,7 +72,7 @@ def _add_paper(axes, paper: pd.DataFrame, metric: str) -> None:
         )
 
 
-def _bytes_axis(axes, sizes: list[int]) -> None:
+def bytes_axis(axes) -> None:
     """Log axis with a tick at every power of two that is there (no decimal powers)."""
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(FuncFormatter(_in_bytes))

@@ -18,7 +18,7 @@ def stored_results(path: str | Path, paper: str | None = None) -> Html:
     training data, so they are never mixed into our columns.
     """
     if not Path(path).exists():
-        return _absent(path)
+        return absent(path)
     stored = load_result(path)
     table = results_table(_by_size(rows_table(stored.rows)), stored.manifest)
     if paper is None:
@@ -30,7 +30,7 @@ def stored_results(path: str | Path, paper: str | None = None) -> Html:
 def stored_figure(path: str | Path, title: str = ""):
     """Accuracy against size of a stored result; a note where there is none yet."""
     if not Path(path).exists():
-        return _absent(path)
+        return absent(path)
     return accuracy_by_size(_by_size(rows_table(load_result(path).rows)), title=title)
 
 
@@ -65,8 +65,9 @@ def _by_size(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values(["budget_bytes", "ndcg@100"], ascending=[False, False])
 
 
-def _absent(path: str | Path) -> Html:
+def absent(path: str | Path) -> Html:
+    """What a page says where there are no stored results."""
     return Html(
         f"<p><em>Stored results are not here: there is no {escape(str(path))}. "
-        f"<code>celsa study goodbooks</code> writes it.</em></p>"
+        f"<code>celsa study {escape(Path(path).stem)}</code> writes it.</em></p>"
     )

@@ -15,7 +15,8 @@ class UserBatch:
     items: (interactions,) int64 item indices; rows: (interactions,) int64 position of the user in
     the batch; offsets: (size + 1,) int64 where each user's items start and the last ones end;
     lengths: (size,) float32; outputs: (outputs,) int64 items that are scored, all those seen among
-    them; positions: (interactions,) int64 place of each of `items` in `outputs`.
+    them; positions: (interactions,) int64 place of each of `items` in `outputs`; whole: whether
+    `outputs` is every item, in order.
     """
 
     items: torch.Tensor
@@ -24,6 +25,7 @@ class UserBatch:
     lengths: torch.Tensor
     outputs: torch.Tensor
     positions: torch.Tensor
+    whole: bool
 
     @property
     def size(self) -> int:
@@ -37,21 +39,22 @@ def user_batch(
     """The batch of the rows `users` of X (users × items, CSR), scored on `outputs` (all items)."""
     histories = X[users]
     lengths = np.diff(histories.indptr)
-    items, positions = histories.indices, histories.indices
-    if outputs is None:
+    positions, whole = histories.indices, outputs is None
+    if whole:
         outputs = np.arange(X.shape[1])
     else:
         place = np.zeros(X.shape[1], dtype=np.int64)
         place[outputs] = np.arange(len(outputs))
-        positions = place[items]
+        positions = place[histories.indices]
     to = lambda array, dtype=np.int64: torch.from_numpy(array.astype(dtype)).to(device)  # noqa: E731
     return UserBatch(
-        items=to(items),
+        items=to(histories.indices),
         rows=to(np.repeat(np.arange(len(users)), lengths)),
         offsets=to(histories.indptr),
         lengths=to(lengths, np.float32),
         outputs=to(outputs),
         positions=to(positions),
+        whole=whole,
     )
 
 
@@ -61,19 +64,23 @@ def shuffled_batches(
     rng: np.random.Generator,
     device: torch.device,
     max_outputs: int | None = None,
+    repeat: bool = False,
 ) -> Iterator[UserBatch]:
-    """One epoch: every user with a history once, in an order drawn from `rng`."""
+    """One epoch: every user with a history once, in an order drawn from `rng`.
+
+    `max_outputs`, `repeat`: see TrainingOptions (max_outputs, repeat_negatives).
+    """
     users = rng.permutation(np.flatnonzero(np.diff(X.indptr)))
     for start in range(0, len(users), batch_size):
         part = users[start : start + batch_size]
-        yield user_batch(X, part, device, _sampled_outputs(X, part, max_outputs, rng))
+        yield user_batch(X, part, device, _outputs(X, part, max_outputs, repeat, rng))
 
 
-def _sampled_outputs(X: csr_matrix, users: np.ndarray, max_outputs: int | None, rng):
-    """The items the batch has seen, filled up with others to `max_outputs`; None means all."""
-    if max_outputs is None or max_outputs >= X.shape[1]:
+def _outputs(X: csr_matrix, users: np.ndarray, limit: int | None, repeat: bool, rng):
+    """The items the batch has seen, filled up with others to `limit`; None means all."""
+    if limit is None or limit >= X.shape[1]:
         return None
     seen = np.unique(X[users].indices)
     unseen = np.setdiff1d(np.arange(X.shape[1]), seen, assume_unique=True)
-    others = rng.choice(unseen, max(0, max_outputs - len(seen)), replace=False)
+    others = rng.choice(unseen, max(0, limit - len(seen)), replace=repeat)
     return np.sort(np.concatenate([seen, others]))

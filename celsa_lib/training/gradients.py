@@ -31,17 +31,17 @@ class SparseGradient:
         if len(batch.outputs) > self.n_outputs:  # a batch that has seen more than the limit
             self._allocate(len(batch.outputs))
         sparse = [t.numpy() for t in (batch.offsets, batch.items, batch.positions, batch.outputs)]
-        columns = self._columns_of(batch.outputs.numpy())
+        columns = self._columns_of(batch)
         losses = sparse_step(*sparse, unit.numpy(), self.cols, self.cap, *columns, *self.work)
         loss = losses.sum() / (batch.size * len(batch.outputs))
         return loss, torch.from_numpy(self.gradient)
 
-    def _columns_of(self, outputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _columns_of(self, batch: UserBatch) -> tuple[np.ndarray, ...]:
         """Nonzeros by column; kept while the support stays and all items are scored."""
-        if len(outputs) < len(self.cols):
-            return by_columns(self.cols, outputs, self.width)
-        if self.columns is None:
-            self.columns = by_columns(self.cols, outputs, self.width)
+        if self.columns is None or not batch.whole:
+            columns = by_columns(self.cols, batch.outputs.numpy(), self.width)
+            self.columns = columns if batch.whole else None
+            return columns
         return self.columns
 
     def _allocate(self, n_outputs: int) -> None:
@@ -74,8 +74,7 @@ class DenseGradient:
     def __call__(self, unit: torch.Tensor, batch: UserBatch) -> tuple[float, torch.Tensor]:
         """(loss, gradient of `unit`)."""
         A = self._written_out(unit)
-        everything = len(batch.outputs) == len(A)
-        scored = self._factor("scored", A if everything else A[batch.outputs])
+        scored = self._factor("scored", A if batch.whole else A[batch.outputs])
         E = functional.embedding_bag(batch.items, A, batch.offsets[:-1], mode="sum")
         P = self._product("P", self._factor("E", E), scored.T)
         P[batch.rows, batch.positions] -= 1.0
@@ -85,7 +84,7 @@ class DenseGradient:
         gradient_of_P = self._factor("gradient of P", P)
         D = self._product("D", gradient_of_P, scored).mul_(alpha[:, None])
         G = self._product("G", gradient_of_P.T, self._factor("E", E))
-        if not everything:
+        if not batch.whole:
             G = torch.zeros_like(A).index_add_(0, batch.outputs, G)
         add_to_items(D, batch, G)
         loss = float(losses.double().sum()) / (batch.size * len(batch.outputs))

@@ -222,12 +222,10 @@ class StageTrainer:
 
     def epoch(self, X: csr_matrix, rng: np.random.Generator) -> float:
         """One pass over the users of X; the mean loss of its batches."""
-        options, losses = self.options, []
-        for batch in shuffled_batches(
-            X, options.batch_size, rng, self.rows.values.device, options.max_outputs
-        ):
-            losses.append(self.step(batch))
-        return float(np.mean(losses))
+        options, device = self.options, self.rows.values.device
+        outputs = options.max_outputs, options.repeat_negatives
+        batches = shuffled_batches(X, options.batch_size, rng, device, *outputs)
+        return float(np.mean([self.step(batch) for batch in batches]))
 
     def step(self, batch) -> float:
         """One step of NAdam on a UserBatch; its mean loss."""
@@ -271,8 +269,8 @@ def make_gradient(rows: Rows, options: TrainingOptions, memory: Memory | None = 
     if limit is None:
         limit = density_of_dense(bfloat16)
     if engine == "auto":
-        on_cpu = rows.values.device.type == "cpu"
-        engine = "sparse" if on_cpu and rows.nnz <= limit * rows.width else "dense"
+        loops = rows.values.device.type == "cpu" and not options.repeat_negatives
+        engine = "sparse" if loops and rows.nnz <= limit * rows.width else "dense"
     if engine == "sparse":
         n_outputs = min(len(rows.values), options.max_outputs or len(rows.values))
         return SparseGradient(rows.cols, rows.width, n_outputs, options.relu_cap)

@@ -1,0 +1,151 @@
+"""Ablations from results/: tables and figures of a stored study, a note where there is none yet."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from celsa_lib.evaluation import difference_by_user
+from celsa_lib.report import ablations
+from celsa_lib.report.load import paper_rows
+from celsa_lib.report.pages import absent
+from celsa_lib.report.tables import Html, notice, plain_table
+from celsa_lib.results import Result, load_result
+
+COMPRESSED = "CompressedELSA"
+
+
+def ablation_results(
+    path: str | Path, names: str, paper: str, restarted: bool = False
+) -> Html:
+    """nDCG@100 by variant and size, ours above the paper's from its experiment `paper`.
+
+    `names`: what tells variants apart, "schedule", "variant" or "width"; `restarted` leaves out
+    gradual schedules without restarts.
+    """
+    if not Path(path).exists():
+        return absent(path)
+    stored = load_result(path)
+    table = _table(stored, names, restarted)
+    trained = sorted({_settings(row) for row in stored.select(method=COMPRESSED)})
+    ours = plain_table(ablations.side_by_side_table(table), f"nDCG@100; {'; '.join(trained)}")
+    theirs = paper_rows(paper, "goodbooks-10k")
+    theirs = theirs[theirs["variant"].isin(table["variant"]) | (names == "width")]
+    shown = plain_table(ablations.side_by_side_table(theirs), "the paper's numbers, full data")
+    return Html(ours + notice(stored.manifest) + f"<p>The paper:</p>{shown}")
+
+
+def ablation_figure(path: str | Path, names: str, restarted: bool = False):
+    """nDCG@100 against bytes, a line a variant, with dense ELSA where the study has it."""
+    if not Path(path).exists():
+        return absent(path)
+    stored = load_result(path)
+    dense = stored.select(method="ELSA")
+    level = dense[0]["mean"]["ndcg@100"] if dense else None
+    title = f"{stored.manifest['data']['name']}: stored results"
+    return ablations.variants_figure(_table(stored, names, restarted), title, level)
+
+
+def against(path: str | Path, base: dict, others: list[dict]) -> pd.DataFrame | str:
+    """Each of `others` (params that select rows) minus `base`, by user at each size."""
+    stored, lines = load_result(path), []
+    for other in others:
+        for size in _sizes(stored):
+            found = difference_by_user(
+                stored.by_user(stored.select(budget_bytes=size, method=COMPRESSED, **other)),
+                stored.by_user(stored.select(budget_bytes=size, method=COMPRESSED, **base)),
+            )
+            lines.append(
+                {
+                    "variant": _words(other),
+                    "minus": _words(base),
+                    "bytes per item": size,
+                    "difference": f"{found.mean:+.4f}",
+                    "95 % interval": f"{found.low:+.4f} to {found.high:+.4f}",
+                    "clear": "yes" if found.is_clear else "no",
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def restart_differences(path: str | Path) -> pd.DataFrame:
+    """Restart minus continue for each gradual schedule, by user at each size."""
+    gradual = ("exponential", "linear", "step-wise")
+    pairs = [
+        against(path, {"schedule": s, "restart": False}, [{"schedule": s, "restart": True}])
+        for s in gradual
+    ]
+    return pd.concat(pairs, ignore_index=True)
+
+
+def width_differences(path: str | Path) -> pd.DataFrame:
+    """Each width minus the next smaller one, by user at each size."""
+    rows = load_result(path).select(method=COMPRESSED)
+    widths = sorted({row["params"]["width"] for row in rows})
+    pairs = [
+        against(path, {"width": narrow}, [{"width": wide}])
+        for narrow, wide in zip(widths, widths[1:], strict=False)
+    ]
+    return pd.concat(pairs, ignore_index=True)
+
+
+def active_results(path: str | Path) -> Html:
+    """Active and dead latents at the end of training, at the smallest size, by variant."""
+    if not Path(path).exists():
+        return absent(path)
+    stored, rows, names = _smallest(path)
+    return Html(plain_table(ablations.active_table(rows, names)) + notice(stored.manifest))
+
+
+def stored_active_figure(path: str | Path):
+    """Share of latents in use after each epoch, at the smallest size, by variant."""
+    if not Path(path).exists():
+        return absent(path)
+    stored, rows, names = _smallest(path)
+    return ablations.active_figure(rows, names, f"{stored.manifest['data']['name']}: stored results")
+
+
+def stored_deviations(path: str | Path) -> Html:
+    """What each habit of the released code changes, from a stored run."""
+    if not Path(path).exists():
+        return absent(path)
+    stored = load_result(path)
+    table = plain_table(ablations.deviations_table(stored.rows), "nDCG@100 ± standard error")
+    return Html(table + notice(stored.manifest))
+
+
+def _smallest(path: str | Path) -> tuple[Result, list[dict], list[str]]:
+    stored = load_result(path)
+    rows = stored.select(budget_bytes=_sizes(stored)[-1], method=COMPRESSED)
+    rows = [row for row in rows if row["seed"] == rows[0]["seed"]]
+    return stored, rows, [ablations.variant(row) for row in rows]
+
+
+def _sizes(stored: Result) -> list[int]:
+    return sorted({r["budget_bytes"] for r in stored.select(method=COMPRESSED)}, reverse=True)
+
+
+def _table(stored: Result, names: str, restarted: bool) -> pd.DataFrame:
+    rows = [
+        row
+        for row in stored.select(method=COMPRESSED)
+        if not restarted or row["params"]["restart"] or row["params"]["schedule"] == "constant"
+    ]
+    return ablations.variants_table(rows, [NAMES[names](row) for row in rows])
+
+
+NAMES = {
+    "schedule": lambda row: row["params"]["schedule"],
+    "variant": ablations.variant,
+    "width": lambda row: f"width {row['params']['width']:,}",
+}
+
+
+def _settings(row: dict) -> str:
+    return f"width {row['params']['width']:,}, E = {row['params']['epochs']}"
+
+
+def _words(params: dict) -> str:
+    """Selected parameters as a reader would say them."""
+    if "width" in params:
+        return f"width {params['width']:,}"
+    return ablations.variant({"params": {"restart": True} | params})
