@@ -191,7 +191,7 @@ def recommend(
 @app.command()
 def study(
     name: Annotated[str, typer.Argument(help="Which; without it, the list.")] = "",
-    profile: Profile = "laptop",
+    profile: Annotated[str | None, typer.Option(help="By default the one that is stored.")] = None,
     method: Annotated[list[str] | None, typer.Option(help="Only this method; repeatable.")] = None,
     out: Annotated[Path | None, typer.Option(help="Default: results/NAME.json.")] = None,
 ) -> None:

@@ -73,8 +73,14 @@ LAPTOP = {
     ),
     "ml-1m": Settings(1000, 500, batch_size=256),
     "ml-20m": Settings(10_000, 10_000, width=1024, dense_width=800, epochs=3),
-    "goodbooks-10k-partial": Settings(2500, 1000, width=4096, pruning_epochs=5),
-    "synthetic": Settings(500, 250, epochs=5, batch_size=512, budgets=(64,), regs=(100.0, 400.0)),
+    "goodbooks-10k-partial": Settings(
+        2500, 1000, width=4096, pruning_epochs=5, sae_epochs=30, code_width=2048,
+        ablation_width=1024, ablation_epochs=2,
+    ),
+    "synthetic": Settings(
+        500, 250, epochs=5, batch_size=512, budgets=(64,), regs=(100.0, 400.0), sae_epochs=30,
+        code_width=1024,
+    ),
 }  # fmt: skip
 SMOKE_SYNTHETIC = {"n_users": 400, "n_items": 200, "n_segments": 12}
 SMOKE = {
@@ -93,7 +99,9 @@ PAPER = {
     "goodbooks-10k": Settings(2500, 2500, width=4096, dense_width=3250),
     "goodbooks-10k-partial": Settings(2500, 1000, width=4096, dense_width=3250),
     "netflix-prize": Settings(40_000, 40_000, width=4096, dense_width=2450),
-    "synthetic": replace(LAPTOP["synthetic"], epochs=10, budgets=BUDGETS),
+    "synthetic": replace(
+        LAPTOP["synthetic"], epochs=10, budgets=BUDGETS, regs=(50.0, 100.0, 200.0, 400.0, 800.0)
+    ),
 }
 PROFILES = {"smoke": SMOKE, "laptop": LAPTOP, "paper": PAPER}
 

@@ -68,21 +68,22 @@ def widths(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConf
 
 @dataclass(frozen=True)
 class Study:
-    """One file in results/: `make` with these arguments, at a profile."""
+    """One file in results/: `make` with these arguments; `profile` is the one that is stored."""
 
     make: Callable[[str, str, tuple[int, ...]], ExperimentConfig]
     dataset: str
     seeds: tuple[int, ...]
+    profile: str = "laptop"
 
-    def config(self, profile: str = "laptop") -> ExperimentConfig:
-        """The configuration at `profile`. Raises ConfigError."""
-        return self.make(self.dataset, profile, self.seeds)
+    def config(self, profile: str | None = None) -> ExperimentConfig:
+        """The configuration, at another `profile` if given. Raises ConfigError."""
+        return self.make(self.dataset, profile or self.profile, self.seeds)
 
 
 STUDIES = {
     "goodbooks-10k-partial": Study(main_table, GOODBOOKS, (0, 1, 2)),
     "ml-100k": Study(main_table, "ml-100k", (0, 1, 2, 3, 4)),
-    "synthetic": Study(main_table, "synthetic", (0, 1, 2)),
+    "synthetic": Study(main_table, "synthetic", (0, 1, 2), "paper"),
     "goodbooks-schedules": Study(schedules, GOODBOOKS, (0,)),
     "ml-100k-schedules": Study(schedules, "ml-100k", (0, 1, 2, 3, 4)),
     "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),
@@ -99,7 +100,7 @@ def study(name: str) -> Study:
 
 def run_study(
     name: str,
-    profile: str = "laptop",
+    profile: str | None = None,
     only: tuple[str, ...] = (),
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
