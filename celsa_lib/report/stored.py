@@ -1,5 +1,6 @@
 """Ablations from results/: tables and figures of a stored study, a note where there is none yet."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -83,7 +84,7 @@ def width_differences(path: str | Path) -> pd.DataFrame:
     widths = sorted({row["params"]["width"] for row in rows})
     pairs = [
         against(path, {"width": narrow}, [{"width": wide}])
-        for narrow, wide in zip(widths, widths[1:], strict=False)
+        for narrow, wide in pairwise(widths)
     ]
     return pd.concat(pairs, ignore_index=True)
 
@@ -101,7 +102,8 @@ def stored_active_figure(path: str | Path):
     if not Path(path).exists():
         return absent(path)
     stored, rows, names = _smallest(path)
-    return ablations.active_figure(rows, names, f"{stored.manifest['data']['name']}: stored results")
+    title = f"{stored.manifest['data']['name']}: stored results"
+    return ablations.active_figure(rows, names, title)
 
 
 def stored_deviations(path: str | Path) -> Html:
