@@ -1,12 +1,12 @@
 """Results as tables: from a run in memory, from stored JSON, from the paper."""
 
-import json
 from importlib.resources import files
 
 import pandas as pd
 
 PAPER = "the paper"
 METRICS = ("ndcg@100", "recall@20", "recall@50")
+UNCOMPRESSED = ("EASE", "ELSA")  # one row a dataset, whatever its size
 
 
 def rows_table(rows: list[dict]) -> pd.DataFrame:
@@ -19,16 +19,42 @@ def rows_table(rows: list[dict]) -> pd.DataFrame:
     return pd.DataFrame(flat)
 
 
+def paper_numbers() -> pd.DataFrame:
+    """Every number of the paper and its demo, a line each, with its source.
+
+    Columns source, dataset, label, metric, budget_bytes, initial_width, schedule, restart, value.
+    """
+    with (files("celsa_lib.report") / "paper.csv").open() as file:
+        return pd.read_csv(file)
+
+
 def paper_table(dataset: str) -> pd.DataFrame:
     """Table 1 of the paper for a dataset: label, budget_bytes, ndcg@100 (empty if not in it)."""
-    text = (files("celsa_lib.report") / "paper_table_1.json").read_text()
-    table = pd.DataFrame(json.loads(text))
-    return table[table["dataset"] == dataset].drop(columns="dataset").reset_index(drop=True)
+    numbers = paper_numbers()
+    table = numbers[(numbers["source"] == "Table 1") & (numbers["dataset"] == dataset)]
+    table = table[["label", "budget_bytes", "value"]].rename(columns={"value": "ndcg@100"})
+    return table.reset_index(drop=True)
 
 
 def with_paper(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """`rows` with the paper's nDCG@100 beside ours where method and bytes are the same."""
-    theirs = paper_table(dataset).rename(columns={"ndcg@100": "paper ndcg@100"})
+    """`rows` with the paper's nDCG@100 and ours minus it, where method and bytes are the same.
+
+    EASE and dense ELSA are matched by method alone: their size is not a budget.
+    """
+    theirs = paper_table(dataset)
     if theirs.empty:
         return rows
-    return rows.merge(theirs, on=["label", "budget_bytes"], how="left")
+    matched = _matched(rows).merge(
+        _matched(theirs).rename(columns={"ndcg@100": "paper ndcg@100"})[
+            ["label", "budget", "paper ndcg@100"]
+        ],
+        on=["label", "budget"],
+        how="left",
+    )
+    difference = matched["ndcg@100"] - matched["paper ndcg@100"]
+    return matched.drop(columns="budget").assign(**{"minus paper": difference})
+
+
+def _matched(table: pd.DataFrame) -> pd.DataFrame:
+    """With a column `budget`: the bytes, or 0 for a method that has no budget."""
+    return table.assign(budget=table["budget_bytes"].mask(table["label"].isin(UNCOMPRESSED), 0))

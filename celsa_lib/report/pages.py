@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from celsa_lib.report.figures import accuracy_by_size
-from celsa_lib.report.load import paper_table, rows_table
+from celsa_lib.report.load import paper_table, with_paper
+from celsa_lib.report.statistics import summary
 from celsa_lib.report.tables import Html, results_table
 from celsa_lib.results import load_result
 
@@ -20,7 +21,7 @@ def stored_results(path: str | Path, paper: str | None = None) -> Html:
     if not Path(path).exists():
         return absent(path)
     stored = load_result(path)
-    table = results_table(_by_size(rows_table(stored.rows)), stored.manifest)
+    table = results_table(_by_size(summary(stored)), stored.manifest)
     if paper is None:
         return table
     theirs = results_table(paper_table(paper), "the paper's Table 1, trained on the full data")
@@ -31,7 +32,34 @@ def stored_figure(path: str | Path, title: str = ""):
     """Accuracy against size of a stored result; a note where there is none yet."""
     if not Path(path).exists():
         return absent(path)
-    return accuracy_by_size(_by_size(rows_table(load_result(path).rows)), title=title)
+    return accuracy_by_size(_by_size(summary(load_result(path))), title=title)
+
+
+def beside_paper(path: str | Path, dataset: str) -> Html:
+    """A stored Table 1 with the paper's numbers for `dataset` and the difference to them.
+
+    Without a stored result the paper's numbers alone, and that it was not run here.
+    """
+    if Path(path).exists():
+        stored = load_result(path)
+        return results_table(_by_size(with_paper(summary(stored), dataset)), stored.manifest)
+    theirs = paper_table(dataset).rename(columns={"ndcg@100": "paper ndcg@100"})
+    note = f"<p><em>Not run here: there is no {escape(str(path))}.</em></p>"
+    return Html(note + ("" if theirs.empty else results_table(theirs, "the paper's Table 1")))
+
+
+def stored_in(folder: str | Path, names: list[str]) -> Html:
+    """One line: which of the results `names` are stored, from when, and which are not there."""
+    paths = {name: Path(folder) / f"{name}.json" for name in names}
+    found = []
+    for name, path in paths.items():
+        if path.exists():
+            manifest = load_result(path).manifest
+            found.append(f"{name} ({manifest['date']}, commit {manifest['code']['commit']})")
+    absent = [name for name, path in paths.items() if not path.exists()]
+    text = f"Stored results: {'; '.join(found) or 'none'}."
+    text += f" Not run here: {', '.join(absent)}." if absent else ""
+    return Html(f'<p class="celsa-provenance"><small>{escape(text)}</small></p>')
 
 
 def side_by_side(liked: list[str], **lists: pd.DataFrame) -> Html:

@@ -9,11 +9,22 @@ from celsa_lib.report.load import METRICS
 TITLES = {
     "label": "method",
     "budget_bytes": "bytes per item",
+    "paper ndcg@100": "nDCG@100, paper",
     "ndcg@100": "nDCG@100",
+    "seeds ±": "± over seeds",
+    "seeds": "seeds",
+    "minus paper": "ours − paper",
     "recall@20": "Recall@20",
     "recall@50": "Recall@50",
-    "paper ndcg@100": "nDCG@100, paper",
     "seconds": "seconds",
+}
+FORMATS = {
+    "budget_bytes": "{:,.0f}",
+    "paper ndcg@100": "{:.3f}",
+    "seeds ±": "{:.4f}",
+    "seeds": "{:.0f}",
+    "minus paper": "{:+.3f}",
+    "seconds": "{:.1f}",
 }
 
 
@@ -54,7 +65,7 @@ def notice(source: str | dict, live: bool = False) -> Html:
 def results_table(
     rows: pd.DataFrame, source: str | dict, live: bool = False, best: bool = True
 ) -> Html:
-    """Methods by bytes per item; "mean ± standard error"; the best a budget in bold.
+    """Methods by bytes per item; "mean ± standard error over users"; the best a budget in bold.
 
     `source` is a manifest or the name of a source such as "the paper".
     """
@@ -103,14 +114,12 @@ def _cell(row: pd.Series, column: str) -> str:
     value = row[column]
     if pd.isna(value):
         return "–"
-    if column == "budget_bytes":
-        return f"{int(value):,}"
+    if column in FORMATS:
+        return FORMATS[column].format(value)
     if column in METRICS:
         error = row.get(f"{column} ±")
         return f"{value:.3f}" if pd.isna(error) else f"{value:.3f} ± {error:.3f}"
-    if column.startswith("paper"):
-        return f"{value:.3f}"
-    return f"{value:.1f}" if column == "seconds" else str(value)
+    return str(value)
 
 
 def _strong(text: str, on: bool) -> str:

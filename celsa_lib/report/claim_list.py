@@ -1,0 +1,282 @@
+"""The paper's claims, each with the rule that judges it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from celsa_lib.report import rules
+from celsa_lib.report.rules import BASELINES, BUDGETS, GRADUAL
+from celsa_lib.report.verdicts import (
+    NOT_TESTED,
+    Check,
+    Verdict,
+    everywhere,
+    judged,
+    somewhere,
+)
+from celsa_lib.results import Result
+
+CELLS, OTHER_CLAIMS, OTHER_DATA = "best at a size", "other claims", "on other data"
+GROUPS = (OTHER_CLAIMS, CELLS, OTHER_DATA)
+GOODBOOKS, FILMS, PRIZE = "Goodbooks-10k", "MovieLens-20M", "Netflix Prize"
+SMALL, PLANTED = "MovieLens-100K", "synthetic, planted segments"
+NOTES = {"goodbooks-10k-partial": "about a fifth of the paper's ratings, unevenly sampled"}
+BY_USER = "difference in nDCG@100 by user, 95 % bootstrap interval over users"
+Checks = Callable[[Result], Sequence[Check]]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim in our words, where the paper makes it, and how it is judged here.
+
+    `data`: what it is made for. `stored`: names of the results that can judge it, the first that
+    is there does. `cell`: (baseline, bytes) of a comparison in Table 1. `extra`: on data that is
+    not in the paper.
+    """
+
+    id: str
+    statement: str
+    section: str
+    notebook: str
+    data: str
+    stored: tuple[str, ...]
+    checks: Checks
+    computed: str = BY_USER
+    rule: Callable[[Sequence[Check]], str] = everywhere
+    cell: tuple[str, int] | None = None
+    extra: bool = False
+
+    @property
+    def group(self) -> str:
+        """One of GROUPS."""
+        return OTHER_DATA if self.extra else CELLS if self.cell else OTHER_CLAIMS
+
+    def judge(self, results: Mapping[str, Result | None]) -> Verdict:
+        """The verdict from results by name; "not tested here" where none can judge it.
+
+        Raises DataError if a result has several methods where the claim needs one.
+        """
+        name = next((name for name in self.stored if results.get(name) is not None), None)
+        if name is None:
+            why = f"there is no stored result {' or '.join(self.stored)}"
+            return Verdict(NOT_TESTED, self.data, self.computed, None, why)
+        result = results[name]
+        return judged(self.checks(result), _data(name, result), self.computed, self.rule)
+
+
+def _data(name: str, result: Result) -> str:
+    manifest = result.manifest
+    if "config" not in manifest:  # a benchmark
+        return manifest.get("what", name)
+    config = manifest["config"]
+    seeds = ", ".join(map(str, config["seeds"]))
+    note = f" ({NOTES[config['dataset']]})" if config["dataset"] in NOTES else ""
+    return f"{config['dataset']}{note}; {config['n_test']:,} test users; training seeds {seeds}"
+
+
+def _best() -> list[Claim]:
+    """Table 1's comparisons; then the same on data that is not in the paper."""
+    places = [
+        (GOODBOOKS, ("goodbooks-10k", "goodbooks-10k-partial"), BUDGETS, False),
+        (FILMS, ("ml-20m",), BUDGETS, False),
+        (PRIZE, ("netflix-prize",), BUDGETS, False),
+        (SMALL, ("ml-100k",), BUDGETS, True),
+        (PLANTED, ("synthetic",), BUDGETS[-1:], True),
+    ]
+    return [
+        Claim(
+            id=f"best/{stored[0]}/{budget}/{baseline.lower().replace(' ', '-')}",
+            statement=f"At {budget:,} bytes an item, Compressed ELSA is better than {baseline}.",
+            section="3, Accuracy vs. Compression; Table 1",
+            notebook="table_1",
+            data=data,
+            stored=stored,
+            checks=partial(rules.best_at, budget=budget, baseline=baseline),
+            computed=f"Compressed ELSA − {baseline}: {BY_USER}",
+            cell=(baseline, budget),
+            extra=extra,
+        )
+        for data, stored, budgets, extra in places
+        for budget in budgets
+        for baseline in BASELINES
+    ]
+
+
+def _twice(study: str, **about) -> list[Claim]:
+    """A claim about Goodbooks, and the same question asked of MovieLens-100K."""
+    books = (f"goodbooks{study}",)
+    if not study:
+        books = ("goodbooks-10k", "goodbooks-10k-partial")
+    name = about.pop("id")
+    return [
+        Claim(id=name, data=GOODBOOKS, stored=books, **about),
+        Claim(id=f"{name}/ml-100k", data=SMALL, stored=(f"ml-100k{study}",), extra=True, **about),
+    ]
+
+
+def _from_table() -> list[Claim]:
+    accuracy = "3, Accuracy vs. Compression; Table 1"
+    dense = "Compressed ELSA − {} × dense ELSA: " + BY_USER
+    return [
+        *_twice(
+            "",
+            id="ten-times-smaller",
+            statement="Vectors ten times smaller than dense ELSA's lose no accuracy "
+            "(here: less than half a percent).",
+            section="Abstract; 3, Accuracy vs. Compression",
+            notebook="table_1",
+            checks=partial(rules.smaller, factor=10, share=rules.NO_LOSS),
+            computed=dense.format(rules.NO_LOSS),
+        ),
+        *_twice(
+            "",
+            id="hundred-times-smaller",
+            statement="Vectors a hundred times smaller than dense ELSA's lose at most 2.5 %.",
+            section="Abstract; 3, Accuracy vs. Compression",
+            notebook="table_1",
+            checks=partial(rules.smaller, factor=100, share=rules.SMALL_LOSS),
+            computed=dense.format(rules.SMALL_LOSS),
+        ),
+        *_twice(
+            "",
+            id="low-dimensional",
+            statement="ELSA with few dimensions loses a lot, the more the fewer there are "
+            "(here: more than 10 % at 64 bytes).",
+            section=accuracy,
+            notebook="table_1",
+            checks=rules.narrow_loses,
+            computed=f"dense ELSA − low-dimensional ELSA: {BY_USER}",
+        ),
+        *_twice(
+            "",
+            id="post-hoc",
+            statement="Making vectors sparse after training (ELSA + SAE) degrades them.",
+            section=f"{accuracy}; 4",
+            notebook="table_1",
+            checks=rules.afterwards_is_worse,
+            computed=f"dense and Compressed ELSA − ELSA + SAE: {BY_USER}",
+        ),
+        *_standard_errors(),
+    ]
+
+
+def _standard_errors() -> list[Claim]:
+    places = {
+        GOODBOOKS: ("goodbooks-10k", "goodbooks-10k-partial"),
+        FILMS: ("ml-20m",),
+        PRIZE: ("netflix-prize",),
+    }
+    return [
+        Claim(
+            id=f"standard-errors/{stored[0]}",
+            statement="Standard errors are at most around 0.001.",
+            section="Table 1, caption",
+            notebook="table_1",
+            data=data,
+            stored=stored,
+            checks=rules.small_errors,
+            computed="the largest standard error over users in Table 1, a user's folds averaged",
+        )
+        for data, stored in places.items()
+    ]
+
+
+def _ablations() -> list[Claim]:
+    section = "3, Pruning Schedules and Embedding Width; Figure 1"
+    pruning = {"section": section, "notebook": "claims"}
+    return [
+        *_twice(
+            "-schedules",
+            id="gradual",
+            statement="Pruning gradually is better than pruning to k from the start.",
+            checks=partial(rules.schedules, ours=GRADUAL, theirs="constant"),
+            computed=f"gradual schedules with restarts − constant: {BY_USER}",
+            **pruning,
+        ),
+        *_twice(
+            "-schedules",
+            id="every-epoch",
+            statement="Pruning after every epoch is better than waiting until training converges.",
+            checks=partial(rules.schedules, ours=GRADUAL[:2], theirs=GRADUAL[2]),
+            computed=f"exponential and linear − step-wise, all with restarts: {BY_USER}",
+            **pruning,
+        ),
+        *_twice(
+            "-schedules",
+            id="restarts",
+            statement="Going back to the initial values after a prune is slightly better.",
+            checks=rules.restarts,
+            computed=f"with − without restarts: {BY_USER}",
+            **pruning,
+        ),
+        *_twice(
+            "-schedules",
+            id="no-dead-latents",
+            statement="Gradual pruning leaves no dead latents; a fixed k from the start does.",
+            section="2, Pruning strategies",
+            notebook="claims",
+            checks=rules.latents,
+            computed="latents that no item uses after training, the most of all seeds",
+        ),
+        *_twice(
+            "-widths",
+            id="wider",
+            statement="Starting wider is better at the same final size.",
+            checks=rules.wider,
+            computed=f"each width − the next smaller one: {BY_USER}",
+            **pruning,
+        ),
+        *_twice(
+            "-widths",
+            id="diminishing-returns",
+            statement="Each further widening gains less.",
+            checks=rules.diminishing,
+            computed=f"gain of the first doubling − gain of the last: {BY_USER}",
+            **pruning,
+        ),
+        *_twice(
+            "-widths",
+            id="above-dense",
+            statement="In some settings the compressed model is better than dense ELSA.",
+            checks=rules.above_dense,
+            computed="Compressed − dense ELSA: difference in nDCG@100 by user, bootstrap interval "
+            "over users at 95 % for all settings together",
+            rule=somewhere,
+            **pruning,
+        ),
+    ]
+
+
+def _segments() -> list[Claim]:
+    statements = {
+        "coherence": "Items with the same dominant latent and sign form coherent segments.",
+        "agreement": "The segments recommended to users agree with their latent activations.",
+        "reach": "Items of the recommended segments reach users' top N.",
+    }
+    return [
+        Claim(
+            id=f"segments/{name}",
+            statement=statement,
+            section="3, Segment Interpretability in Practice; Figure 2",
+            notebook="claims",
+            data=GOODBOOKS,
+            stored=("segments",),
+            checks=partial(rules.measured, section=name),
+            computed="difference to chance with its interval",
+        )
+        for name, statement in statements.items()
+    ]
+
+
+INFERENCE = Claim(
+    id="inference",
+    statement="Sparse vectors make inference faster, at O(nk) instead of O(nd) a user.",
+    section="2, Inference with Sparse Layers",
+    notebook="training_cost",
+    data="any",
+    stored=("inference-cost",),
+    checks=rules.faster,
+    computed="seconds for 2,500 users: dense ELSA − sparse rows, between quartiles of the rounds; "
+    "the growth with n and k is on the linked page",
+)
+CLAIMS = (*_from_table(), *_ablations(), INFERENCE, *_segments(), *_best())

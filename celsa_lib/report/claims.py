@@ -1,0 +1,168 @@
+"""The ledger: every claim with its verdict, as a list, a file, a table and a figure."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from celsa_lib.files import write_whole
+from celsa_lib.report.claim_list import CLAIMS, GROUPS, OTHER_CLAIMS, Claim
+from celsa_lib.report.rules import BASELINES, BUDGETS
+from celsa_lib.report.style import colour, mark, styled
+from celsa_lib.report.tables import Html
+from celsa_lib.report.verdicts import WORDS, Verdict
+from celsa_lib.results import load_result
+
+FORMAT, VERSION = "celsa-claims", 1
+CELL = "text-align:left;white-space:normal;min-width:6em"  # sentences, unlike other tables' numbers
+
+
+class Entry(NamedTuple):
+    """A claim and its verdict."""
+
+    claim: Claim
+    verdict: Verdict
+
+
+def ledger(results_dir: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Entry]:
+    """Claims, judged by what is stored in `results_dir`. Raises StorageError, DataError."""
+    names = dict.fromkeys(name for claim in claims for name in claim.stored)
+    paths = {name: Path(results_dir) / f"{name}.json" for name in names}
+    results = {name: load_result(path) for name, path in paths.items() if path.exists()}
+    return [Entry(claim, claim.judge(results)) for claim in claims]
+
+
+def write_ledger(path: str | Path, results_dir: str | Path = "results") -> Path:
+    """Write the ledger as JSON, whole or not at all. Raises StorageError, DataError."""
+    entries = ledger(results_dir)
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "counts": {group: _counts(entries, group) for group in GROUPS},
+        "claims": [_record(entry) for entry in entries],
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return write_whole(path, lambda file: file.write(text.encode()))
+
+
+def verdict_counts(entries: Sequence[Entry]) -> pd.DataFrame:
+    """How many claims of each group have each verdict: a line a verdict, a column a group."""
+    counts = {group: _counts(entries, group) for group in GROUPS}
+    return pd.DataFrame(counts).rename_axis("verdict").reset_index()
+
+
+def best_by_size(entries: Sequence[Entry]) -> pd.DataFrame:
+    """Verdicts on Table 1's comparisons: a line a data set and baseline, a column a budget."""
+    lines: dict[tuple[str, str], dict] = {}
+    for claim, verdict in entries:
+        if claim.cell:
+            baseline, budget = claim.cell
+            line = lines.setdefault((claim.data, baseline), {})
+            line[f"{budget:,} B"] = verdict.word
+    table = [{"data": data, "against": b} | line for (data, b), line in lines.items()]
+    return pd.DataFrame(table).fillna("–")
+
+
+def claims_table(entries: Sequence[Entry]) -> Html:
+    """Each claim with its verdict, group by group, counts first; everything in it escaped."""
+    parts = []
+    for group in GROUPS:
+        chosen = [entry for entry in entries if entry.claim.group == group]
+        counts = ", ".join(f"{n} {word}" for word, n in _counts(entries, group).items() if n)
+        is_open = " open" if group == OTHER_CLAIMS else ""
+        parts.append(
+            f"<details{is_open}><summary>{escape(group.capitalize())}: {counts}</summary>"
+            f"{_table(chosen)}</details>"
+        )
+    return Html("".join(parts))
+
+
+def claims_figure(entries: Sequence[Entry]) -> Figure | Html:
+    """Intervals of Table 1's comparisons: a panel a data set, a line a budget, a mark a baseline.
+
+    A sentence where no comparison is stored.
+    """
+    drawn = [e for e in entries if e.claim.cell and e.verdict.interval]
+    panels = list(dict.fromkeys(entry.claim.data for entry in drawn))
+    if not panels:
+        return Html("<p><em>No comparison is stored yet.</em></p>")
+    with styled():
+        size = (3.6 * len(panels) + 1.4, 4.2)
+        figure, axes = plt.subplots(1, len(panels), figsize=size, layout="constrained",
+                                    squeeze=False, sharey=True)  # fmt: skip
+        for panel, ax in zip(panels, axes[0], strict=True):
+            _forest(ax, [entry for entry in drawn if entry.claim.data == panel], panel)
+        handles, labels = axes[0][0].get_legend_handles_labels()
+        unique = dict(zip(labels, handles, strict=True))
+        figure.legend(unique.values(), unique, loc="outside lower center", ncols=3, fontsize=8)
+        plt.close(figure)  # the caller shows it: once, not twice
+    return figure
+
+
+def _counts(entries: Sequence[Entry], group: str) -> dict[str, int]:
+    """Claims of a group by verdict, in the order of WORDS."""
+    found = Counter(verdict.word for claim, verdict in entries if claim.group == group)
+    return {word: found[word] for word in WORDS}
+
+
+def _record(entry: Entry) -> dict:
+    claim, verdict = entry
+    return {
+        "id": claim.id,
+        "statement": claim.statement,
+        "section": claim.section,
+        "notebook": f"notebooks/{claim.notebook}.ipynb",
+        "group": claim.group,
+        "verdict": verdict.word,
+        "data": verdict.data,
+        "computed": verdict.computed,
+        "interval": verdict.interval and [round(end, 5) for end in verdict.interval],
+        "why": verdict.why,
+        "checks": [_rounded(asdict(check)) for check in verdict.checks],
+    }
+
+
+def _rounded(check: dict) -> dict:
+    values = check.pop("difference") or {}
+    return check | {name: round(value, 5) for name, value in values.items()}
+
+
+def _table(entries: Sequence[Entry]) -> str:
+    titles = ("verdict", "claim", "section", "data", "computed", "interval", "why")
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    body = "".join(f"<tr>{_line(entry)}</tr>" for entry in entries)
+    return (
+        '<div style="overflow-x:auto"><table class="dataframe celsa-table">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _line(entry: Entry) -> str:
+    claim, verdict = entry
+    low_high = verdict.interval
+    interval = f"{low_high[0]:+.4f} to {low_high[1]:+.4f}" if low_high else "–"
+    page = f'<a href="{escape(claim.notebook)}.html">{escape(claim.statement)}</a>'
+    texts = (claim.section, verdict.data, verdict.computed, interval, verdict.why)
+    cells = [f"<strong>{escape(verdict.word)}</strong>", page, *map(escape, texts)]
+    return "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
+
+
+def _forest(axes, entries: Sequence[Entry], title: str) -> None:
+    for claim, verdict in entries:
+        baseline, budget = claim.cell
+        found = verdict.checks[0].difference
+        height = -BUDGETS.index(budget) - 0.2 * (BASELINES.index(baseline) - 1)
+        spread = [[found.mean - found.low], [found.high - found.mean]]
+        axes.errorbar(found.mean, height, xerr=spread, color=colour(baseline), capsize=2,
+                      marker=mark(baseline), linestyle="none", label=baseline)  # fmt: skip
+    axes.axvline(0, color="#555555", linewidth=1)
+    axes.set_yticks([-i for i in range(len(BUDGETS))], [f"{b:,}" for b in BUDGETS])
+    axes.set(title=title, xlabel="Compressed ELSA − baseline, nDCG@100", ylabel="bytes per item")
+    axes.label_outer()

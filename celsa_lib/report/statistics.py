@@ -1,0 +1,88 @@
+"""Several seeds and many users: what varies with which, and when one is better than another.
+
+Two errors are kept apart. The one over users says how far another sample of users would move a
+number; the one over seeds says how far another run of the same training would.
+"""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from celsa_lib.errors import DataError
+from celsa_lib.evaluation import Difference, difference_by_user
+from celsa_lib.results import Result
+
+METRIC = "ndcg@100"
+
+
+def summary(result: Result, *keys: str) -> pd.DataFrame:
+    """One line a method, size and params; seeds are taken together. `keys`: params to show.
+
+    Columns label, budget_bytes, `keys`, seeds (how many), "seeds ±" (standard error of nDCG@100
+    over seeds; NaN for one seed), then each metric and its standard error over users ("… ±"): of
+    users' means over seeds, or, where users are not stored, the mean of the seeds' own errors.
+    """
+    groups: dict[str, list[dict]] = {}
+    for row in result.rows:
+        groups.setdefault(_method(row), []).append(row)
+    return pd.DataFrame([_line(result, rows, keys) for rows in groups.values()])
+
+
+def standard_error(values) -> float:
+    """Standard error of the mean of `values`, of one a user or one a seed; NaN for one value."""
+    values = np.asarray(values, float)
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+
+
+def better(result: Result, ours: dict, theirs: dict, share: float = 1.0, **options) -> Difference:
+    """nDCG@100 of `ours` minus `share` times that of `theirs`, by user, with its interval.
+
+    Both select one method each, e.g. {"label": "ELSA"}; a user's seeds are averaged first. With
+    `share` below 1 an interval above 0 says that ours loses less than 1 − share. `options` go to
+    `difference_by_user`. Raises DataError, StorageError.
+    """
+    return difference_by_user(users_of(result, ours), share * users_of(result, theirs), **options)
+
+
+def users_of(result: Result, selection: dict) -> np.ndarray:
+    """nDCG@100 of each user, mean over the seeds of the one method selected.
+
+    Raises DataError where rows of several methods fit, StorageError where users are not stored.
+    """
+    rows = result.select(**selection)
+    methods = {_method(row) for row in rows}
+    if len(methods) > 1:
+        raise DataError(f"{selection} fits {len(methods)} methods; name more of their parameters")
+    return result.by_user(rows)
+
+
+def is_stored(result: Result, selection: dict) -> bool:
+    """Whether there are rows for a selection, each with its users."""
+    rows = result.select(**selection)
+    return bool(rows) and _have_users(result, rows)
+
+
+def _method(row: dict) -> str:
+    """What the seeds of one method have in common."""
+    return json.dumps([row["label"], row["budget_bytes"], row["params"]], sort_keys=True)
+
+
+def _have_users(result: Result, rows: list[dict]) -> bool:
+    return all(row.get("hash") in result.users for row in rows)
+
+
+def _line(result: Result, rows: list[dict], keys: tuple[str, ...]) -> dict:
+    line = {
+        "label": rows[0]["label"],
+        "budget_bytes": rows[0]["budget_bytes"],
+        **{key: rows[0]["params"].get(key) for key in keys},
+        "seeds": len(rows),
+        "seeds ±": standard_error([row["mean"][METRIC] for row in rows]),
+    }
+    for metric in rows[0]["mean"]:
+        line[metric] = float(np.mean([row["mean"][metric] for row in rows]))
+        line[f"{metric} ±"] = float(np.mean([row["stderr"][metric] for row in rows]))
+    if _have_users(result, rows):
+        line[f"{METRIC} ±"] = standard_error(result.by_user(rows))
+    return line
