@@ -6,7 +6,7 @@ VENV    := .venv
 STAMP   := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint bench paper clean
+.PHONY: help book test lint bench claims paper clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ bench: $(STAMP) ## measure costs, store them in results/ (half an hour, on an id
 	$(VENV)/bin/python benchmarks/training_cost.py
 	$(VENV)/bin/python benchmarks/inference_cost.py
 	$(VENV)/bin/python benchmarks/netflix_memory.py
+
+claims: $(STAMP) ## judge the paper's claims by results/, write results/claims.json
+	$(VENV)/bin/celsa claims
 
 paper: $(STAMP) ## the notebooks at the paper's settings (hours; a GPU helps)
 	$(VENV)/bin/celsa book --profile paper

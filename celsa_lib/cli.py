@@ -209,6 +209,18 @@ def study(
 
 
 @app.command()
+def claims(
+    results: Annotated[Path, typer.Option(help="Folder with stored results.")] = Path("results"),
+) -> None:
+    """Judge the paper's claims by the stored results; write claims.json beside them."""
+    from celsa_lib import report
+
+    entries = report.ledger(results)
+    typer.echo(report.verdict_counts(entries).to_string(index=False))
+    typer.echo(report.write_ledger(results / "claims.json", entries))
+
+
+@app.command()
 def book(
     profile: Profile = "laptop",
     root: Annotated[Path, typer.Option(help="Folder with _toc.yml.")] = Path("."),

@@ -69,9 +69,10 @@ def _data(name: str, result: Result) -> str:
     if "config" not in manifest:  # a benchmark
         return manifest.get("what", name)
     config = manifest["config"]
-    seeds = ", ".join(map(str, config["seeds"]))
+    seeds = len(config["seeds"])
+    runs = f"{seeds} training seeds" if seeds > 1 else "1 training seed, so how runs differ is open"
     note = f" ({NOTES[config['dataset']]})" if config["dataset"] in NOTES else ""
-    return f"{config['dataset']}{note}; {config['n_test']:,} test users; training seeds {seeds}"
+    return f"{config['dataset']}{note}; {config['n_test']:,} test users; {runs}"
 
 
 def _best() -> list[Claim]:

@@ -39,9 +39,8 @@ def ledger(results_dir: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[En
     return [Entry(claim, claim.judge(results)) for claim in claims]
 
 
-def write_ledger(path: str | Path, results_dir: str | Path = "results") -> Path:
-    """Write the ledger as JSON, whole or not at all. Raises StorageError, DataError."""
-    entries = ledger(results_dir)
+def write_ledger(path: str | Path, entries: Sequence[Entry]) -> Path:
+    """Write a ledger as JSON, whole or not at all. Raises StorageError."""
     content = {
         "format": FORMAT,
         "version": VERSION,
