@@ -94,7 +94,7 @@ def test_the_papers_table_1_has_66_rows_and_every_row_a_source():
 
 
 def test_the_demos_numbers_agree_with_table_1():
-    """The demo has the paper's setting twice; both runs are Table 1's to the third digit, or nearly."""
+    """The demo has the paper's setting twice; both are Table 1's to the third digit, or nearly."""
     numbers = report.paper_numbers().query("metric == 'ndcg@100' and label == 'Compressed ELSA'")
     usual = numbers.query("initial_width == 4096 and schedule == 'exponential'")
     usual = usual[usual["restart"] == "yes"]

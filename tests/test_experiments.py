@@ -9,6 +9,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
+from celsa_lib import report
 from celsa_lib.errors import ConfigError, DataError, StorageError
 from celsa_lib.experiments import (
     PROFILES,
@@ -17,7 +18,6 @@ from celsa_lib.experiments import (
     at_budgets,
     experiment,
     find_title,
-    paired_table,
     quickstart,
     recommend_by_title,
 )
@@ -220,7 +220,7 @@ def test_paired_differences_are_at_equal_bytes(config, planted):
         *at_budgets("CompressedELSA", (128, 64), width=64, epochs=1),
         *at_budgets("PrunedEASE", (128, 64), reg=10.0),
     )
-    table = paired_table(
+    table = report.paired_table(
         run_experiment(replace(config, methods=methods), planted), "Compressed ELSA"
     )
     assert list(table["bytes per item"]) == [128, 64]

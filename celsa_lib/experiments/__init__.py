@@ -6,6 +6,7 @@ from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.profiles import (
     PROFILES,
     experiment,
+    first_look,
     many_tastes,
     methods_for,
     quickstart,
@@ -17,11 +18,12 @@ from celsa_lib.experiments.studies import (
     main_table,
     prepare,
     run_study,
+    run_where_data_is,
     schedules,
     study,
     widths,
 )
-from celsa_lib.experiments.summary import describe, paired_table
+from celsa_lib.experiments.summary import describe
 from celsa_lib.experiments.titles import find_title, recommend_by_title
 
 __all__ = [
@@ -34,17 +36,18 @@ __all__ = [
     "describe",
     "experiment",
     "find_title",
+    "first_look",
     "main_table",
     "make_manifest",
     "many_tastes",
     "methods_for",
-    "paired_table",
     "prepare",
     "quickstart",
     "recommend_by_title",
     "run",
     "run_deviations",
     "run_study",
+    "run_where_data_is",
     "schedules",
     "settings_for",
     "study",

@@ -12,11 +12,11 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.embeddings import recommend_in_batches
 from celsa_lib.evaluation import Evaluation, evaluate, paired_difference
-from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
+from celsa_lib.experiments.config import MethodConfig
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.profiles import settings_for
+from celsa_lib.experiments.profiles import configuration, settings_for
 from celsa_lib.experiments.run import Task
-from celsa_lib.experiments.studies import GOODBOOKS, TEST_USERS, prepare
+from celsa_lib.experiments.studies import prepare
 from celsa_lib.models import EASE, ELSA, CompressedELSA, SparseAutoencoderELSA
 from celsa_lib.results import Result, save_result
 from celsa_lib.split import Fold, holdout_folds
@@ -73,14 +73,8 @@ def run_deviations(
     """
     settings = settings_for(profile, dataset)
     params = settings.ablation() | {"nnz": NNZ, "progress": False}
-    config = ExperimentConfig(
-        dataset=dataset,
-        methods=(MethodConfig("CompressedELSA", settings.ablation() | {"nnz": NNZ}),),
-        n_test=settings.n_test,
-        data_params=settings.data_params,
-        test_users=TEST_USERS if dataset == GOODBOOKS else "split",
-        profile=profile,
-    )
+    method = MethodConfig("CompressedELSA", settings.ablation() | {"nnz": NNZ})
+    config = configuration(dataset, profile, [method])
     data, task = prepare(config, data_dir)
     result = Result(make_manifest(config, data))
     started = perf_counter()

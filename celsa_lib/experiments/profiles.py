@@ -1,9 +1,13 @@
 """How big a run is: `smoke` for tests, `laptop` by default, `paper` at the paper's scale."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from celsa_lib.errors import ConfigError
 from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig, at_budgets
+
+# Trained on one, reported on the other's users: see `studies`.
+GOODBOOKS, TEST_USERS = "goodbooks-10k-partial", "goodbooks-10k-test-users"
 
 # What a method may choose from on validation users, as many values for each.
 LEARNING_RATES = {"learning_rate": (0.03, 0.1, 0.3)}
@@ -148,20 +152,29 @@ def _without(params: dict, grid: dict) -> dict:
     return {name: value for name, value in params.items() if name not in grid}
 
 
+def configuration(
+    dataset: str, profile: str, methods: Iterable[MethodConfig], seeds: tuple[int, ...] = (0,)
+) -> ExperimentConfig:
+    """`methods` on a dataset, with as many users as the profile says. Raises ConfigError."""
+    settings = settings_for(profile, dataset)
+    return ExperimentConfig(
+        dataset=dataset,
+        methods=tuple(methods),
+        n_test=settings.n_test,
+        n_val=settings.n_val,
+        data_params=settings.data_params,
+        test_users=TEST_USERS if dataset == GOODBOOKS else "split",
+        seeds=seeds,
+        profile=profile,
+    )
+
+
 def experiment(
     dataset: str, profile: str = "laptop", with_sae: bool = True, seed: int = 0
 ) -> ExperimentConfig:
     """All of Table 1's methods on a dataset, as big as the profile says."""
-    settings = settings_for(profile, dataset)
-    return ExperimentConfig(
-        dataset=dataset,
-        methods=methods_for(settings, with_sae),
-        n_test=settings.n_test,
-        n_val=settings.n_val,
-        data_params=settings.data_params,
-        seeds=(seed,),
-        profile=profile,
-    )
+    methods = methods_for(settings_for(profile, dataset), with_sae)
+    return configuration(dataset, profile, methods, (seed,))
 
 
 def quickstart(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
@@ -176,6 +189,16 @@ def quickstart(dataset: str, profile: str = "laptop", seed: int = 0) -> Experime
         return method.params.get("nnz") in (None, *sizes[1])
 
     return replace(whole, methods=[method for method in whole.methods if kept(method)])
+
+
+def first_look(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
+    """Two models of 128 bytes an item that train in seconds: what a page shows live."""
+    settings = settings_for(profile, dataset)
+    methods = (
+        *at_budgets("ELSA", (128,), **settings.training() | {"epochs": 3}),
+        *at_budgets("CompressedELSA", (128,), **settings.ablation() | {"epochs": 1}),
+    )
+    return configuration(dataset, profile, methods, (seed,))
 
 
 def many_tastes(profile: str = "laptop", seed: int = 0) -> ExperimentConfig:

@@ -16,13 +16,18 @@ from celsa_lib.data import Dataset, load_dataset, load_goodbooks_test_users
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
-from celsa_lib.experiments.profiles import methods_for, settings_for
+from celsa_lib.experiments.profiles import (
+    GOODBOOKS,
+    TEST_USERS,
+    configuration,
+    methods_for,
+    settings_for,
+)
 from celsa_lib.experiments.run import Task, folds_of, make_task, run_task
 from celsa_lib.results import Result, load_result, save_result
 from celsa_lib.split import split_users
 
 RESULTS = Path("results")
-GOODBOOKS, TEST_USERS = "goodbooks-10k-partial", "goodbooks-10k-test-users"
 GRADUAL = ("exponential", "linear", "step-wise")
 
 
@@ -31,7 +36,7 @@ def main_table(dataset: str, profile: str, seeds: tuple[int, ...]) -> Experiment
     methods = methods_for(settings_for(profile, dataset), tuned=True)
     if dataset == GOODBOOKS:
         methods = (MethodConfig("Released"), *methods)
-    return _config(dataset, profile, methods, seeds)
+    return configuration(dataset, profile, methods, seeds)
 
 
 def schedules(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
@@ -46,7 +51,7 @@ def schedules(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentC
             "CompressedELSA", settings.budgets, **settings.ablation(), **variant
         )
     ]
-    return _config(dataset, profile, methods, seeds)
+    return configuration(dataset, profile, methods, seeds)
 
 
 def widths(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
@@ -63,7 +68,7 @@ def widths(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConf
         )
     ]
     dense = MethodConfig("ELSA", {"width": settings.dense_width, **settings.training()})
-    return _config(dataset, profile, (*methods, dense), seeds)
+    return configuration(dataset, profile, (*methods, dense), seeds)
 
 
 @dataclass(frozen=True)
@@ -156,17 +161,3 @@ def align_columns(X: csr_matrix, item_ids: np.ndarray, wanted: np.ndarray) -> cs
     aligned = csr_matrix((X.data, (X.row, columns)), shape=(X.shape[0], len(wanted)))
     aligned.sort_indices()
     return aligned
-
-
-def _config(dataset: str, profile: str, methods, seeds: tuple[int, ...]) -> ExperimentConfig:
-    settings = settings_for(profile, dataset)
-    return ExperimentConfig(
-        dataset=dataset,
-        methods=methods,
-        n_test=settings.n_test,
-        n_val=settings.n_val,
-        data_params=settings.data_params,
-        test_users=TEST_USERS if dataset == GOODBOOKS else "split",
-        seeds=seeds,
-        profile=profile,
-    )

@@ -45,6 +45,29 @@ def better(result: Result, ours: dict, theirs: dict, share: float = 1.0, **optio
     return difference_by_user(users_of(result, ours), share * users_of(result, theirs), **options)
 
 
+def paired_table(result: Result, label: str) -> pd.DataFrame:
+    """`label` minus each other method of the same size in nDCG@100: mean over seeds and users, 95 %
+    interval over users, whether it is clear of 0.
+    """
+    lines = []
+    for size in dict.fromkeys(row["budget_bytes"] for row in result.select(label=label)):
+        ours = result.by_user(result.select(label=label, budget_bytes=size))
+        others = dict.fromkeys(row["label"] for row in result.select(budget_bytes=size))
+        for other in (name for name in others if name != label):
+            theirs = result.by_user(result.select(label=other, budget_bytes=size))
+            found = difference_by_user(ours, theirs)
+            lines.append(
+                {
+                    "bytes per item": size,
+                    "compared with": other,
+                    "difference": f"{found.mean:+.3f}",
+                    "95 % interval": f"{found.low:+.3f} to {found.high:+.3f}",
+                    "clear": "yes" if found.is_clear else "no",
+                }
+            )
+    return pd.DataFrame(lines)
+
+
 def users_of(result: Result, selection: dict) -> np.ndarray:
     """nDCG@100 of each user, mean over the seeds of the one method selected.
 

@@ -7,17 +7,16 @@ import pandas as pd
 
 from celsa_lib.evaluation import difference_by_user
 from celsa_lib.report import ablations
-from celsa_lib.report.load import paper_rows
-from celsa_lib.report.pages import absent
-from celsa_lib.report.tables import Html, notice, plain_table
+from celsa_lib.report.load import paper_numbers, rows_table
+from celsa_lib.report.pages import absent, choices, stored_in
+from celsa_lib.report.statistics import paired_table, summary
+from celsa_lib.report.tables import Html, notice, plain_table, results_table
 from celsa_lib.results import Result, load_result
 
 COMPRESSED = "CompressedELSA"
 
 
-def ablation_results(
-    path: str | Path, names: str, paper: str, restarted: bool = False
-) -> Html:
+def ablation_results(path: str | Path, names: str, paper: str, restarted: bool = False) -> Html:
     """nDCG@100 by variant and size, ours above the paper's from its experiment `paper`.
 
     `names`: what tells variants apart, "schedule", "variant" or "width"; `restarted` leaves out
@@ -29,10 +28,50 @@ def ablation_results(
     table = _table(stored, names, restarted)
     trained = sorted({_settings(row) for row in stored.select(method=COMPRESSED)})
     ours = plain_table(ablations.side_by_side_table(table), f"nDCG@100; {'; '.join(trained)}")
-    theirs = paper_rows(paper, "goodbooks-10k")
+    theirs = _paper_variants(paper, names)
     theirs = theirs[theirs["variant"].isin(table["variant"]) | (names == "width")]
-    shown = plain_table(ablations.side_by_side_table(theirs), "the paper's numbers, full data")
-    return Html(ours + notice(stored.manifest) + f"<p>The paper:</p>{shown}")
+    told = "nDCG@100, the paper's companion demo, trained on the full Goodbooks-10k"
+    shown = plain_table(ablations.side_by_side_table(theirs), told)
+    return Html(f"<p>Ours:</p>{ours}{notice(stored.manifest)}<p>The paper's:</p>{shown}")
+
+
+def study_pairs(path: str | Path, label: str) -> Html:
+    """`label` minus each rival of its size in a stored Table 1, by user; a note without one."""
+    if not Path(path).exists():
+        return absent(path)
+    stored = load_result(path)
+    return Html(plain_table(paired_table(stored, label)) + notice(stored.manifest))
+
+
+def study_choices(path: str | Path) -> Html:
+    """What each method of a stored study chose from on validation users; a note without one."""
+    if not Path(path).exists():
+        return absent(path)
+    stored = load_result(path)
+    seed = stored.manifest["config"]["seeds"][0]
+    table = plain_table(choices(stored.select(seed=seed)))
+    return Html(f"<details><summary>All choices</summary>{table}</details>")
+
+
+def live_table(live: Result | None) -> Html:
+    """A live run's methods and sizes; a note where its data is not here."""
+    if live is None:
+        return Html("<p><em>Not run here: the data is not there.</em></p>")
+    return results_table(summary(live), live.manifest, live=True)
+
+
+def live_values(live: Result | None) -> pd.DataFrame:
+    """nDCG@100 of a live run to two digits, no lines without one: what a rerun must give again."""
+    rows = [] if live is None else rows_table(live.rows).to_dict("records")
+    values = [(r["label"], r["budget_bytes"], round(r["ndcg@100"], 2)) for r in rows]
+    return pd.DataFrame(values, columns=["method", "bytes per item", "nDCG@100"])
+
+
+def origin(live: Result | None, path: str | Path) -> Html:
+    """A page's first words: what it ran live, and what it shows from `path`."""
+    parts = [] if live is None else [notice(live.manifest, live=True)]
+    parts.append(stored_in(Path(path).parent, [Path(path).stem]))
+    return Html("".join(parts))
 
 
 def ablation_figure(path: str | Path, names: str, restarted: bool = False):
@@ -83,8 +122,7 @@ def width_differences(path: str | Path) -> pd.DataFrame:
     rows = load_result(path).select(method=COMPRESSED)
     widths = sorted({row["params"]["width"] for row in rows})
     pairs = [
-        against(path, {"width": narrow}, [{"width": wide}])
-        for narrow, wide in pairwise(widths)
+        against(path, {"width": narrow}, [{"width": wide}]) for narrow, wide in pairwise(widths)
     ]
     return pd.concat(pairs, ignore_index=True)
 
@@ -140,6 +178,22 @@ NAMES = {
     "variant": ablations.variant,
     "width": lambda row: f"width {row['params']['width']:,}",
 }
+
+
+def _paper_variants(experiment: str, names: str) -> pd.DataFrame:
+    """The demo's nDCG@100 on Goodbooks-10k: variant, budget_bytes, ndcg@100."""
+    numbers = paper_numbers()
+    chosen = (numbers["source"] == experiment) & (numbers["dataset"] == "goodbooks-10k")
+    chosen &= numbers["metric"] == "ndcg@100"
+    if names == "schedule":
+        chosen &= (numbers["restart"] == True) | (numbers["schedule"] == "constant")  # noqa: E712
+    numbers = numbers[chosen]
+    columns = {"schedule": "schedule", "restart": "restart", "initial_width": "width"}
+    params = numbers.rename(columns=columns)[list(columns.values())].to_dict("records")
+    called = [NAMES[names]({"params": {**p, "width": int(p["width"])}}) for p in params]
+    table = pd.DataFrame({"variant": called, "budget_bytes": numbers["budget_bytes"].astype(int)})
+    table["ndcg@100"] = numbers["value"].to_numpy()
+    return table.drop_duplicates(["variant", "budget_bytes"])
 
 
 def _settings(row: dict) -> str:
