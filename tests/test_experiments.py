@@ -18,10 +18,14 @@ from celsa_lib.experiments import (
     at_budgets,
     experiment,
     find_title,
+    first_look,
     quickstart,
     recommend_by_title,
+    run_deviations,
+    run_where_data_is,
 )
 from celsa_lib.experiments import run as run_experiment
+from celsa_lib.experiments.deviations import FilteredAfterwards, ZeroedSeen
 from celsa_lib.experiments.run import make_task, run_task
 from celsa_lib.experiments.studies import STUDIES, align_columns, run_study, study
 from celsa_lib.results import Result, load_result, save_result, users_path
@@ -274,3 +278,43 @@ def test_titles(planted):
     found = recommend_by_title(cl.EASE(10.0).fit(planted.X), planted, [title], n=5)
     assert len(found) == 5
     assert title not in set(found["title"])
+
+
+def test_deviations_change_what_they_say(planted):
+    """Each wrapper by hand: a seen item that outranks a negative score, a list that closes up."""
+    scores = np.array([[-1.0, 3.0, -2.0, 2.0]], dtype=np.float32)
+    X = csr_matrix(np.array([[0, 1, 0, 0]], dtype=np.float32))
+    target = csr_matrix(np.array([[0, 0, 1, 0]], dtype=np.float32))
+
+    class Fixed(cl.Popularity):
+        def _score(self, X):
+            return np.repeat(scores, X.shape[0], axis=0)
+
+    model = Fixed().fit(csr_matrix(np.ones((1, 4))))
+    assert model.recommend(X, 4)[0].tolist() == [[3, 0, 2, -1]]
+    assert ZeroedSeen(model).recommend(X, 4)[0].tolist() == [[3, 1, 0, 2]]
+    kept = FilteredAfterwards(model, [(X, target)]).recommend(X, 4)[0]
+    assert kept.tolist() == [[2, -1, -1, -1]]
+
+
+def test_deviations_are_measured_on_any_dataset(tmp_path):
+    out = tmp_path / "deviations.json"
+    result = run_deviations("synthetic", "smoke", out)
+    assert load_result(out).rows == result.rows and len(result.rows) == 9
+    for row in result.rows:
+        found = row["as released"] - row["default"]
+        assert found == pytest.approx(row["difference"], abs=2e-5)
+        assert row["low"] <= row["difference"] <= row["high"]
+    models = {row["model"] for row in result.rows}
+    assert models == {"EASE", "Compressed ELSA", "ELSA + SAE"}
+    assert len(report.deviations_table(result.rows)) == 9
+
+
+def test_a_study_is_not_run_without_its_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("CELSA_DATA", str(tmp_path))
+    monkeypatch.setenv("CELSA_OFFLINE", "1")
+    assert run_where_data_is(experiment("netflix-prize", "paper")) is None
+    assert "not there" in report.live_table(None) and report.live_values(None).empty
+    live = run_where_data_is(first_look("synthetic", "smoke"))
+    assert list(report.live_values(live)["bytes per item"]) == [128, 128]
+    assert "Live run" in report.origin(live, tmp_path / "none.json")

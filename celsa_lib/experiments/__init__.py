@@ -12,7 +12,7 @@ from celsa_lib.experiments.profiles import (
     quickstart,
     settings_for,
 )
-from celsa_lib.experiments.run import run
+from celsa_lib.experiments.run import run, run_task
 from celsa_lib.experiments.studies import (
     STUDIES,
     main_table,
@@ -47,6 +47,7 @@ __all__ = [
     "run",
     "run_deviations",
     "run_study",
+    "run_task",
     "run_where_data_is",
     "schedules",
     "settings_for",

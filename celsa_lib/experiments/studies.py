@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.data import Dataset, load_dataset, load_goodbooks_test_users
 from celsa_lib.embeddings import ItemEmbeddings
-from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.errors import ConfigError, DataError, DatasetNotFoundError, DownloadError
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.profiles import (
     GOODBOOKS,
@@ -122,6 +122,15 @@ def run_study(
     return run_task(
         config, dataset, task, stored, only, lambda result: save_result(result, path), checkpoint
     )
+
+
+def run_where_data_is(config: ExperimentConfig) -> Result | None:
+    """The experiment, None where its data cannot be had here. Raises CelsaError for the rest."""
+    try:
+        dataset, task = prepare(config)
+    except (DatasetNotFoundError, DownloadError):
+        return None
+    return run_task(config, dataset, task)
 
 
 def prepare(config: ExperimentConfig, data_dir: str | Path | None = None) -> tuple[Dataset, Task]:

@@ -85,8 +85,13 @@ def ablation_figure(path: str | Path, names: str, restarted: bool = False):
     return ablations.variants_figure(_table(stored, names, restarted), title, level)
 
 
-def against(path: str | Path, base: dict, others: list[dict]) -> pd.DataFrame | str:
-    """Each of `others` (params that select rows) minus `base`, by user at each size."""
+def against(path: str | Path, base: dict, others: list[dict]) -> pd.DataFrame:
+    """Each of `others` (params that select rows) minus `base`, by user at each size.
+
+    No lines without the file.
+    """
+    if not Path(path).exists():
+        return pd.DataFrame()
     stored, lines = load_result(path), []
     for other in others:
         for size in _sizes(stored):
@@ -118,7 +123,9 @@ def restart_differences(path: str | Path) -> pd.DataFrame:
 
 
 def width_differences(path: str | Path) -> pd.DataFrame:
-    """Each width minus the next smaller one, by user at each size."""
+    """Each width minus the next smaller one, by user at each size; no lines without the file."""
+    if not Path(path).exists():
+        return pd.DataFrame()
     rows = load_result(path).select(method=COMPRESSED)
     widths = sorted({row["params"]["width"] for row in rows})
     pairs = [
