@@ -10,8 +10,8 @@ from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig
 GOODBOOKS, TEST_USERS = "goodbooks-10k-partial", "goodbooks-10k-test-users"
 
 # What a method may choose from on validation users, as many values for each.
-LEARNING_RATES = {"learning_rate": (0.03, 0.1, 0.3)}
-SAE_LEARNING_RATES = {"sae_learning_rate": (1e-3, 3e-3, 1e-2)}
+LEARNING_RATES = {"learning_rate": (0.1, 0.3)}
+SAE_LEARNING_RATES = {"sae_learning_rate": (3e-3, 1e-2)}
 
 
 @dataclass(frozen=True)
