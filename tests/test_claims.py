@@ -94,7 +94,7 @@ def test_the_papers_table_1_has_66_rows_and_every_row_a_source():
 
 
 def test_the_demos_numbers_agree_with_table_1():
-    """The demo has the paper's setting twice; both are Table 1's to the third digit, or nearly."""
+    """The demo has the paper's setting twice; both runs are near Table 1's numbers."""
     numbers = report.paper_numbers().query("metric == 'ndcg@100' and label == 'Compressed ELSA'")
     usual = numbers.query("initial_width == 4096 and schedule == 'exponential'")
     usual = usual[usual["restart"] == "yes"]
@@ -438,7 +438,8 @@ def test_a_ledger_as_tables_and_a_figure(stored):
     counts = report.verdict_counts(entries).set_index("verdict")
     assert counts["best at a size"].tolist() == [15, 0, 0, 30]
     best = report.best_by_size(entries)
-    assert (best.loc[best["data"] == "Goodbooks-10k", "64 B"] == REPRODUCED).all()
+    assert (best.loc[best["data"] == "Goodbooks-10k", "64 B"] == "better").all()
+    assert set(best.loc[best["data"] == "Netflix Prize", "64 B"]) == {"–"}
     assert report.claims_table(entries).count("<details") == 3
     figure = report.claims_figure(entries)
     assert [ax.get_title() for ax in figure.axes] == ["Goodbooks-10k"]

@@ -91,8 +91,9 @@ def digest(root: Path, path: Path, profile: str) -> str:
     """sha256 over what decides a notebook's outputs: source, profile, code, results, settings."""
     settings = profile, sys.version, os.environ.get("CELSA_DATA", "")
     found = hashlib.sha256("\0".join(settings).encode())
-    code = sorted(Path(__file__).parents[1].rglob("*.py"))
-    for file in (path, *code, *sorted((root / "results").glob("*.json"))):
+    package, results = Path(__file__).parents[1], root / "results"
+    code = sorted([*package.rglob("*.py"), *package.rglob("*.csv")])
+    for file in (path, *code, *sorted([*results.glob("*.json"), *results.glob("*.users.npz")])):
         found.update(file.name.encode() + b"\0" + file.read_bytes())
     return found.hexdigest()
 

@@ -124,7 +124,7 @@ def _from_table() -> list[Claim]:
             id="ten-times-smaller",
             statement="Vectors ten times smaller than dense ELSA's lose no accuracy "
             "(here: less than half a percent).",
-            section="Abstract; 3, Accuracy vs. Compression",
+            section="3, Accuracy vs. Compression; abstract",
             notebook="table_1",
             checks=partial(rules.smaller, factor=10, share=rules.NO_LOSS),
             computed=dense.format(rules.NO_LOSS),
@@ -133,7 +133,7 @@ def _from_table() -> list[Claim]:
             "",
             id="hundred-times-smaller",
             statement="Vectors a hundred times smaller than dense ELSA's lose at most 2.5 %.",
-            section="Abstract; 3, Accuracy vs. Compression",
+            section="3, Accuracy vs. Compression; abstract",
             notebook="table_1",
             checks=partial(rules.smaller, factor=100, share=rules.SMALL_LOSS),
             computed=dense.format(rules.SMALL_LOSS),
@@ -171,7 +171,7 @@ def _standard_errors() -> list[Claim]:
         Claim(
             id=f"standard-errors/{stored[0]}",
             statement="Standard errors are at most around 0.001.",
-            section="Table 1, caption",
+            section="3, Table 1, caption",
             notebook="table_1",
             data=data,
             stored=stored,

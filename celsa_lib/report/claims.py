@@ -17,11 +17,12 @@ from celsa_lib.report.claim_list import CLAIMS, GROUPS, OTHER_CLAIMS, Claim
 from celsa_lib.report.rules import BASELINES, BUDGETS
 from celsa_lib.report.style import colour, mark, styled
 from celsa_lib.report.tables import Html
-from celsa_lib.report.verdicts import WORDS, Verdict
+from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED, WORDS, Verdict
 from celsa_lib.results import load_result
 
 FORMAT, VERSION = "celsa-claims", 1
-CELL = "text-align:left;white-space:normal;min-width:6em"  # sentences, unlike other tables' numbers
+SHORT = {HOLDS: "better", CONTRADICTED: "worse", UNDECIDED: "undecided", MISSING: "–"}
+CELL = "text-align:left;white-space:normal"  # sentences, unlike other tables' numbers
 
 
 class Entry(NamedTuple):
@@ -58,15 +59,19 @@ def verdict_counts(entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def best_by_size(entries: Sequence[Entry]) -> pd.DataFrame:
-    """Verdicts on Table 1's comparisons: a line a data set and baseline, a column a budget."""
+    """Compressed ELSA against each baseline: better, worse, undecided, or "–" if not tested.
+
+    A line a data set and baseline, a column a budget.
+    """
     lines: dict[tuple[str, str], dict] = {}
     for claim, verdict in entries:
         if claim.cell:
             baseline, budget = claim.cell
             line = lines.setdefault((claim.data, baseline), {})
-            line[f"{budget:,} B"] = verdict.word
+            outcomes = [check.outcome for check in verdict.checks] or [MISSING]
+            line[f"{budget:,} B"] = SHORT[outcomes[0]]
     table = [{"data": data, "against": b} | line for (data, b), line in lines.items()]
-    return pd.DataFrame(table).fillna("–")
+    return pd.DataFrame(table).fillna(SHORT[MISSING])
 
 
 def claims_table(entries: Sequence[Entry]) -> Html:
@@ -134,8 +139,7 @@ def _rounded(check: dict) -> dict:
 
 
 def _table(entries: Sequence[Entry]) -> str:
-    titles = ("verdict", "claim", "section", "data", "computed", "interval", "why")
-    head = "".join(f"<th>{title}</th>" for title in titles)
+    head = "".join(f"<th>{title}</th>" for title in ("verdict", "claim", "evidence"))
     body = "".join(f"<tr>{_line(entry)}</tr>" for entry in entries)
     return (
         '<div style="overflow-x:auto"><table class="dataframe celsa-table">'
@@ -145,11 +149,15 @@ def _table(entries: Sequence[Entry]) -> str:
 
 def _line(entry: Entry) -> str:
     claim, verdict = entry
+    link = f'<a href="{escape(claim.notebook)}.html">{escape(claim.statement)}</a>'
     low_high = verdict.interval
-    interval = f"{low_high[0]:+.4f} to {low_high[1]:+.4f}" if low_high else "–"
-    page = f'<a href="{escape(claim.notebook)}.html">{escape(claim.statement)}</a>'
-    texts = (claim.section, verdict.data, verdict.computed, interval, verdict.why)
-    cells = [f"<strong>{escape(verdict.word)}</strong>", page, *map(escape, texts)]
+    interval = f"<strong>{low_high[0]:+.4f} to {low_high[1]:+.4f}</strong>; " if low_high else ""
+    cells = [
+        f"<strong>{escape(verdict.word)}</strong>",
+        f"{link}<br><small>Section {escape(claim.section)}</small>",
+        f"{interval}{escape(verdict.why)}<br><small>{escape(verdict.computed)}. On: "
+        f"{escape(verdict.data)}</small>",
+    ]
     return "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
 
 
@@ -164,4 +172,5 @@ def _forest(axes, entries: Sequence[Entry], title: str) -> None:
     axes.axvline(0, color="#555555", linewidth=1)
     axes.set_yticks([-i for i in range(len(BUDGETS))], [f"{b:,}" for b in BUDGETS])
     axes.set(title=title, xlabel="Compressed ELSA − baseline, nDCG@100", ylabel="bytes per item")
+    axes.locator_params(axis="x", nbins=5)
     axes.label_outer()

@@ -11,6 +11,9 @@ from celsa_lib.report.statistics import summary
 from celsa_lib.report.tables import Html, results_table
 from celsa_lib.results import load_result
 
+BESIDE = ("label", "budget_bytes", "paper ndcg@100", "ndcg@100", "ndcg@100 ±", "seeds ±",
+          "minus paper")  # fmt: skip
+
 
 def stored_results(path: str | Path, paper: str | None = None) -> Html:
     """A stored result as a table; a note where there is none yet.
@@ -42,7 +45,9 @@ def beside_paper(path: str | Path, dataset: str) -> Html:
     """
     if Path(path).exists():
         stored = load_result(path)
-        return results_table(_by_size(with_paper(summary(stored), dataset)), stored.manifest)
+        rows = with_paper(summary(stored), dataset)
+        columns = [name for name in rows if name in BESIDE]
+        return results_table(_by_size(rows[columns]), stored.manifest)
     theirs = paper_table(dataset).rename(columns={"ndcg@100": "paper ndcg@100"})
     note = f"<p><em>Not run here: there is no {escape(str(path))}.</em></p>"
     return Html(note + ("" if theirs.empty else results_table(theirs, "the paper's Table 1")))

@@ -12,7 +12,6 @@ TITLES = {
     "paper ndcg@100": "nDCG@100, paper",
     "ndcg@100": "nDCG@100",
     "seeds ±": "± over seeds",
-    "seeds": "seeds",
     "minus paper": "ours − paper",
     "recall@20": "Recall@20",
     "recall@50": "Recall@50",
@@ -22,7 +21,6 @@ FORMATS = {
     "budget_bytes": "{:,.0f}",
     "paper ndcg@100": "{:.3f}",
     "seeds ±": "{:.4f}",
-    "seeds": "{:.0f}",
     "minus paper": "{:+.3f}",
     "seconds": "{:.1f}",
 }
@@ -79,7 +77,8 @@ def results_table(
             for c in columns
         ]
         body.append(f"<tr>{''.join(cells)}</tr>")
-    head = "".join(f"<th>{escape(TITLES[c])}</th>" for c in columns)
+    narrow = 'style="white-space:normal"'  # the numbers need the width
+    head = "".join(f"<th {narrow}>{escape(TITLES[c])}</th>" for c in columns)
     return Html(
         f'<table class="dataframe celsa-table"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table>" + notice(source, live)
