@@ -438,8 +438,8 @@ def test_a_ledger_as_tables_and_a_figure(stored):
     counts = report.verdict_counts(entries).set_index("verdict")
     assert counts["best at a size"].tolist() == [15, 0, 0, 30]
     best = report.best_by_size(entries)
-    assert (best.loc[best["data"] == "Goodbooks-10k", "64 B"] == "better").all()
-    assert set(best.loc[best["data"] == "Netflix Prize", "64 B"]) == {"–"}
+    assert (best.loc["Goodbooks-10k", "64 B"] == "better").all()
+    assert set(best.loc["Netflix Prize", "64 B"]) == {"–"}
     assert report.claims_table(entries).count("<details") == 3
     figure = report.claims_figure(entries)
     assert [ax.get_title() for ax in figure.axes] == ["Goodbooks-10k"]

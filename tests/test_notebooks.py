@@ -35,6 +35,7 @@ def smoke_parameters(path: Path) -> dict:
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("executed")
+    (folder / "results").symlink_to(ROOT / "results")  # nbval runs a notebook in its own folder
     for path in NOTEBOOKS:
         run_notebook(path, folder / path.name, smoke_parameters(path), cwd=ROOT)
     return {path.stem: folder / path.name for path in NOTEBOOKS}

@@ -19,7 +19,7 @@ from celsa_lib.results import Result
 CELLS, OTHER_CLAIMS, OTHER_DATA = "best at a size", "other claims", "on other data"
 GROUPS = (OTHER_CLAIMS, CELLS, OTHER_DATA)
 GOODBOOKS, FILMS, PRIZE = "Goodbooks-10k", "MovieLens-20M", "Netflix Prize"
-SMALL, PLANTED = "MovieLens-100K", "synthetic, planted segments"
+SMALL, PLANTED = "MovieLens-100K", "planted segments"
 NOTES = {"goodbooks-10k-partial": "about a fifth of the paper's ratings, unevenly sampled"}
 BY_USER = "difference in nDCG@100 by user, 95 % bootstrap interval over users"
 Checks = Callable[[Result], Sequence[Check]]

@@ -61,7 +61,7 @@ def verdict_counts(entries: Sequence[Entry]) -> pd.DataFrame:
 def best_by_size(entries: Sequence[Entry]) -> pd.DataFrame:
     """Compressed ELSA against each baseline: better, worse, undecided, or "–" if not tested.
 
-    A line a data set and baseline, a column a budget.
+    A line a data set (the index) and baseline, a column a budget.
     """
     lines: dict[tuple[str, str], dict] = {}
     for claim, verdict in entries:
@@ -71,7 +71,7 @@ def best_by_size(entries: Sequence[Entry]) -> pd.DataFrame:
             outcomes = [check.outcome for check in verdict.checks] or [MISSING]
             line[f"{budget:,} B"] = SHORT[outcomes[0]]
     table = [{"data": data, "against": b} | line for (data, b), line in lines.items()]
-    return pd.DataFrame(table).fillna(SHORT[MISSING])
+    return pd.DataFrame(table).fillna(SHORT[MISSING]).set_index("data")
 
 
 def claims_table(entries: Sequence[Entry]) -> Html:
