@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -474,6 +475,21 @@ def test_table_1_beside_the_paper(stored):
     assert "<table" not in report.beside_paper(stored / "ml-100k.json", "ml-100k")
 
 
+def test_ablations_beside_the_demo(tmp_path):
+    values = {("exponential", True): 0.5, ("constant", False): 0.3}
+    rows = report.summary(schedules(values), "schedule", "restart")
+    rows = report.with_demo(rows, "goodbooks-10k").set_index(
+        ["schedule", "restart", "budget_bytes"]
+    )
+    theirs = rows["paper ndcg@100"]
+    assert theirs["exponential", True, 64] == 0.4687 and theirs["constant", False, 64] == 0.4207
+    assert rows["minus paper"]["constant", False, 64] == pytest.approx(0.35 - 0.4207)
+    save_result(widths(), tmp_path / "widths.json")
+    page = report.beside_demo(tmp_path / "widths.json", "goodbooks-10k", "width")
+    assert "initial width" in page and "<td" in page
+    assert "Not run here" in report.beside_demo(tmp_path / "no.json", "goodbooks-10k", "width")
+
+
 def test_which_results_are_stored(stored):
     line = report.stored_in(stored, ["goodbooks-10k-partial", "<b>"])
     assert "Stored results: goodbooks-10k-partial (2026-01-02, commit abc)." in line
@@ -488,5 +504,6 @@ def test_what_a_checker_reads():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert content["paper"]["title"] == citation["preferred-citation"]["title"]
     assert content["paper"]["reference"].endswith(citation["preferred-citation"]["doi"])
+    assert citation["version"] == version("celsa")
     for item in content["manifest"]:
         assert item["comment"] and not Path(item["file"]).is_absolute()

@@ -31,8 +31,16 @@ from celsa_lib.report.cost import (
     step_ratios,
 )
 from celsa_lib.report.figures import accuracy_by_size, schedule_curves
-from celsa_lib.report.load import PAPER, paper_numbers, paper_table, rows_table, with_paper
+from celsa_lib.report.load import (
+    PAPER,
+    paper_numbers,
+    paper_table,
+    rows_table,
+    with_demo,
+    with_paper,
+)
 from celsa_lib.report.pages import (
+    beside_demo,
     beside_paper,
     choices,
     side_by_side,
@@ -43,7 +51,6 @@ from celsa_lib.report.pages import (
 from celsa_lib.report.statistics import better, paired_table, standard_error, summary
 from celsa_lib.report.stored import (
     ablation_figure,
-    ablation_results,
     active_results,
     against,
     live_table,
@@ -77,12 +84,12 @@ __all__ = [
     "Html",
     "Verdict",
     "ablation_figure",
-    "ablation_results",
     "accuracy_by_size",
     "active_figure",
     "active_results",
     "active_table",
     "against",
+    "beside_demo",
     "beside_paper",
     "best_by_size",
     "better",
@@ -134,6 +141,7 @@ __all__ = [
     "variants_table",
     "verdict_counts",
     "width_differences",
+    "with_demo",
     "with_paper",
     "write_ledger",
 ]

@@ -69,7 +69,7 @@ def _data(name: str, result: Result) -> str:
     if "config" not in manifest:  # a benchmark
         return manifest.get("what", name)
     config = manifest["config"]
-    seeds = len(config["seeds"])
+    seeds = len({row.get("seed") for row in result.rows})
     runs = f"{seeds} training seeds" if seeds > 1 else "1 training seed, so how runs differ is open"
     note = f" ({NOTES[config['dataset']]})" if config["dataset"] in NOTES else ""
     return f"{config['dataset']}{note}; {config['n_test']:,} test users; {runs}"
@@ -205,7 +205,7 @@ def _ablations() -> list[Claim]:
         *_twice(
             "-schedules",
             id="restarts",
-            statement="Going back to the initial values after a prune is slightly better.",
+            statement="Going back to the initial values after a prune is better, slightly.",
             checks=rules.restarts,
             computed=f"with − without restarts: {BY_USER}",
             **pruning,
@@ -230,7 +230,8 @@ def _ablations() -> list[Claim]:
         *_twice(
             "-widths",
             id="diminishing-returns",
-            statement="Each further widening gains less.",
+            statement="Widening further gains less and less "
+            "(here: the last doubling less than the first).",
             checks=rules.diminishing,
             computed=f"gain of the first doubling − gain of the last: {BY_USER}",
             **pruning,

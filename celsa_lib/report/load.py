@@ -44,15 +44,27 @@ def with_paper(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
     theirs = paper_table(dataset)
     if theirs.empty:
         return rows
-    matched = _matched(rows).merge(
-        _matched(theirs).rename(columns={"ndcg@100": "paper ndcg@100"})[
-            ["label", "budget", "paper ndcg@100"]
-        ],
-        on=["label", "budget"],
-        how="left",
-    )
-    difference = matched["ndcg@100"] - matched["paper ndcg@100"]
-    return matched.drop(columns="budget").assign(**{"minus paper": difference})
+    theirs = _matched(theirs).rename(columns={"ndcg@100": "paper ndcg@100"})
+    return _beside(_matched(rows), theirs, ["label", "budget"]).drop(columns="budget")
+
+
+def with_demo(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """`rows` of an ablation with the numbers of the paper's demo and ours minus them.
+
+    Matched by label, bytes, and schedule and restart, or width, whichever are columns of `rows`.
+    """
+    by_schedule = "schedule" in rows
+    source = "demo, pruning strategies" if by_schedule else "demo, initial width"
+    keys = ["label", "budget_bytes", *(["schedule", "restart"] if by_schedule else ["width"])]
+    numbers = paper_numbers().rename(columns={"value": "paper ndcg@100", "initial_width": "width"})
+    chosen = (numbers["source"] == source) & (numbers["metric"] == "ndcg@100")
+    theirs = numbers[chosen & (numbers["dataset"] == dataset)]
+    return _beside(rows, theirs.assign(restart=theirs["restart"] == "yes"), keys)
+
+
+def _beside(rows: pd.DataFrame, theirs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    matched = rows.merge(theirs[[*keys, "paper ndcg@100"]], on=keys, how="left")
+    return matched.assign(**{"minus paper": matched["ndcg@100"] - matched["paper ndcg@100"]})
 
 
 def _matched(table: pd.DataFrame) -> pd.DataFrame:

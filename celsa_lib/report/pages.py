@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from celsa_lib.report.figures import accuracy_by_size
-from celsa_lib.report.load import paper_table, with_paper
+from celsa_lib.report.load import paper_table, with_demo, with_paper
 from celsa_lib.report.statistics import summary
 from celsa_lib.report.tables import Html, results_table
 from celsa_lib.results import load_result
 
-BESIDE = ("label", "budget_bytes", "paper ndcg@100", "ndcg@100", "ndcg@100 ±", "seeds ±",
-          "minus paper")  # fmt: skip
+BESIDE = ("label", "schedule", "restart", "width", "budget_bytes", "paper ndcg@100", "ndcg@100",
+          "ndcg@100 ±", "seeds ±", "minus paper")  # fmt: skip
 
 
 def stored_results(path: str | Path, paper: str | None = None) -> Html:
@@ -45,12 +45,21 @@ def beside_paper(path: str | Path, dataset: str) -> Html:
     """
     if Path(path).exists():
         stored = load_result(path)
-        rows = with_paper(summary(stored), dataset)
-        columns = [name for name in rows if name in BESIDE]
-        return results_table(_by_size(rows[columns]), stored.manifest)
+        return _beside(with_paper(summary(stored), dataset), stored.manifest)
     theirs = paper_table(dataset).rename(columns={"ndcg@100": "paper ndcg@100"})
-    note = f"<p><em>Not run here: there is no {escape(str(path))}.</em></p>"
-    return Html(note + ("" if theirs.empty else results_table(theirs, "the paper's Table 1")))
+    table = "" if theirs.empty else results_table(theirs, "the paper's Table 1")
+    return Html(_not_run(path) + table)
+
+
+def beside_demo(path: str | Path, dataset: str, *keys: str) -> Html:
+    """A stored ablation with the numbers of the paper's demo for `dataset` beside it.
+
+    `keys`: what varies, "schedule" and "restart", or "width". A note where it was not run.
+    """
+    if not Path(path).exists():
+        return Html(_not_run(path))
+    stored = load_result(path)
+    return _beside(with_demo(summary(stored, *keys), dataset), stored.manifest)
 
 
 def stored_in(folder: str | Path, names: list[str]) -> Html:
@@ -92,6 +101,14 @@ def choices(rows: list[dict]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(lines)
+
+
+def _beside(rows: pd.DataFrame, manifest: dict) -> Html:
+    return results_table(_by_size(rows[[name for name in rows if name in BESIDE]]), manifest)
+
+
+def _not_run(path: str | Path) -> str:
+    return f"<p><em>Not run here: there is no {escape(str(path))}.</em></p>"
 
 
 def _by_size(rows: pd.DataFrame) -> pd.DataFrame:

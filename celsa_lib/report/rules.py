@@ -91,7 +91,7 @@ def wider(result: Result) -> list[Check]:
     """Each initial width − the next smaller one, at each budget."""
     widths = _widths(result)
     return [
-        _check(result, f"{wide:,} and {w:,}, {b:,} B", _wide(wide, b), _wide(w, b))
+        _check(result, f"width {wide:,} and {w:,}, {b:,} B", _wide(wide, b), _wide(w, b))
         for w, wide in pairwise(widths)
         for b in BUDGETS
     ]
@@ -111,7 +111,9 @@ def above_dense(result: Result) -> list[Check]:
     confidence = 1 - 0.05 / max(len(pairs), 1)
     options = {"confidence": confidence, "n_resamples": 10_000}  # far tails need more resamples
     dense = {"label": DENSE}
-    return [_check(result, f"{w:,}, {b:,} B", _wide(w, b), dense, **options) for w, b in pairs]
+    return [
+        _check(result, f"width {w:,}, {b:,} B", _wide(w, b), dense, **options) for w, b in pairs
+    ]
 
 
 def latents(result: Result) -> list[Check]:

@@ -7,32 +7,13 @@ import pandas as pd
 
 from celsa_lib.evaluation import difference_by_user
 from celsa_lib.report import ablations
-from celsa_lib.report.load import paper_numbers, rows_table
+from celsa_lib.report.load import rows_table
 from celsa_lib.report.pages import absent, choices, stored_in
 from celsa_lib.report.statistics import paired_table, summary
 from celsa_lib.report.tables import Html, notice, plain_table, results_table
 from celsa_lib.results import Result, load_result
 
 COMPRESSED = "CompressedELSA"
-
-
-def ablation_results(path: str | Path, names: str, paper: str, restarted: bool = False) -> Html:
-    """nDCG@100 by variant and size, ours above the paper's from its experiment `paper`.
-
-    `names`: what tells variants apart, "schedule", "variant" or "width"; `restarted` leaves out
-    gradual schedules without restarts.
-    """
-    if not Path(path).exists():
-        return absent(path)
-    stored = load_result(path)
-    table = _table(stored, names, restarted)
-    trained = sorted({_settings(row) for row in stored.select(method=COMPRESSED)})
-    ours = plain_table(ablations.side_by_side_table(table), f"nDCG@100; {'; '.join(trained)}")
-    theirs = _paper_variants(paper, names)
-    theirs = theirs[theirs["variant"].isin(table["variant"]) | (names == "width")]
-    told = "nDCG@100, the paper's companion demo, trained on the full Goodbooks-10k"
-    shown = plain_table(ablations.side_by_side_table(theirs), told)
-    return Html(f"<p>Ours:</p>{ours}{notice(stored.manifest)}<p>The paper's:</p>{shown}")
 
 
 def study_pairs(path: str | Path, label: str) -> Html:
@@ -185,26 +166,6 @@ NAMES = {
     "variant": ablations.variant,
     "width": lambda row: f"width {row['params']['width']:,}",
 }
-
-
-def _paper_variants(experiment: str, names: str) -> pd.DataFrame:
-    """The demo's nDCG@100 on Goodbooks-10k: variant, budget_bytes, ndcg@100."""
-    numbers = paper_numbers()
-    chosen = (numbers["source"] == experiment) & (numbers["dataset"] == "goodbooks-10k")
-    chosen &= numbers["metric"] == "ndcg@100"
-    if names == "schedule":
-        chosen &= (numbers["restart"] == True) | (numbers["schedule"] == "constant")  # noqa: E712
-    numbers = numbers[chosen]
-    columns = {"schedule": "schedule", "restart": "restart", "initial_width": "width"}
-    params = numbers.rename(columns=columns)[list(columns.values())].to_dict("records")
-    called = [NAMES[names]({"params": {**p, "width": int(p["width"])}}) for p in params]
-    table = pd.DataFrame({"variant": called, "budget_bytes": numbers["budget_bytes"].astype(int)})
-    table["ndcg@100"] = numbers["value"].to_numpy()
-    return table.drop_duplicates(["variant", "budget_bytes"])
-
-
-def _settings(row: dict) -> str:
-    return f"width {row['params']['width']:,}, E = {row['params']['epochs']}"
 
 
 def _words(params: dict) -> str:

@@ -8,6 +8,9 @@ from celsa_lib.report.load import METRICS
 
 TITLES = {
     "label": "method",
+    "schedule": "schedule",
+    "restart": "restarts",
+    "width": "initial width",
     "budget_bytes": "bytes per item",
     "paper ndcg@100": "nDCG@100, paper",
     "ndcg@100": "nDCG@100",
@@ -18,6 +21,7 @@ TITLES = {
     "seconds": "seconds",
 }
 FORMATS = {
+    "width": "{:,.0f}",
     "budget_bytes": "{:,.0f}",
     "paper ndcg@100": "{:.3f}",
     "seeds ±": "{:.4f}",
@@ -115,6 +119,8 @@ def _cell(row: pd.Series, column: str) -> str:
         return "–"
     if column in FORMATS:
         return FORMATS[column].format(value)
+    if column == "restart":
+        return "yes" if value else "no"
     if column in METRICS:
         error = row.get(f"{column} ±")
         return f"{value:.3f}" if pd.isna(error) else f"{value:.3f} ± {error:.3f}"
