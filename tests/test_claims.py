@@ -442,6 +442,7 @@ def test_a_ledger_as_tables_and_a_figure(stored):
     assert (best.loc["Goodbooks-10k", "64 B"] == "better").all()
     assert set(best.loc["Netflix Prize", "64 B"]) == {"–"}
     assert report.claims_table(entries).count("<details") == 3
+    assert "<strong>Reproduced</strong> (3): Vectors ten times smaller" in report.learned(entries)
     figure = report.claims_figure(entries)
     assert [ax.get_title() for ax in figure.axes] == ["Goodbooks-10k"]
     assert len(figure.axes[0].containers) == 15
@@ -449,7 +450,8 @@ def test_a_ledger_as_tables_and_a_figure(stored):
 
 def test_text_in_a_ledger_is_escaped():
     claim = report.Claim("x", "<i>.", "§ <1>", "claims", "<b>", ("none",), lambda result: [])
-    table = report.claims_table([report.Entry(claim, claim.judge({}))])
+    entries = [report.Entry(claim, claim.judge({}))]
+    table = report.claims_table(entries) + report.learned(entries)
     assert "<i>" not in table and "<b>" not in table and "§ <1>" not in table
 
 

@@ -35,6 +35,13 @@ def test_help(command):
     assert "Usage" in result.output
 
 
+def test_claims_writes_the_ledger(tmp_path):
+    result = call("claims", "--results", tmp_path)
+    assert result.exit_code == 0
+    assert "not tested here" in result.output
+    assert (tmp_path / "claims.json").exists()
+
+
 def test_list_names_every_dataset():
     result = call("data", "list")
     assert "ml-100k" in result.output

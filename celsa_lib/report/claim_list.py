@@ -184,7 +184,8 @@ def _standard_errors() -> list[Claim]:
 
 def _ablations() -> list[Claim]:
     section = "3, Pruning Schedules and Embedding Width; Figure 1"
-    pruning = {"section": section, "notebook": "claims"}
+    pruning = {"section": section, "notebook": "schedules"}
+    width = {"section": section, "notebook": "widths"}
     return [
         *_twice(
             "-schedules",
@@ -208,14 +209,15 @@ def _ablations() -> list[Claim]:
             statement="Going back to the initial values after a prune is better, slightly.",
             checks=rules.restarts,
             computed=f"with − without restarts: {BY_USER}",
-            **pruning,
+            section=section,
+            notebook="restarts",
         ),
         *_twice(
             "-schedules",
             id="no-dead-latents",
             statement="Gradual pruning leaves no dead latents; a fixed k from the start does.",
             section="2, Pruning strategies",
-            notebook="claims",
+            notebook="dead_latents",
             checks=rules.latents,
             computed="latents that no item uses after training, the most of all seeds",
         ),
@@ -225,7 +227,7 @@ def _ablations() -> list[Claim]:
             statement="Starting wider is better at the same final size.",
             checks=rules.wider,
             computed=f"each width − the next smaller one: {BY_USER}",
-            **pruning,
+            **width,
         ),
         *_twice(
             "-widths",
@@ -234,7 +236,7 @@ def _ablations() -> list[Claim]:
             "(here: the last doubling less than the first).",
             checks=rules.diminishing,
             computed=f"gain of the first doubling − gain of the last: {BY_USER}",
-            **pruning,
+            **width,
         ),
         *_twice(
             "-widths",
@@ -244,7 +246,7 @@ def _ablations() -> list[Claim]:
             computed="Compressed − dense ELSA: difference in nDCG@100 by user, bootstrap interval "
             "over users at 95 % for all settings together",
             rule=somewhere,
-            **pruning,
+            **width,
         ),
     ]
 

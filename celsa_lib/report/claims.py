@@ -88,6 +88,20 @@ def claims_table(entries: Sequence[Entry]) -> Html:
     return Html("".join(parts))
 
 
+def learned(entries: Sequence[Entry]) -> Html:
+    """A sentence a verdict: the paper's claims with that verdict, but for single sizes."""
+    said = {word: [] for word in WORDS}
+    for claim, verdict in entries:
+        if claim.group == OTHER_CLAIMS:
+            said[verdict.word].append(f"{claim.statement} ({claim.data})")
+    parts = [
+        f"<p><strong>{escape(word.capitalize())}</strong> ({len(claims)}): "
+        f"{escape(' '.join(claims)) or '–'}</p>"
+        for word, claims in said.items()
+    ]
+    return Html("".join(parts))
+
+
 def claims_figure(entries: Sequence[Entry]) -> Figure | Html:
     """Intervals of Table 1's comparisons: a panel a data set, a line a budget, a mark a baseline.
 

@@ -104,7 +104,10 @@ def choices(rows: list[dict]) -> pd.DataFrame:
 
 
 def _beside(rows: pd.DataFrame, manifest: dict) -> Html:
-    return results_table(_by_size(rows[[name for name in rows if name in BESIDE]]), manifest)
+    """The columns BESIDE; without the method where there is only one."""
+    hidden = ["label"] if rows["label"].nunique() == 1 else []
+    columns = [name for name in rows if name in BESIDE and name not in hidden]
+    return results_table(_by_size(rows[columns]), manifest)
 
 
 def _not_run(path: str | Path) -> str:
