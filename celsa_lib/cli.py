@@ -196,15 +196,22 @@ def study(
     out: Annotated[Path | None, typer.Option(help="Default: results/NAME.json.")] = None,
 ) -> None:
     """Run a study whose results the book shows; what its file has already is kept."""
-    from celsa_lib.experiments import STUDIES, run_study
+    from celsa_lib.experiments import STUDIES, run_deviations, run_study
+    from celsa_lib.experiments.deviations import STORED
 
     if not name:
         for key, found in STUDIES.items():
             about = (found.make.__doc__ or "").splitlines()[0]
             typer.echo(f"{key:24} {found.dataset}: {about}")
+        for key, dataset in STORED.items():
+            typer.echo(f"{key:24} {dataset}: what each habit of the released code changes")
         return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    result = run_study(name, profile, tuple(method or ()), out)
+    if name in STORED:
+        out = out or Path("results") / f"{name}.json"
+        result = run_deviations(STORED[name], profile or "laptop", out)
+    else:
+        result = run_study(name, profile, tuple(method or ()), out)
     typer.echo(f"{len(result.rows)} rows, {result.manifest['seconds']:.0f} s")
 
 

@@ -100,3 +100,14 @@ def test_train_evaluate_recommend(tmp_path):
     refused = call("recommend", out, "synthetic", "no such title")
     assert refused.exit_code == 1
     assert "no such title" in refused.stderr
+
+
+def test_studies_are_listed_and_run(tmp_path):
+    listed = celsa("study")
+    assert listed.exit_code == 0
+    for name in ("goodbooks-schedules", "ml-100k-widths", "ml-100k-deviations"):
+        assert name in listed.output
+    out = tmp_path / "synthetic.json"
+    arguments = ("synthetic", "--profile", "smoke", "--method", "Popularity", "--out", str(out))
+    assert celsa("study", *arguments).exit_code == 0 and out.exists()
+    assert celsa("study", "goodboks").exit_code == 1

@@ -14,7 +14,7 @@ from celsa_lib.embeddings import recommend_in_batches
 from celsa_lib.evaluation import Evaluation, evaluate, paired_difference
 from celsa_lib.experiments.config import MethodConfig
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.profiles import configuration, settings_for
+from celsa_lib.experiments.profiles import GOODBOOKS, configuration, settings_for
 from celsa_lib.experiments.run import Task
 from celsa_lib.experiments.studies import prepare
 from celsa_lib.models import EASE, ELSA, CompressedELSA, SparseAutoencoderELSA
@@ -22,6 +22,7 @@ from celsa_lib.results import Result, save_result
 from celsa_lib.split import Fold, holdout_folds
 
 NNZ, REG, CAP = 16, 100.0, 6.0
+STORED = {"goodbooks-deviations": GOODBOOKS, "ml-100k-deviations": "ml-100k"}  # in results/
 
 
 class ZeroedSeen:
