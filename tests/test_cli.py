@@ -9,7 +9,7 @@ from celsa_lib.cli import app, join_pairs
 from celsa_lib.errors import ConfigError
 
 COMMANDS = [[], ["data"], ["data", "list"], ["data", "fetch"], ["data", "info"], ["run"], ["train"]]
-COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks"], ["claims"], ["book"]]
+COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks-widths"], ["claims"], ["book"]]
 
 
 def call(*arguments):
@@ -103,11 +103,11 @@ def test_train_evaluate_recommend(tmp_path):
 
 
 def test_studies_are_listed_and_run(tmp_path):
-    listed = celsa("study")
+    listed = call("study")
     assert listed.exit_code == 0
     for name in ("goodbooks-schedules", "ml-100k-widths", "ml-100k-deviations"):
         assert name in listed.output
     out = tmp_path / "synthetic.json"
     arguments = ("synthetic", "--profile", "smoke", "--method", "Popularity", "--out", str(out))
-    assert celsa("study", *arguments).exit_code == 0 and out.exists()
-    assert celsa("study", "goodboks").exit_code == 1
+    assert call("study", *arguments).exit_code == 0 and out.exists()
+    assert call("study", "goodboks").exit_code == 1
