@@ -92,12 +92,10 @@ def run(
     output: Annotated[Path | None, typer.Option(help="Default: build/run/<notebook>.")] = None,
 ) -> None:
     """Run a notebook with parameters: celsa run movielens -p dataset ml-1m."""
-    from celsa_lib.book import check_parameters, run_notebook
+    from celsa_lib.book import check_parameters, notebook_path, run_notebook
 
     given = dict(pair(text) for text in parameter or [])
-    path = Path(notebook)
-    if not path.suffix:
-        path = Path("notebooks") / f"{notebook}.ipynb"
+    path = notebook_path(notebook)
     target = output or Path("build/run") / path.name
     run_notebook(path, target, check_parameters(path, given), cwd=Path.cwd())
     typer.echo(target)
@@ -225,6 +223,31 @@ def claims(
     entries = report.ledger(results)
     typer.echo(report.verdict_counts(entries).to_string(index=False))
     typer.echo(report.write_ledger(results / "claims.json", entries))
+
+
+@app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="A sweep, .toml or .json.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+    cores: Annotated[int | None, typer.Option(min=1, help="Default: all of this machine.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Folder of a Snakemake profile, for a cluster.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where notebooks and records go.")] = Path(
+        "build/sweep"
+    ),
+) -> None:
+    """Run a notebook over a grid of parameters; only what is missing or changed."""
+    from celsa_lib.experiments.manifest import usable_cores
+    from celsa_lib.sweeps import load_sweep, make_plan, plan_lines, run_plan
+
+    if cores is None and profile is None:
+        cores = usable_cores()
+    plan = make_plan(load_sweep(file), Path.cwd(), out, fetch=not dry_run)
+    for line in plan_lines(plan, cores):
+        typer.echo(line)
+    if not dry_run:
+        run_plan(plan, out, cores, profile)
 
 
 @app.command()

@@ -25,6 +25,7 @@ LAYERS = [
     "experiments",
     "report",
     "book",
+    "sweeps",
     "cli",
 ]
 PUBLIC = """datasets load_dataset load_interactions split_users holdout_folds evaluate CelsaError

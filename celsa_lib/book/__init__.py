@@ -1,6 +1,6 @@
 """Run notebooks and build the book from them."""
 
 from celsa_lib.book.build import build_book
-from celsa_lib.book.notebook import check_parameters, run_notebook
+from celsa_lib.book.notebook import check_parameters, notebook_path, run_notebook
 
-__all__ = ["build_book", "check_parameters", "run_notebook"]
+__all__ = ["build_book", "check_parameters", "notebook_path", "run_notebook"]

@@ -1,6 +1,5 @@
 """The book: notebooks run through papermill, then built strictly into HTML."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -9,6 +8,7 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
+from celsa_lib.book.fingerprint import fingerprint
 from celsa_lib.book.notebook import check_parameters, run_notebook
 from celsa_lib.errors import ConfigError, NotebookError
 
@@ -89,13 +89,10 @@ def run_if_changed(root: Path, path: Path, work: Path, profile: str) -> float | 
 
 def digest(root: Path, path: Path, profile: str) -> str:
     """sha256 over what decides a notebook's outputs: source, profile, code, results, settings."""
-    settings = profile, sys.version, os.environ.get("CELSA_DATA", "")
-    found = hashlib.sha256("\0".join(settings).encode())
-    package, results = Path(__file__).parents[1], root / "results"
-    code = sorted([*package.rglob("*.py"), *package.rglob("*.csv")])
-    for file in (path, *code, *sorted([*results.glob("*.json"), *results.glob("*.users.npz")])):
-        found.update(file.name.encode() + b"\0" + file.read_bytes())
-    return found.hexdigest()
+    settings = profile, os.environ.get("CELSA_DATA", "")
+    results = root / "results"
+    stored = sorted([*results.glob("*.json"), *results.glob("*.users.npz")])
+    return fingerprint(settings, (path, *stored))
 
 
 def build_html(root: Path, work: Path) -> Path:

@@ -16,6 +16,12 @@ QUIET = "ignore:IProgress not found"
 VOLATILE = "metadata.papermill cell.metadata.papermill cell.metadata.execution metadata.widgets"
 
 
+def notebook_path(name: str) -> Path:
+    """A notebook's path from its path, or from its name in notebooks/."""
+    path = Path(name)
+    return path if path.suffix else Path("notebooks") / f"{name}.ipynb"
+
+
 def check_parameters(path: Path, given: dict[str, str], only_known: bool = False) -> dict:
     """`given` as values of the types of the notebook's defaults.
 

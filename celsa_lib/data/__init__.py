@@ -7,7 +7,7 @@ from celsa_lib.data.dataset import Dataset, SyntheticTruth
 from celsa_lib.data.download import fetch_dataset, locate
 from celsa_lib.data.goodbooks import GoodbooksTestUsers, load_goodbooks_test_users
 from celsa_lib.data.interactions import load_interactions
-from celsa_lib.data.load import load_dataset
+from celsa_lib.data.load import files_checksum, load_dataset
 from celsa_lib.data.registry import DatasetInfo, dataset_info, datasets
 from celsa_lib.data.synthetic import make_synthetic
 
@@ -19,6 +19,7 @@ __all__ = [
     "dataset_info",
     "datasets",
     "fetch_dataset",
+    "files_checksum",
     "load_dataset",
     "load_goodbooks_test_users",
     "load_interactions",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from celsa_lib.data.checks import sha256_of
 from celsa_lib.data.dataset import Dataset
-from celsa_lib.data.download import fetch_dataset
+from celsa_lib.data.download import fetch_dataset, find_file, form_of, locate
 from celsa_lib.data.interactions import binarise, item_table
 from celsa_lib.data.netflix import read_netflix
 from celsa_lib.data.readers import read_goodbooks, read_ml1m, read_ml20m, read_ml100k
@@ -62,6 +62,27 @@ def load_dataset(
         checksum=sha256_of(high.files),
         source=f"{info.title}, read from {folder.name}/ ({', '.join(_names(high.files))})",
     )
+
+
+def files_checksum(name: str, fetch: bool = False) -> str:
+    """sha256 over the files that make a dataset, "" for what is generated or not here yet.
+
+    It changes when a file does, wherever the files lie. With `fetch` they are downloaded first
+    where they are not here. Raises DatasetNotFoundError, DownloadError.
+    """
+    info = dataset_info(name)
+    if not info.forms:
+        return ""
+    folder = fetch_dataset(name, progress=False) if fetch else locate(name)
+    if folder is None:
+        return ""
+    found = [find_file(folder, part) for part in form_of(folder, info)]
+    return sha256_of(file for path in found for file in _files_in(path))
+
+
+def _files_in(path: Path) -> list[Path]:
+    """A file itself, or the files of a folder in a fixed order."""
+    return sorted(path.iterdir()) if path.is_dir() else [path]
 
 
 def _names(files: tuple[Path, ...]) -> list[str]:

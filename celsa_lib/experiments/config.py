@@ -83,12 +83,12 @@ class ExperimentConfig:
         """Read `to_json`'s text. Raises ConfigError for unknown or missing keys."""
         try:
             values = json.loads(text)
-            values["methods"] = [_checked(MethodConfig, method) for method in values["methods"]]
+            values["methods"] = [checked(MethodConfig, method) for method in values["methods"]]
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, ConfigError):
                 raise
             raise ConfigError(f"this is not an experiment's configuration: {error!r}") from error
-        return _checked(cls, values)
+        return checked(cls, values)
 
     def row_hash(self, method: MethodConfig, seed: int, checksum: str) -> str:
         """Sixteen hex digits that change with anything that decides one row's numbers."""
@@ -103,7 +103,8 @@ def at_budgets(name: str, budgets: tuple[int, ...], grid: dict | None = None, **
     return tuple(MethodConfig(name, {**params, key: b // size}, grid or {}) for b in budgets)
 
 
-def _checked(cls, values: dict):
+def checked(cls, values: dict):
+    """A dataclass made of plain values. Raises ConfigError for unknown or missing keys."""
     known = {f.name for f in fields(cls)}
     unknown = sorted(set(values) - known)
     if unknown:

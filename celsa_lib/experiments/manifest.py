@@ -53,11 +53,16 @@ def machine() -> dict:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if _has_sysconf() else 0
     return {
         "cpu": _cpu_model(),
-        "cores": len(os.sched_getaffinity(0)) if _on_linux() else os.cpu_count(),
+        "cores": usable_cores(),
         "memory_gib": round(memory / 2**30, 1),
         "device": str(resolve_device("auto")),
         "system": platform.platform(terse=True),
     }
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if _on_linux() else os.cpu_count() or 1
 
 
 def _on_linux() -> bool:

@@ -1,0 +1,135 @@
+"""What a sweep's runs are, which are finished, and how long the others may take."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from statistics import median
+
+from celsa_lib.book.fingerprint import fingerprint
+from celsa_lib.book.notebook import check_parameters, default_parameters, notebook_path
+from celsa_lib.data import files_checksum
+from celsa_lib.errors import ConfigError, StorageError
+from celsa_lib.experiments.manifest import versions
+from celsa_lib.sweeps.config import Sweep
+
+
+@dataclass(frozen=True)
+class Run:
+    """A notebook with one combination of parameters; `id` changes with anything that decides it.
+
+    `target` is its notebook. `seconds` is what it took or may take, None where nobody knows.
+    """
+
+    id: str
+    parameters: dict
+    target: Path
+    seconds: float | None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its notebook and, written last, its record are there."""
+        return self.target.exists() and record_of(self.target).exists()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a sweep over the notebook at `notebook`, relative to the folder `root`."""
+
+    root: Path
+    notebook: Path
+    threads: int
+    runs: tuple[Run, ...]
+
+    @property
+    def missing(self) -> list[Run]:
+        """Runs that are not finished, as of now."""
+        return [run for run in self.runs if not run.is_finished]
+
+
+def make_plan(sweep: Sweep, root: Path, out: Path, fetch: bool = False) -> Plan:
+    """The runs of `sweep`, kept in `<out>/<notebook>/`; with `fetch`, data is downloaded first.
+
+    Raises ConfigError for a parameter that the notebook does not have or of another type,
+    DatasetNotFoundError for an unknown dataset.
+    """
+    notebook, folder = notebook_path(sweep.notebook), out / Path(sweep.notebook).stem
+    records = read_records(folder, notebook)
+    checksum = cache(partial(files_checksum, fetch=fetch))  # large files are read once
+    runs = []
+    for given in sweep.combinations():
+        parameters = typed(root / notebook, given)
+        name = run_id(root, notebook, parameters, checksum)
+        seconds = recorded_seconds(records, name, parameters)
+        seconds = sweep.expected_seconds(given) if seconds is None else seconds
+        runs.append(Run(name, parameters, folder / f"{name}.ipynb", seconds))
+    return Plan(root, notebook, sweep.threads, tuple(runs))
+
+
+def typed(path: Path, given: dict) -> dict:
+    """`given` with the types of the notebook's defaults. Raises ConfigError, StorageError."""
+    texts = {name: v if isinstance(v, str) else json.dumps(v) for name, v in given.items()}
+    parameters = check_parameters(path, texts)
+    for name, value in parameters.items():
+        if value != given[name]:  # a string for a number, or the other way round
+            raise ConfigError(
+                f"parameter {name} of {path.name} must be like {value!r}, got {given[name]!r}"
+            )
+    return parameters
+
+
+def run_id(root: Path, notebook: Path, parameters: dict, checksum: Callable[[str], str]) -> str:
+    """Sixteen hex digits over parameters, notebook, library, versions, data and files it names.
+
+    `checksum` gives that of the files of the dataset named by the parameter `dataset`.
+    """
+    path = root / notebook
+    values = default_parameters(path) | parameters
+    text = json.dumps(values, sort_keys=True)
+    data = values.get("dataset", "")
+    settings = text, json.dumps(versions()), checksum(data) if data else ""
+    shown = path.read_text(encoding="utf-8") + text
+    stored = [f for f in sorted((root / "results").glob("*.json")) if f.name in shown]
+    return fingerprint(settings, (path, *stored, *_files_named(root, values)))[:16]
+
+
+def _files_named(root: Path, values: dict) -> list[Path]:
+    """Files that parameters name, below `root`."""
+    texts = [value for value in values.values() if isinstance(value, str)]
+    return [root / text for text in texts if os.path.isfile(root / text)]
+
+
+def record_of(target: Path) -> Path:
+    """Where the record of a run is, beside its notebook."""
+    return target.with_suffix(".json")
+
+
+def read_records(folder: Path, notebook: Path) -> list[dict]:
+    """Id, parameters and seconds of all runs of `notebook` finished in `folder`.
+
+    Runs of earlier code are among them: their times are the best guess for the same again.
+    Raises StorageError.
+    """
+    records = [_read_record(path) for path in sorted(folder.glob("*.json"))]
+    return [record for record in records if record["notebook"] == str(notebook)]
+
+
+def _read_record(path: Path) -> dict:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {name: record[name] for name in ("id", "notebook", "parameters", "seconds")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{path} is not the record of a run; delete it: {error!r}") from error
+
+
+def recorded_seconds(records: list[dict], name: str, parameters: dict) -> float | None:
+    """What run `name` took, else the median of runs that differ in seed and code at most."""
+    own = [record["seconds"] for record in records if record["id"] == name]
+    like = [r["seconds"] for r in records if _but_seed(r["parameters"]) == _but_seed(parameters)]
+    return median(own or like) if like else None
+
+
+def _but_seed(parameters: dict) -> dict:
+    return {name: value for name, value in parameters.items() if name != "seed"}
