@@ -18,7 +18,8 @@ from celsa_lib.book import fingerprint as fingerprints
 from celsa_lib.cli import app
 from celsa_lib.errors import CelsaError, ConfigError, DatasetNotFoundError, StorageError
 from celsa_lib.sweeps import Estimate, Sweep, load_sweep, make_plan, plan_lines, run_plan
-from celsa_lib.sweeps.job import locked, main, run_job
+from celsa_lib.sweeps.job import main, run_job
+from celsa_lib.sweeps.lock import locked
 from celsa_lib.sweeps.plan import record_of
 from celsa_lib.sweeps.table import duration
 from celsa_lib.sweeps.workflow import SNAKEFILE, command, write_config
@@ -317,6 +318,13 @@ def test_a_job_waits_for_the_process_that_is_at_the_same_run(root):
         pretend_finished(run, 1.0)
     waiting.join(30)
     assert not (root / "ran.txt").exists()
+
+
+def test_a_second_sweep_of_the_same_is_refused(root, monkeypatch):
+    pytest.importorskip("fcntl")
+    monkeypatch.setattr("celsa_lib.sweeps.workflow.find_spec", lambda name: object())
+    with locked(root / "out" / ".tiny.lock"), pytest.raises(StorageError, match="wait for it"):
+        run_plan(make_plan(tiny(), root, root / "out"), root / "out", 1)
 
 
 def sweep_process(root: Path, *more: str) -> subprocess.Popen:

@@ -2,8 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -12,12 +10,8 @@ from celsa_lib.book.notebook import run_notebook
 from celsa_lib.data import files_checksum
 from celsa_lib.errors import CelsaError, ConfigError
 from celsa_lib.files import write_whole
+from celsa_lib.sweeps.lock import locked
 from celsa_lib.sweeps.plan import record_of, run_id
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None
 
 
 def run_job(root: Path, run: dict, target: Path) -> None:
@@ -41,26 +35,6 @@ def run_job(root: Path, run: dict, target: Path) -> None:
         record = run | {"seconds": round(perf_counter() - started, 1)}
         text = json.dumps(record, indent=1, sort_keys=True) + "\n"
         write_whole(record_of(target), lambda file: file.write(text.encode()))
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the file `path` alone. The system lets go of it when a process is killed.
-
-    Where a file system has no locks, two processes at one run would both do it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
-        if fcntl is not None:
-            _lock(file)
-        yield
-
-
-def _lock(file) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-    except OSError:  # some network file systems refuse; a run done twice gives the same files
-        return
 
 
 def main(arguments: list[str]) -> int:

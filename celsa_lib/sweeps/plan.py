@@ -44,6 +44,11 @@ class Plan:
     runs: tuple[Run, ...]
 
     @property
+    def folder(self) -> str:
+        """Name of the folder of its notebooks."""
+        return self.notebook.stem
+
+    @property
     def missing(self) -> list[Run]:
         """Runs that are not finished, as of now."""
         return [run for run in self.runs if not run.is_finished]
@@ -55,7 +60,8 @@ def make_plan(sweep: Sweep, root: Path, out: Path, fetch: bool = False) -> Plan:
     Raises ConfigError for a parameter that the notebook does not have or of another type,
     DatasetNotFoundError for an unknown dataset.
     """
-    notebook, folder = notebook_path(sweep.notebook), out / Path(sweep.notebook).stem
+    notebook = notebook_path(sweep.notebook)
+    folder = out / notebook.stem
     records = read_records(folder, notebook)
     checksum = cache(partial(files_checksum, fetch=fetch))  # large files are read once
     runs = []

@@ -11,6 +11,7 @@ from pathlib import Path
 from celsa_lib.book.fingerprint import PACKAGE
 from celsa_lib.errors import ConfigError, NotebookError
 from celsa_lib.files import write_whole
+from celsa_lib.sweeps.lock import locked
 from celsa_lib.sweeps.plan import Plan
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
@@ -22,7 +23,8 @@ OPTIONS = ["--rerun-triggers", "mtime", "--ignore-incomplete", "--nolock", "--ke
 def run_plan(plan: Plan, out: Path, cores: int | None, profile: Path | None = None) -> None:
     """Run what is missing: on `cores` of this machine, or as the folder `profile` says.
 
-    Raises ConfigError without Snakemake or such a profile, NotebookError when a run failed.
+    Raises ConfigError without Snakemake or such a profile, StorageError while another sweep of
+    this notebook goes on in `out`, NotebookError when a run failed.
     """
     if not plan.missing:
         return
@@ -30,13 +32,24 @@ def run_plan(plan: Plan, out: Path, cores: int | None, profile: Path | None = No
         raise ConfigError('a sweep needs Snakemake: pip install "celsa[workflow]"')
     if profile is not None and not (profile / "config.yaml").exists():
         raise ConfigError(f"there is no {profile / 'config.yaml'}; --profile names its folder")
-    done = subprocess.run(command(plan, out, cores, profile), env=environment())
+    with locked(out / f".{plan.folder}.lock", wait=False) as held:
+        code = call(command(plan, out, cores, profile), held)
     left = plan.missing
-    if left or done.returncode:
+    if left or code:
         raise NotebookError(
             f"{len(left)} of {len(plan.runs)} runs are not finished; the messages above say why. "
             "The same command goes on from here."
         )
+
+
+def call(words: list[str], held: tuple[int, ...]) -> int:
+    """Exit code of Snakemake, which holds the lock on: it may outlive this process."""
+    with subprocess.Popen(words, env=environment(), pass_fds=held) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # it was told too; it ends its jobs on a cluster before itself
+            process.wait()
+            raise
 
 
 def command(plan: Plan, out: Path, cores: int | None, profile: Path | None) -> list[str]:
@@ -54,7 +67,7 @@ def write_config(plan: Plan, out: Path) -> Path:
         run.id: {"id": run.id, "notebook": str(plan.notebook), "parameters": run.parameters}
         for run in plan.missing
     }
-    config = {"runs": runs, "folder": plan.runs[0].target.parent.name, "threads": plan.threads}
+    config = {"runs": runs, "folder": plan.folder, "threads": plan.threads}
     config |= {"python": sys.executable, "root": str(plan.root.absolute())}
     text = json.dumps(config, indent=1, sort_keys=True).encode()
     name = f"{hashlib.sha256(text).hexdigest()[:16]}.json"
