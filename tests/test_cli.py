@@ -9,7 +9,8 @@ from celsa_lib.cli import app, join_pairs
 from celsa_lib.errors import ConfigError
 
 COMMANDS = [[], ["data"], ["data", "list"], ["data", "fetch"], ["data", "info"], ["run"], ["train"]]
-COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks-widths"], ["claims"], ["book"]]
+COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks-widths"], ["claims"]]
+COMMANDS += [["book"], ["sweep"]]
 
 
 def call(*arguments):
