@@ -76,7 +76,8 @@ def results_table(
     body = []
     for position, (_, row) in enumerate(rows.iterrows()):
         cells = [
-            f'<td style="text-align:{"left" if c == "label" else "right"}">'
+            f'<td class="celsa-{c.split()[0]}" '
+            f'style="text-align:{"left" if c == "label" else "right"}">'
             f"{_strong(escape(_cell(row, c)), position in bold and c == 'ndcg@100')}</td>"
             for c in columns
         ]
