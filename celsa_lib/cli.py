@@ -9,6 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import celsa_lib as cl
 from celsa_lib.errors import CelsaError, ConfigError
+from celsa_lib.files import write_whole
 
 
 class ErrorsInOneLine(TyperGroup):
@@ -248,6 +249,44 @@ def sweep(
         typer.echo(line)
     if not dry_run:
         run_plan(plan, out, cores, profile)
+
+
+@app.command()
+def compare(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet, a row an interaction.")],
+    user: Annotated[str, typer.Option(help="Column of user ids.")] = "user_id",
+    item: Annotated[str, typer.Option(help="Column of item ids.")] = "item_id",
+    value: Annotated[str | None, typer.Option(help="Column of ratings.")] = None,
+    min_rating: Annotated[float | None, typer.Option(help="Lower ratings do not count.")] = None,
+    min_user_interactions: Annotated[int, typer.Option(help="Users with fewer are dropped.")] = 5,
+    profile: Profile = "laptop",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Page; default: FILE-report.html here.")] = None,
+) -> None:
+    """Compare all methods on your own data: one HTML page, and its results as JSON beside it.
+
+    A run that was cut off goes on from that JSON.
+    """
+    from celsa_lib import report
+    from celsa_lib.experiments import compare_methods
+
+    page = page_path(file, out)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    columns = {"user": user, "item": item, "value": value}
+    rules = {"min_rating": min_rating, "min_user_interactions": min_user_interactions}
+    result = compare_methods(file, page.with_suffix(".json"), profile, seeds, **columns, **rules)
+    html = report.comparison_page(result, report.paired_table(result, "Compressed ELSA"))
+    write_whole(page, lambda stream: stream.write(html.encode()))
+    typer.echo(" ".join(report.advice(report.shares_of(result), report.reference_of(result))))
+    typer.echo(f"open {page}")
+
+
+def page_path(file: Path, out: Path | None) -> Path:
+    """`out`, or a name made of the data's. Raises ConfigError unless it is called .html."""
+    page = out or Path(f"{Path(file.name.removesuffix('.gz')).stem}-report.html")
+    if page.suffix != ".html":
+        raise ConfigError(f"--out is {page}; the page is HTML, so give it a name in .html")
+    return page
 
 
 @app.command()

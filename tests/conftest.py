@@ -1,11 +1,14 @@
 """Shared fixtures: small matrices with known answers, and the real data where it is there."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+
+BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture
@@ -34,3 +37,17 @@ def real_data() -> Path:
     if not folder or not Path(folder, "goodbooks-10k-test-users").is_dir():
         pytest.skip("CELSA_DATA names no folder with goodbooks-10k-test-users")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real headless Chromium; skips where there is none."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium on this machine; install it to check the pages in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+        yield running
+        running.close()

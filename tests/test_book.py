@@ -13,7 +13,6 @@ from celsa_lib.book.build import build_html, copy_sources
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "book").glob("*.md"))
 NARROW, WIDE = 375, 1280  # pixels: a telephone, a laptop
-BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def toc_files() -> list[str]:
@@ -111,20 +110,6 @@ def test_no_page_loads_from_another_host(site):
             page.read_text(),
         )
         assert not outside, f"{page.name}: {outside[:3]}"
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A real headless Chromium; skips where there is none."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no chromium on this machine; install it to check the pages in a browser")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.mark.parametrize("name", toc_files())

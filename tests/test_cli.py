@@ -10,7 +10,7 @@ from celsa_lib.errors import ConfigError
 
 COMMANDS = [[], ["data"], ["data", "list"], ["data", "fetch"], ["data", "info"], ["run"], ["train"]]
 COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks-widths"], ["claims"]]
-COMMANDS += [["book"], ["sweep"]]
+COMMANDS += [["book"], ["compare"], ["sweep"]]
 
 
 def call(*arguments):

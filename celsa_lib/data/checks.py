@@ -27,8 +27,8 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except DAMAGE as error:
         raise DataError(
-            f"{path} is truncated or corrupt ({type(error).__name__}: {error}); delete it and "
-            "fetch it again"
+            f"{path} is truncated or corrupt ({type(error).__name__}: {error}); replace it "
+            "with a whole copy"
         ) from error
     except OSError as error:
         raise DataError(

@@ -23,6 +23,15 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
+@dataclass(frozen=True)
+class Ratio:
+    """Mean of ours over mean of theirs, and the bootstrap interval around it."""
+
+    value: float
+    low: float
+    high: float
+
+
 def paired_difference(
     ours: Evaluation, theirs: Evaluation, metric: str = "ndcg@100", **options
 ) -> Difference:
@@ -47,11 +56,7 @@ def difference_by_user(
 
     ours, theirs: (users,), the same users in the same order. Raises DataError if they cannot be.
     """
-    if np.shape(ours) != np.shape(theirs) or not np.size(ours):
-        raise DataError(
-            f"results of {np.shape(ours)} and {np.shape(theirs)} users cannot be paired; evaluate "
-            f"both on the same folds"
-        )
+    _check_pairs(ours, theirs)
     difference = np.asarray(ours) - np.asarray(theirs)
     if np.ptp(difference) == 0:
         return Difference(*[float(difference[0])] * 3)
@@ -65,3 +70,36 @@ def difference_by_user(
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return Difference(float(difference.mean()), float(interval.low), float(interval.high))
+
+
+def ratio_by_user(
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    confidence: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> Ratio:
+    """mean(ours) / mean(theirs) with a percentile bootstrap interval over users, drawn in pairs.
+
+    ours, theirs: (users,), the same users in the same order. Raises DataError if they cannot be
+    paired, or all of `theirs` are 0.
+    """
+    _check_pairs(ours, theirs)
+    ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+    if not theirs.any():
+        raise DataError("a share of 0 means nothing: the model to compare with has no hit at all")
+    rng = np.random.default_rng(seed)
+    picks = (rng.integers(len(ours), size=len(ours)) for _ in range(n_resamples))
+    sums = np.array([(ours[users].sum(), theirs[users].sum()) for users in picks])
+    sums = sums[sums[:, 1] > 0]  # a draw in which theirs has no hit gives no share
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], tails)
+    return Ratio(float(ours.mean() / theirs.mean()), float(low), float(high))
+
+
+def _check_pairs(ours: np.ndarray, theirs: np.ndarray) -> None:
+    if np.shape(ours) != np.shape(theirs) or not np.size(ours):
+        raise DataError(
+            f"results of {np.shape(ours)} and {np.shape(theirs)} users cannot be paired; evaluate "
+            f"both on the same folds"
+        )

@@ -3,6 +3,7 @@
 from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.deviations import run_deviations
 from celsa_lib.experiments.manifest import make_manifest
+from celsa_lib.experiments.own import compare_methods, own_config, settings_for_size
 from celsa_lib.experiments.profiles import (
     PROFILES,
     experiment,
@@ -33,6 +34,7 @@ __all__ = [
     "ExperimentConfig",
     "MethodConfig",
     "at_budgets",
+    "compare_methods",
     "describe",
     "experiment",
     "find_title",
@@ -41,6 +43,7 @@ __all__ = [
     "make_manifest",
     "many_tastes",
     "methods_for",
+    "own_config",
     "prepare",
     "quickstart",
     "recommend_by_title",
@@ -51,6 +54,7 @@ __all__ = [
     "run_where_data_is",
     "schedules",
     "settings_for",
+    "settings_for_size",
     "study",
     "widths",
 ]

@@ -9,6 +9,7 @@ from celsa_lib.report.ablations import (
     variants_figure,
     variants_table,
 )
+from celsa_lib.report.budgets import advice, enough, reference_of, shares_of
 from celsa_lib.report.claim_list import CLAIMS, Claim
 from celsa_lib.report.claims import (
     Entry,
@@ -20,6 +21,7 @@ from celsa_lib.report.claims import (
     verdict_counts,
     write_ledger,
 )
+from celsa_lib.report.comparison import comparison_page
 from celsa_lib.report.cost import (
     density_figure,
     growth_figure,
@@ -89,6 +91,7 @@ __all__ = [
     "active_figure",
     "active_results",
     "active_table",
+    "advice",
     "against",
     "beside_demo",
     "beside_paper",
@@ -98,8 +101,10 @@ __all__ = [
     "claims_figure",
     "claims_table",
     "colour",
+    "comparison_page",
     "density_figure",
     "deviations_table",
+    "enough",
     "growth_figure",
     "hardware_share",
     "inference_figure",
@@ -119,11 +124,13 @@ __all__ = [
     "paper_table",
     "plain_table",
     "provenance",
+    "reference_of",
     "restart_differences",
     "results_table",
     "rows_table",
     "schedule_curves",
     "section",
+    "shares_of",
     "side_by_side",
     "side_by_side_table",
     "standard_error",

@@ -1,0 +1,158 @@
+"""The study on anyone's own interactions: sizes chosen from the data, results kept in a file."""
+
+from dataclasses import replace
+from math import log2
+from pathlib import Path
+
+from celsa_lib.data import Dataset, load_interactions
+from celsa_lib.errors import ConfigError, DataError, check_count
+from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig
+from celsa_lib.experiments.manifest import machine
+from celsa_lib.experiments.profiles import PROFILES, Settings, methods_for
+from celsa_lib.experiments.run import make_task, run_task
+from celsa_lib.results import Result, load_result, save_result
+
+MIN_USERS = 300  # 50 to test, 50 to choose with, 200 to learn from
+STEPS_AN_EPOCH = 10  # at least: fewer and an epoch is hardly training
+STEPS = 400  # of a dense model in all, where the data is big; 3 to 10 epochs bound it
+FEW_LEARNERS = 2000  # below it 5 epochs, and so 2 a prune: as for MovieLens-100K
+LARGEST_WIDTH = {"smoke": 64, "laptop": 2048, "paper": 4096}
+# EASE inverts in 8·items² bytes; up to four float32 results of it are kept: 24·items² at the peak.
+EASE_BYTES = 24
+
+
+def compare_methods(
+    source: str | Path, out: str | Path, profile: str = "laptop", n_seeds: int = 1, **loading
+) -> Result:
+    """Table 1 on a file of interactions; what the JSON file `out` has of it already is kept.
+
+    `loading` are the options of `load_interactions`. `out` is written after every trial and row.
+    Raises CelsaError; ConfigError if `out` holds results of other data or settings.
+    """
+    dataset = load_interactions(source, **loading)
+    config = own_config(dataset, profile, n_seeds, loading)
+    out = Path(out)
+    stored = load_result(out) if out.exists() else None
+    if stored is not None:
+        check_same_study(stored, config, dataset, out)
+    run_task(
+        config,
+        dataset,
+        make_task(config, dataset.X),
+        stored,
+        on_change=lambda result: save_result(result, out),
+        checkpoint=out.with_suffix(".checkpoint.npz"),
+    )
+    return load_result(out)  # as stored, users rounded: a rerun shows the same digits
+
+
+def own_config(
+    dataset: Dataset, profile: str, n_seeds: int = 1, loading: dict | None = None
+) -> ExperimentConfig:
+    """Every method at every budget, tuned, with sizes for this data. Raises CelsaError.
+
+    `loading` is part of the configuration: the same file read with other options is other data.
+    """
+    check_count(seeds=n_seeds)
+    users, items = dataset.X.shape
+    settings = settings_for_size(users, items, profile)
+    methods = affordable(methods_for(settings, tuned=True), items, machine()["memory_gib"])
+    return ExperimentConfig(
+        dataset=dataset.name,
+        methods=methods,
+        n_test=settings.n_test,
+        n_val=settings.n_val,
+        data_params=loading or {},
+        seeds=tuple(range(n_seeds)),
+        profile=profile,
+    )
+
+
+def settings_for_size(users: int, items: int, profile: str = "laptop") -> Settings:
+    """Sizes for data of `users` × `items`: what was good for the book's sets, interpolated.
+
+    A tenth of the users test and as many validate (50 to 2,500 and 50 to 1,000). Batches are
+    powers of two that give an epoch at least 10 steps, at most 1,024 users; 3 to 10 epochs, 5 at
+    most where few learn. Compressed ELSA is a power of two wide: a quarter of the items at most
+    ("paper": half), from 256 to 2,048 ("paper": 4,096). Budgets that would not be smaller than a
+    row of EASE (4·items bytes) are left out. "smoke" trains for a moment, "paper" 10 epochs.
+
+    Raises DataError for too few users or items, ConfigError for an unknown profile.
+    """
+    if profile not in PROFILES:
+        raise ConfigError(f'unknown profile "{profile}"; choose one of {", ".join(PROFILES)}')
+    budgets = tuple(budget for budget in BUDGETS if budget < 4 * items)
+    if users < MIN_USERS or not budgets:
+        raise DataError(
+            f"{users:,} users and {items:,} items are left, and a comparison needs at least "
+            f"{MIN_USERS} users and {min(BUDGETS) // 4 + 1} items; give more data, or lower "
+            "min_rating or min_user_interactions"
+        )
+    n_test, n_val = (min(most, max(50, users // 10)) for most in (2500, 1000))
+    learners = users - n_test - n_val
+    batch_size = min(1024, _power_of_two(learners / STEPS_AN_EPOCH))
+    most = 5 if learners < FEW_LEARNERS else 10
+    epochs = min(most, max(3, round(STEPS * batch_size / learners)))
+    settings = Settings(
+        n_test,
+        n_val,
+        width=_width(items, profile),
+        dense_width=512 if items < 4096 else 1024,  # above the widths of the low-dimensional ones
+        epochs=epochs,
+        pruning_epochs=max(2, epochs // 2),
+        batch_size=batch_size,
+        budgets=budgets,
+        code_width=min(4096, max(256, _power_of_two(items))),
+    )
+    if profile == "paper":
+        return replace(settings, epochs=10, pruning_epochs=None)
+    if profile == "smoke":
+        shortened = {"epochs": 1, "pruning_epochs": None, "sae_epochs": 2, "regs": (100.0,)}
+        narrow = {"dense_width": 320, "code_width": 64, "batch_size": max(128, batch_size)}
+        return replace(settings, budgets=budgets[-2:], **narrow, **shortened)
+    return settings
+
+
+def affordable(
+    methods: tuple[MethodConfig, ...], items: int, memory_gib: float
+) -> tuple[MethodConfig, ...]:
+    """`methods` without EASE and pruned EASE where their weights do not fit into the memory.
+
+    A memory of 0 stands for one that is not known.
+    """
+    if not memory_gib or EASE_BYTES * items**2 <= memory_gib * 2**30:
+        return methods
+    return tuple(method for method in methods if method.name not in ("EASE", "PrunedEASE"))
+
+
+def check_same_study(
+    stored: Result, config: ExperimentConfig, dataset: Dataset, path: str | Path
+) -> None:
+    """Raise ConfigError if `stored` has a row that `config` on this data does not ask for.
+
+    Running would drop that row, and it may have taken hours.
+    """
+    wanted = {
+        config.row_hash(method, seed, dataset.checksum)
+        for method in config.methods
+        for seed in config.seeds
+    }
+    others = [row for row in stored.rows if row["hash"] not in wanted]
+    if others:
+        raise ConfigError(
+            f"{path} holds {len(others)} results of other data, options, profile or seeds; choose "
+            "another --out, or delete that file"
+        )
+
+
+def _width(items: int, profile: str) -> int:
+    """At least 256: twice the nonzeros of the largest budget."""
+    if profile == "smoke":
+        return LARGEST_WIDTH[profile]
+    widest = items / (2 if profile == "paper" else 4)
+    return min(LARGEST_WIDTH[profile], max(256, _power_of_two(widest)))
+
+
+def _power_of_two(most: float) -> int:
+    """The largest power of two that is not above `most` (1 or more)."""
+    return 2 ** int(log2(most))

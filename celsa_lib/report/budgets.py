@@ -1,0 +1,143 @@
+"""Which budget is enough: the share of the best uncompressed model's accuracy that a size keeps."""
+
+from dataclasses import dataclass
+
+from celsa_lib.evaluation import Ratio, ratio_by_user
+from celsa_lib.report.figures import FAMILIES
+from celsa_lib.results import Result
+
+TARGET = 0.99
+UNCOMPRESSED = ("EASE", "ELSA")
+OURS = "Compressed ELSA"
+ROUNDING = 1e-9  # a share that is 0.99 on paper may miss it by the last bit
+
+
+@dataclass(frozen=True)
+class Share:
+    """nDCG@100 of a model of `size` bytes an item over the reference's, 95 % over users."""
+
+    label: str
+    size: int
+    ratio: Ratio
+
+    def keeps(self, target: float = TARGET) -> bool:
+        """Whether the measured share is at least `target`."""
+        return self.ratio.value >= target - ROUNDING
+
+    def surely_keeps(self, target: float = TARGET) -> bool:
+        """Whether the whole interval is at least `target`."""
+        return self.ratio.low >= target - ROUNDING
+
+
+@dataclass(frozen=True)
+class Enough:
+    """The smallest sizes of a method that keep the target, as measured and surely; None: none."""
+
+    label: str
+    measured: Share | None
+    surely: Share | None
+    best: Share
+
+
+def models_of(result: Result) -> dict[tuple[str, int], list[dict]]:
+    """Rows (the seeds) of each model, by label and bytes an item."""
+    models: dict[tuple[str, int], list[dict]] = {}
+    for row in result.rows:
+        models.setdefault((row["label"], row["budget_bytes"]), []).append(row)
+    return models
+
+
+def reference_of(result: Result) -> tuple[str, int] | None:
+    """The uncompressed model (label, bytes an item) of the highest nDCG@100, the smaller of equals.
+
+    None where no uncompressed model was run.
+    """
+    found = {
+        model: result.by_user(rows).mean()
+        for model, rows in models_of(result).items()
+        if model[0] in UNCOMPRESSED
+    }
+    return max(found, key=lambda model: (found[model], -model[1]), default=None)
+
+
+def shares_of(result: Result) -> list[Share]:
+    """What each compressed model keeps of the reference's nDCG@100; empty without a reference."""
+    reference, models = reference_of(result), models_of(result)
+    if reference is None:
+        return []
+    theirs = result.by_user(models[reference])
+    return [
+        Share(label, size, ratio_by_user(result.by_user(rows), theirs))
+        for (label, size), rows in models.items()
+        if label in FAMILIES
+    ]
+
+
+def enough(shares: list[Share], target: float = TARGET) -> list[Enough]:
+    """For each method of `shares` the smallest sizes that keep `target`, in the figures' order."""
+    found = []
+    for label in FAMILIES:
+        own = sorted((s for s in shares if s.label == label), key=lambda share: share.size)
+        if own:
+            measured = next((share for share in own if share.keeps(target)), None)
+            surely = next((share for share in own if share.surely_keeps(target)), None)
+            best = max(own, key=lambda share: share.ratio.value)
+            found.append(Enough(label, measured, surely, best))
+    return found
+
+
+def advice(
+    shares: list[Share], reference: tuple[str, int] | None, target: float = TARGET
+) -> list[str]:
+    """Sentences that answer which budget of Compressed ELSA keeps `target` of the reference."""
+    ours = next((e for e in enough(shares, target) if e.label == OURS), None)
+    if reference is None:
+        return ["There is no uncompressed model to compare with, so no share can be given."]
+    name, size = reference
+    if ours is None:
+        return [f"{OURS} was not run, so no budget of it can be recommended."]
+    if ours.measured is None:
+        return [
+            f"None: no budget of {OURS} keeps {percent(target, 0)} of the nDCG@100 of {name} "
+            f"({size:,} bytes an item).",
+            f"The most is {with_interval(ours.best.ratio)} at {ours.best.size:,} bytes an item.",
+            _others(shares, target),
+        ]
+    first = (
+        f"{ours.measured.size:,} bytes an item: {OURS} keeps {with_interval(ours.measured.ratio)} "
+        f"of the nDCG@100 of {name}, which takes {size:,} bytes an item."
+    )
+    return [first, _certainty(ours, target), _others(shares, target)]
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """0.99 → "99.0 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def with_interval(ratio: Ratio) -> str:
+    """A share and its interval, for a sentence."""
+    low, high = percent(ratio.low), percent(ratio.high)
+    return f"{percent(ratio.value)} (95 % interval {low} to {high})"
+
+
+def _certainty(ours: Enough, target: float) -> str:
+    """Whether other users could have given another answer."""
+    if ours.measured == ours.surely:
+        return f"The whole interval is at {percent(target, 0)} or above."
+    reaches = (
+        f"The interval reaches below {percent(target, 0)}, so other users could give another answer"
+    )
+    if ours.surely is None:
+        return f"{reaches}; no budget has its whole interval above."
+    return f"{reaches}; from {ours.surely.size:,} bytes an item the whole interval is above."
+
+
+def _others(shares: list[Share], target: float) -> str:
+    """Which of the other compressed methods keep the target, and from which size."""
+    found = [
+        f"{other.label} from {other.measured.size:,} bytes"
+        for other in enough(shares, target)
+        if other.label != OURS and other.measured
+    ]
+    return f"Other compressed methods that keep as much: {', '.join(found) or 'none'}."

@@ -1,0 +1,216 @@
+"""A study as one HTML page that needs no other file and no network."""
+
+import json
+from base64 import b64encode
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from celsa_lib.report.budgets import (
+    TARGET,
+    Share,
+    advice,
+    enough,
+    models_of,
+    percent,
+    reference_of,
+    shares_of,
+)
+from celsa_lib.report.figures import accuracy_by_size
+from celsa_lib.report.pages import choices
+from celsa_lib.report.style import styled
+from celsa_lib.results import Result
+
+COLUMNS = {"user": "user", "item": "item", "value": "rating"}
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def comparison_page(result: Result, paired: pd.DataFrame) -> str:
+    """The page of a study; `paired` is its comparison at equal bytes, shown as it is.
+
+    Everything from `result` and `paired` is escaped. Raises StorageError, DataError.
+    """
+    manifest = result.manifest
+    reference, shares = reference_of(result), shares_of(result)
+    models = model_table(result)
+    first = [row for row in result.rows if row["seed"] == manifest["config"]["seeds"][0]]
+    return _template().render(
+        name=manifest["data"]["name"],
+        manifest=manifest,
+        config=json.dumps(manifest["config"], indent=1, ensure_ascii=False),
+        data=data_facts(manifest),
+        protocol=protocol(manifest["config"], len(next(iter(result.users.values())))),
+        origin=origin_facts(manifest),
+        advice=advice(shares, reference),
+        target=percent(TARGET, 0),
+        figure=svg_uri(_narrow(accuracy_by_size(models))),
+        results=results_lines(models, shares, manifest["data"]["items"]),
+        reference=reference[0] if reference else None,
+        enough=enough_lines(shares),
+        paired=paired.to_dict("records"),
+        choices=choices(first).to_dict("records"),
+        without_ease="EASE" not in {row["label"] for row in result.rows},
+        is_smoke=manifest["config"]["profile"] == "smoke",
+        one_seed=len(manifest["config"]["seeds"]) == 1,
+    )
+
+
+def model_table(result: Result) -> pd.DataFrame:
+    """One line a model, over its seeds: label, budget_bytes, ndcg@100, "ndcg@100 ±", seconds.
+
+    The standard error is over users. Seconds are of one seed's fit, on average.
+    """
+    lines = []
+    for (label, size), rows in models_of(result).items():
+        users = result.by_user(rows)
+        lines.append(
+            {
+                "label": label,
+                "budget_bytes": size,
+                "ndcg@100": users.mean(),
+                "ndcg@100 ±": users.std(ddof=1) / np.sqrt(len(users)),
+                "seconds": np.mean([fit_seconds(row) for row in rows]),
+            }
+        )
+    table = pd.DataFrame(lines)
+    return table.sort_values(["budget_bytes", "ndcg@100"], ascending=False, ignore_index=True)
+
+
+def fit_seconds(row: dict) -> float:
+    """Seconds of fitting; of the whole path where several budgets were trained on one."""
+    return row["path"]["seconds"] if "path" in row else row["seconds_fit"]
+
+
+def results_lines(models: pd.DataFrame, shares: list[Share], n_items: int) -> list[dict]:
+    """The table of results, formatted: best of its size marked, share of the reference given."""
+    kept = {(share.label, share.size): percent_cells(share) for share in shares}
+    best = models.groupby("budget_bytes")["ndcg@100"].transform("max")
+    several = models.groupby("budget_bytes")["label"].transform("size") > 1
+    return [
+        {
+            "method": row.label,
+            "bytes": f"{row.budget_bytes:,}",
+            "model": in_bytes(row.budget_bytes * n_items),
+            "ndcg": f"{row.ndcg:.4f} ± {row.error:.4f}",
+            "best": is_best,
+            "share": kept.get((row.label, row.budget_bytes), ("–", "–")),
+            "seconds": f"{row.seconds:,.2f}" if row.seconds < 10 else f"{row.seconds:,.0f}",
+        }
+        for row, is_best in zip(
+            models.rename(columns={"ndcg@100": "ndcg", "ndcg@100 ±": "error"}).itertuples(),
+            (models["ndcg@100"] == best) & several,
+            strict=True,
+        )
+    ]
+
+
+def enough_lines(shares: list[Share]) -> list[dict]:
+    """The smallest sizes that keep the target, a line a method, formatted."""
+
+    def size(share: Share | None) -> str:
+        return f"{share.size:,}" if share else "none"
+
+    return [
+        {
+            "method": found.label,
+            "measured": size(found.measured),
+            "share": percent_cells(found.measured) if found.measured else ("–", "–"),
+            "surely": size(found.surely),
+            "best": f"{percent(found.best.ratio.value)} at {found.best.size:,} B",
+        }
+        for found in enough(shares)
+    ]
+
+
+def percent_cells(share: Share) -> tuple[str, str]:
+    """A share and its interval, for two cells."""
+    ratio = share.ratio
+    return percent(ratio.value), f"{percent(ratio.low)} to {percent(ratio.high)}"
+
+
+def data_facts(manifest: dict) -> dict[str, str]:
+    """What data: name, sizes, how the file was read, checksum."""
+    data, options = manifest["data"], manifest["config"]["data_params"]
+    density = data["interactions"] / (data["users"] * data["items"])
+    columns = [f"{what}: {options[key]}" for key, what in COLUMNS.items() if options.get(key)]
+    least = options.get("min_rating")
+    return {
+        "file": data["name"],
+        "users": f"{data['users']:,}",
+        "items": f"{data['items']:,}",
+        "interactions": f"{data['interactions']:,}",
+        "density": f"{percent(density, 2)} of all user-item pairs",
+        "columns": ", ".join(columns) or "the defaults",
+        "what counts": "every row" if least is None else f"rows with a rating of {least:g} or more",
+        "left out": f"users with fewer than {options.get('min_user_interactions', 5)} such rows",
+        "SHA-256": data["checksum"],
+    }
+
+
+def protocol(config: dict, n_users: int) -> str:
+    """How accuracy was measured, in three sentences. `n_users`: test users with a target."""
+    return (
+        f"{config['n_test']:,} users were set aside for the test before anything was trained, and "
+        f"{config['n_val']:,} others to choose learning rates and regularisation on. Each reported "
+        "model learns from all users but those of the test. The history of a test user is divided "
+        f"{config['n_folds']} times into {percent(1 - config['fraction'], 0)} that the "
+        f"model sees and {percent(config['fraction'], 0)} that it must find among the first 100 of "
+        f"its ranking; nDCG@100 is the mean over {n_users:,} users, ± one standard error."
+    )
+
+
+def origin_facts(manifest: dict) -> dict[str, str]:
+    """Where the numbers are from: machine, versions, commit, date, seeds, profile."""
+    machine, code, config = manifest["machine"], manifest["code"], manifest["config"]
+    changed = " with uncommitted changes" if code["dirty"] else ""
+    versions = (f"{name} {version}" for name, version in manifest["versions"].items())
+    return {
+        "date": manifest["date"],
+        "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"trained on {machine['device']}",
+        "versions": ", ".join(versions),
+        "commit": f"{code['commit']}{changed}",
+        "seeds": f"split {config['split_seed']}, folds {config['fold_seed']}, training "
+        f"{', '.join(map(str, config['seeds']))}",
+        "profile": config["profile"],
+        "time": f"{manifest['seconds']:,.0f} s for the reported models, without the choosing",
+    }
+
+
+def in_bytes(size: float) -> str:
+    """A number of bytes in the largest unit that leaves 1 or more."""
+    power = 0
+    while size >= 1024 and power < len(UNITS) - 1:
+        size, power = size / 1024, power + 1
+    return f"{size:,.1f} {UNITS[power]}" if power else f"{size:,.0f} {UNITS[power]}"
+
+
+def svg_uri(figure: Figure) -> str:
+    """A figure as a data: URI; the same figure gives the same text."""
+    buffer = BytesIO()
+    with styled():
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{b64encode(buffer.getvalue()).decode()}"
+
+
+def _narrow(figure: Figure) -> Figure:
+    """The legend below instead of beside, so that a telephone shows it in readable letters."""
+    figure.set_size_inches(5.2, 4.8)
+    figure.axes[0].get_legend().remove()
+    with styled():
+        figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
+def _template():
+    environment = Environment(
+        loader=PackageLoader("celsa_lib.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("comparison.html.jinja")
