@@ -42,9 +42,12 @@ def versions(*more: str) -> dict:
 
 
 def git_state() -> dict:
-    """{"commit": short hash or "unknown", "dirty": tracked files changed}; best effort."""
+    """{"commit": short hash or "unknown", "dirty": tracked files changed}; best effort.
+
+    Files in results/ do not count: they are what is being made.
+    """
     commit = _git("rev-parse", "--short", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    changed = _git("status", "--porcelain", "--untracked-files=no", ":/", ":(top,exclude)results")
     return {"commit": commit or "unknown", "dirty": bool(changed)}
 
 

@@ -66,6 +66,7 @@ def widths(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConf
             settings.budgets,
             **base | {"width": int(factor * base["width"])},
         )
+        if method.params["nnz"] < method.params["width"]  # as many would be a dense model
     ]
     dense = MethodConfig("ELSA", {"width": settings.dense_width, **settings.training()})
     return configuration(dataset, profile, (*methods, dense), seeds)
