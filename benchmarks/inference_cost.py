@@ -7,10 +7,11 @@ Usage: python benchmarks/inference_cost.py [--out results/inference-cost.json] [
 import argparse
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import torch
-from processes import summary
+from processes import summary, timed
 from scipy.sparse import csr_matrix
 from torch.nn import functional
 from workload import Case
@@ -20,6 +21,7 @@ from celsa_lib.experiments.manifest import git_state, machine, versions
 from celsa_lib.results import Result, save_result
 
 TOP, USERS_AT_ONCE, SINGLE_USERS = 100, 1_024, 300
+GROWTH = (4, 8, 16, 32, 64, 128)
 
 
 def dense_encoder(A: torch.Tensor):
@@ -111,15 +113,12 @@ def main() -> None:
     users = [X[user] for user in range(SINGLE_USERS)]
     for turn in range(options.rounds + 1):
         for name, (recommend, _) in contenders.items():
-            begun = time.perf_counter()
-            in_batches(recommend, X, whole=name == "celsa")
+            seconds = timed(lambda r=recommend, n=name: in_batches(r, X, whole=n == "celsa"))
             if turn:
-                batch[name].append(time.perf_counter() - begun)
+                batch[name].append(seconds)
     for name, (recommend, _) in contenders.items():
         for user in users[:20] + users:
-            begun = time.perf_counter()
-            recommend(user)
-            single[name].append(time.perf_counter() - begun)
+            single[name].append(timed(lambda r=recommend, u=user: r(u)))
     rows = []
     for name, (_, bytes_) in contenders.items():
         p50, p99 = np.quantile(single[name][20:], [0.5, 0.99])
@@ -129,6 +128,12 @@ def main() -> None:
             "model_mib": round(bytes_ / 2**20, 2),
             "scores_mib": round((0 if name == "celsa" else USERS_AT_ONCE * case.items * 4) / 2**20),
         })  # fmt: skip
+    for nnz in GROWTH:
+        recommend, bytes_ = ours(replace(case, nnz=nnz).rows().to_csr())
+        recommend(X)
+        times = [timed(lambda run=recommend: run(X)) for _ in range(options.rounds)]
+        rows.append({"section": "growth", "contender": "celsa", "nnz": nnz, **summary(times),
+                     "model_mib": round(bytes_ / 2**20, 2)})  # fmt: skip
     manifest = {
         "what": "cost of recommending, synthetic interactions",
         "versions": versions("numba"),
@@ -138,7 +143,7 @@ def main() -> None:
         "seconds": round(time.perf_counter() - start),
     }
     print(save_result(Result(manifest, rows), options.out))
-    for line in rows:
+    for line in rows[: len(contenders)]:
         print(
             f"{line['contender']:36} {1e3 * line['seconds']:8.1f} ms, "
             f"{line['seconds'] / rows[0]['seconds']:5.1f}× ours; one user "

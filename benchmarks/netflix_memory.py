@@ -7,13 +7,13 @@ its own, so that the peak is the reader's alone.
 
 import argparse
 import multiprocessing
-import resource
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from processes import peak_gib
 from pyarrow import csv
 
 FULL_ROWS = 100_480_507
@@ -55,7 +55,7 @@ def load(root: Path, results) -> None:
     start = time.perf_counter()
     data = load_dataset("netflix-prize", data_dir=root)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_gib()
     results.put((*data.X.shape, data.X.nnz, seconds, peak))
 
 

@@ -3,8 +3,8 @@
 import contextlib
 import io
 import multiprocessing
-import resource
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -44,9 +44,15 @@ def _serve(connection, make, arguments) -> None:
                 start = time.perf_counter()
                 contender.step()
                 connection.send(time.perf_counter() - start)
-        connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+        connection.send(peak_gib())
     except Exception as error:
         connection.send(repr(error))
+
+
+def peak_gib() -> float:
+    """Peak memory of this process (ru_maxrss would start from that of its parent)."""
+    status = Path("/proc/self/status").read_text().split()
+    return int(status[status.index("VmHWM:") + 1]) / 2**20
 
 
 def take_turns(names: list[str], make, arguments: tuple, rounds: int) -> dict[str, dict]:
@@ -62,6 +68,13 @@ def take_turns(names: list[str], make, arguments: tuple, rounds: int) -> dict[st
         name: summary(times[name]) | {"peak_gib": round(worker.close(), 3)}
         for name, worker in workers.items()
     }
+
+
+def timed(action) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
 
 
 def summary(times: list[float]) -> dict:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 from contenders import Celsa, available, make
-from processes import Worker, summary, take_turns
+from processes import Worker, summary, take_turns, timed
 from tqdm import tqdm
 from workload import Case
 
@@ -52,13 +52,6 @@ def hardware(rounds: int) -> list[dict]:
         times = summary([timed(action) for _ in range(rounds)])
         rows.append({"what": name, "rate": round(work / times["seconds"], 1), **times})
     return rows
-
-
-def timed(action) -> float:
-    """Seconds of one call."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
 
 
 def work(case: Case) -> float:

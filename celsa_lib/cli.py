@@ -207,6 +207,8 @@ def study(
         return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     if name in STORED:
+        if method:
+            raise ConfigError(f"{name} compares deviations, not methods; leave out --method")
         out = out or Path("results") / f"{name}.json"
         result = run_deviations(STORED[name], profile or "laptop", out)
     else:
@@ -221,6 +223,8 @@ def claims(
     """Judge the paper's claims by the stored results; write claims.json beside them."""
     from celsa_lib import report
 
+    if not results.is_dir():
+        raise ConfigError(f"there is no folder {results}; name the one with stored results")
     entries = report.ledger(results)
     typer.echo(report.verdict_counts(entries).to_string(index=False))
     typer.echo(report.write_ledger(results / "claims.json", entries))

@@ -1,5 +1,6 @@
 """Files written whole or not at all."""
 
+import glob
 import os
 import tempfile
 from collections.abc import Callable
@@ -7,6 +8,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from celsa_lib.errors import StorageError
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove temporary files that a killed `write_whole` left beside `path`."""
+    path = Path(path)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        left.unlink(missing_ok=True)
 
 
 def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:

@@ -79,7 +79,7 @@ def test_ratios_and_shares_by_hand():
     assert ratio["masked dense torch"] == pytest.approx(50)
     assert ratio["compresso, best"] == pytest.approx(20) and ratio["which"] == "compresso, coo"
     share = report.hardware_share(fake_rows()).iloc[0]
-    assert share["GFLOP/s"] == 20 and share["share of a float32 product"] == "20%"
+    assert share["GFLOP/s"] == 20 and share["share"] == "20%"
 
 
 @pytest.mark.parametrize("name", ["training-cost", "inference-cost", "bfloat16"])

@@ -509,3 +509,10 @@ def test_what_a_checker_reads():
     assert citation["version"] == version("celsa")
     for item in content["manifest"]:
         assert item["comment"] and not Path(item["file"]).is_absolute()
+
+
+def test_the_committed_results_have_a_verdict_each():
+    """No claim is stopped by what is stored, and some can be judged."""
+    entries = report.ledger(ROOT / "results")
+    assert len(entries) == len(report.CLAIMS)
+    assert any(entry.verdict.checks for entry in entries)

@@ -269,3 +269,31 @@ def test_density_decides_between_loops_and_dense_products(monkeypatch, amx, bflo
         options = TrainingOptions(bfloat16=bfloat16)
         assert type(make_gradient(full.prune(nnz), options)) is engine
     assert type(make_gradient(full, TrainingOptions(dense_above=1.0))) is SparseGradient
+
+
+def test_a_dense_stage_does_not_look_for_its_support(histories):
+    """Dense ELSA is constant at full width: the same bits as a stage that may move."""
+    (stage,) = cl.models.make_schedule("constant", 16, 16, 2)
+    assert not stage.moving and cl.models.make_schedule("constant", 16, 4, 2)[0].moving
+    options = TrainingOptions(batch_size=64, progress=False, bfloat16=False)
+    found = [
+        train_paths(histories, 16, [[Stage(16, 2, moving)]], False, options)[0][0]
+        for moving in (True, False)
+    ]
+    assert np.array_equal(found[0].data, found[1].data)
+
+
+def test_numpys_integers_are_welcome(histories, tmp_path):
+    parameters = {"width": np.int64(16), "epochs": np.int32(1), "seed": np.int64(3)}
+    options = {"batch_size": 64, "progress": False, "checkpoint": tmp_path / "run.npz"}
+    model = cl.CompressedELSA(nnz=np.int64(4), **parameters, **options).fit(histories)
+    plain = cl.CompressedELSA(16, 4, epochs=1, seed=3, batch_size=64, progress=False)
+    assert model.history == plain.fit(histories).history
+
+
+def test_what_a_killed_writer_left_is_removed(histories, tmp_path):
+    left = tmp_path / ".run.npz.abc123"
+    left.write_bytes(b"half")
+    (tmp_path / ".other.npz.abc").write_bytes(b"someone else's")
+    cl.CompressedELSA(16, 4, checkpoint=tmp_path / "run.npz", **FAST).fit(histories)
+    assert [path.name for path in tmp_path.iterdir()] == [".other.npz.abc"]

@@ -265,6 +265,15 @@ def test_a_study_goes_on_where_its_file_ends(tmp_path):
     assert len(whole.rows) == len(load_result(out).rows) > len(first.rows)
     with pytest.raises(ConfigError, match="unknown study"):
         run_study("goodboks")
+    with pytest.raises(ConfigError, match="no method Nope; it has Popularity"):
+        run_study("synthetic", "smoke", ("Nope",), out)
+
+
+def test_another_profile_leaves_the_stored_file_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_study("synthetic", "smoke", ("Popularity",))
+    assert [path.name for path in tmp_path.rglob("*.json")] == ["synthetic.json"]
+    assert (tmp_path / "build" / "smoke" / "synthetic.json").exists()
 
 
 def test_titles(planted):

@@ -59,7 +59,7 @@ def machine() -> dict:
         "cores": usable_cores(),
         "memory_gib": round(memory / 2**30, 1),
         "device": str(resolve_device("auto")),
-        "system": platform.platform(terse=True),
+        "system": f"{platform.system()} {platform.machine()}",
     }
 
 

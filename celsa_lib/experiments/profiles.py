@@ -9,7 +9,8 @@ from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig
 # Trained on one, reported on the other's users: see `studies`.
 GOODBOOKS, TEST_USERS = "goodbooks-10k-partial", "goodbooks-10k-test-users"
 
-# What a method may choose from on validation users, as many values for each.
+# What a method may choose from on validation users: two values for what is trained by gradient,
+# two more for the autoencoder on top of it. EASE has five (`regs`), as they cost little.
 LEARNING_RATES = {"learning_rate": (0.1, 0.3)}
 SAE_LEARNING_RATES = {"sae_learning_rate": (3e-3, 1e-2)}
 
@@ -130,11 +131,10 @@ def methods_for(
     EASE always chooses its regularisation; with `tuned` the others choose their learning rate too.
     """
     rates = LEARNING_RATES if tuned else {}
-    sae_rates = SAE_LEARNING_RATES if tuned else {}
+    sae_rates = LEARNING_RATES | SAE_LEARNING_RATES if tuned else {}
     regs = {"reg": settings.regs}
     training = _without(settings.training(), rates)
-    dense = settings.training() | {"width": settings.dense_width}
-    sae = dense | _without(settings.autoencoder(), sae_rates)
+    sae = training | {"width": settings.dense_width} | _without(settings.autoencoder(), sae_rates)
     compressed = _without(settings.compressed(), rates)
     budgets = settings.budgets
     return (

@@ -55,7 +55,7 @@ def schedules(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentC
 
 
 def widths(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
-    """Figure 1c: four widths, each twice the one before; and dense ELSA, the line to pass."""
+    """Figure 1c: four widths, each twice the one before; and tuned dense ELSA, the line to pass."""
     settings = settings_for(profile, dataset)
     base = settings.ablation()
     methods = [
@@ -68,7 +68,7 @@ def widths(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConf
         )
         if method.params["nnz"] < method.params["width"]  # as many would be a dense model
     ]
-    dense = MethodConfig("ELSA", {"width": settings.dense_width, **settings.training()})
+    dense = next(m for m in methods_for(settings, tuned=True) if m.name == "ELSA")
     return configuration(dataset, profile, (*methods, dense), seeds)
 
 
@@ -111,13 +111,21 @@ def run_study(
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
 ) -> Result:
-    """Run what results/<name>.json (or `out`) does not have yet; written after every trial and row.
+    """Run what `out` does not have yet; written after every trial and row.
 
+    `out`: results/<name>.json for the profile that is stored, a file in build/ for another.
     `only`: names of methods to compute now. Raises CelsaError.
     """
     config = study(name).config(profile)
+    unknown = set(only) - {method.name for method in config.methods}
+    if unknown:
+        raise ConfigError(
+            f"{name} has no method {', '.join(sorted(unknown))}; it has "
+            f"{', '.join(dict.fromkeys(method.name for method in config.methods))}"
+        )
     dataset, task = prepare(config, data_dir)
-    path = Path(out or RESULTS / f"{name}.json")
+    usual = config.profile == study(name).profile
+    path = Path(out or (RESULTS if usual else Path("build") / config.profile) / f"{name}.json")
     stored = load_result(path) if path.exists() else None
     checkpoint = path.with_suffix(".checkpoint.npz")
     return run_task(

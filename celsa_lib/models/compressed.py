@@ -33,7 +33,7 @@ class CompressedELSA(EmbeddingRecommender):
     ):
         """`options` are those of `TrainingOptions`. Raises ConfigError for a bad parameter."""
         self.stages = make_schedule(schedule, width, nnz, epochs)
-        self.width, self.nnz = width, nnz
+        self.width, self.nnz = int(width), int(nnz)
         self.schedule, self.restart, self.epochs = schedule, restart, epochs
         self.options = training_options(options)
 

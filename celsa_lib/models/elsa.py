@@ -21,7 +21,7 @@ class ELSA(EmbeddingRecommender):
     def __init__(self, width: int = 1024, *, epochs: int = 10, **options):
         """`options`: those of `TrainingOptions` (batch_size, learning_rate, epsilon, seed, …)."""
         check_count(width=width, epochs=epochs)
-        self.width, self.epochs = width, epochs
+        self.width, self.epochs = int(width), int(epochs)
         self.options = training_options(options)
 
     def _fit(self, X: csr_matrix) -> None:

@@ -19,8 +19,8 @@ def levels(width: int, nnz: int) -> list[int]:
 
 
 def constant(width: int, nnz: int, epochs: int) -> list[Stage]:
-    """k_t = nnz from the start; the support is free to move at every step."""
-    return [Stage(nnz, epochs, moving=True)]
+    """k_t = nnz from the start; the support is free to move at every step, unless it is all."""
+    return [Stage(nnz, epochs, moving=nnz < width)]
 
 
 def stepwise(width: int, nnz: int, epochs: int) -> list[Stage]:
@@ -66,4 +66,4 @@ def make_schedule(name: str, width: int, nnz: int, epochs: int) -> list[Stage]:
     check_count(width=width, nnz=nnz, epochs=epochs)
     if nnz > width:
         raise ConfigError(f"nnz must be between 1 and the width {width}, got {nnz}")
-    return SCHEDULES[name](width, nnz, epochs)
+    return SCHEDULES[name](int(width), int(nnz), int(epochs))

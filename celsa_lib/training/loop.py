@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import TrainingError
+from celsa_lib.files import remove_leftovers
 from celsa_lib.training import checkpoint
 from celsa_lib.training.batches import shuffled_batches
 from celsa_lib.training.checkpoint import Progress
@@ -53,7 +54,7 @@ class _Run:
 
     def __init__(self, X, width, paths, restart, options):
         self.X, self.width, self.options = X, width, options
-        self.device = resolve_device(options.device)
+        self.device = resolve_device("cpu" if options.engine == "sparse" else options.device)
         self.plan, self.memory = make_plan(paths), Memory(self.device)
         start = initial_embeddings(X.shape[1], width, options.seed).to(self.device)
         self.initial = start if restart else None
@@ -62,6 +63,7 @@ class _Run:
         self.progress = Progress(histories=[[] for _ in self.plan.nodes])
         self.mark = ""
         if options.checkpoint is not None:
+            remove_leftovers(options.checkpoint)  # of a run that was killed while it wrote
             self.mark = checkpoint.fingerprint(X, width, paths, restart, options)
             stored = checkpoint.load(options.checkpoint, self.mark)
             if stored is not None:

@@ -54,6 +54,7 @@ class TrainingOptions:
     def __post_init__(self):
         check_count(batch_size=self.batch_size)
         check_count(0, seed=self.seed)
+        object.__setattr__(self, "seed", int(self.seed))  # NumPy's integers are welcome
         check_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
         if self.relu_cap is not None:
             check_positive(relu_cap=self.relu_cap)
