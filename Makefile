@@ -26,6 +26,7 @@ bench: $(STAMP) ## measure costs, store them in results/ (half an hour, on an id
 	$(VENV)/bin/python benchmarks/training_cost.py
 	$(VENV)/bin/python benchmarks/inference_cost.py
 	$(VENV)/bin/python benchmarks/bfloat16_effect.py
+	$(VENV)/bin/python benchmarks/cache_reads.py
 	$(VENV)/bin/python benchmarks/netflix_memory.py
 
 claims: $(STAMP) ## judge the paper's claims by results/, write results/claims.json

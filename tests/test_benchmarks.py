@@ -82,9 +82,20 @@ def test_ratios_and_shares_by_hand():
     assert share["GFLOP/s"] == 20 and share["share"] == "20%"
 
 
-@pytest.mark.parametrize("name", ["training-cost", "inference-cost", "bfloat16"])
+@pytest.mark.parametrize("name", ["training-cost", "inference-cost", "bfloat16", "cache-reads"])
 def test_stored_benchmarks_say_where_they_were_measured(name):
     stored = report.load_result(ROOT / "results" / f"{name}.json")
     manifest = stored.manifest
     assert stored.rows and {"machine", "versions", "code", "date", "what"} <= set(manifest)
     assert manifest["machine"]["cpu"] in report.measured_on(manifest)
+
+
+def test_every_nonzero_is_read_in_each_thread():
+    from cache_reads import read
+
+    rows, rng = SMALL.rows(), np.random.default_rng(0)
+    E = rng.standard_normal((2, 16, 32)).astype(np.float32)
+    out = np.zeros((2, 1, 32), np.float32)
+    read(rows.values.numpy(), rows.cols.numpy(), E, out)
+    A = rows.to_csr().toarray() * np.linalg.norm(rows.values.numpy(), axis=1)[:, None]
+    assert np.allclose(out[:, 0], A.sum(axis=0) @ E, atol=1e-4)
