@@ -294,6 +294,6 @@ def dataset_info(name: str) -> DatasetInfo:
     close = difflib.get_close_matches(str(name).lower(), _ENTRIES, n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise DatasetNotFoundError(
-        f"no dataset is called {name!r}: {hint}Known names: {', '.join(_ENTRIES)}. "
+        f"no dataset is called {name!r}; {hint}known names: {', '.join(_ENTRIES)}. "
         "For your own data use load_interactions."
     )

@@ -9,8 +9,9 @@ import torch
 from torch.nn import functional
 
 from celsa_lib.training.batches import UserBatch
-from celsa_lib.training.kernels import TINY, add_sums, by_columns, sparse_step, workspace
+from celsa_lib.training.kernels import by_columns, sparse_step, workspace
 from celsa_lib.training.objective import reconstruction_loss
+from celsa_lib.training.row_kernels import TINY, add_sums
 
 
 class SparseGradient:

@@ -1,4 +1,4 @@
-"""Compiled loops of training on a CPU: the k-sparse step, and what the optimiser does to rows.
+"""Compiled loops of training on a CPU: the k-sparse step.
 
 Users are taken LANES at a time and their latents kept as rows of LANES floats, one row a latent:
 a nonzero of A then costs a few vector instructions on memory that stays in cache, and no users ×
@@ -26,7 +26,6 @@ from celsa_lib.simd import (
     store,
 )
 
-TINY = 1e-12  # keeps the norm of an all-zero row from dividing by zero
 CHUNK = 128  # outputs whose squares are summed in float32 before they go to float64
 PAD = 16  # floats between rows of R: with a power of two, all would share one set of the cache
 BLOCK = 2500  # outputs whose scores (LANES floats each) stay in cache while columns pass over them
@@ -257,70 +256,3 @@ def sparse_step(
         for t in range(threads):
             total[order[k]] += C[t, k]
     return losses
-
-
-@njit(**PARALLEL)
-def add_sums(users, starts, D, G):
-    """G[i] += Σ_u D[u] over users[starts[i] : starts[i + 1]] (to the end for the last i)."""
-    for i in prange(len(G)):
-        stop = starts[i + 1] if i + 1 < len(starts) else len(users)
-        for s in range(starts[i], stop):
-            total, row = G[i], D[users[s]]
-            for j in range(len(total)):
-                total[j] += row[j]
-
-
-@njit(**PARALLEL)
-def top_columns(values, nnz):
-    """Columns of the `nnz` largest |values| of each row, ascending; of equals, the lower ones."""
-    cols = np.zeros((len(values), nnz), np.int64)
-    for i in prange(len(values)):
-        sizes = np.abs(values[i])
-        first = len(sizes) - nnz
-        smallest = np.partition(sizes, first)[first]
-        equals = nnz - (sizes > smallest).sum()  # how many of the smallest kept size are kept
-        place = 0
-        for c in range(len(sizes)):
-            if sizes[c] > smallest or (sizes[c] == smallest and equals > 0):
-                equals -= sizes[c] == smallest
-                cols[i, place] = c
-                place += 1
-    return cols
-
-
-@njit(**PARALLEL)
-def unit_rows_into(values, unit):
-    """Write `values` (items × nnz) with rows of unit ℓ2 norm to `unit`; all-zero rows stay zero."""
-    for i in prange(len(values)):
-        square = ZERO
-        for j in range(values.shape[1]):
-            square += values[i, j] * values[i, j]
-        scale = ONE / max(np.sqrt(square), np.float32(TINY))
-        for j in range(values.shape[1]):
-            unit[i, j] = scale * values[i, j]
-
-
-@njit(**PARALLEL)
-def unit_backward(values, gradient):
-    """Turn the gradient of the unit rows into that of `values`, in place (items × nnz)."""
-    for i in prange(len(values)):
-        square, along = 0.0, 0.0
-        for j in range(values.shape[1]):
-            square += values[i, j] * values[i, j]
-            along += values[i, j] * gradient[i, j]
-        norm = max(np.sqrt(square), TINY)
-        shrink, scale = np.float32(along / (norm * norm)), np.float32(1.0 / norm)
-        for j in range(values.shape[1]):
-            gradient[i, j] = scale * (gradient[i, j] - shrink * values[i, j])
-
-
-@njit(**PARALLEL)
-def nadam_update(values, gradient, m, v, beta1, beta2, bias2, of_gradient, of_momentum, epsilon):
-    """One NAdam step in place; see `nadam.Nadam` for the scalars."""
-    for i in prange(len(values)):
-        for j in range(values.shape[1]):
-            g = gradient[i, j]
-            m[i, j] += (g - m[i, j]) * (ONE - beta1)
-            v[i, j] = beta2 * v[i, j] + (ONE - beta2) * g * g
-            root = np.sqrt(v[i, j] / bias2) + epsilon
-            values[i, j] -= (of_gradient * g + of_momentum * m[i, j]) / root

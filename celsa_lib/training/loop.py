@@ -15,11 +15,11 @@ from celsa_lib.training.batches import shuffled_batches
 from celsa_lib.training.checkpoint import Progress
 from celsa_lib.training.device import density_of_dense, multiplies_bfloat16, resolve_device
 from celsa_lib.training.gradients import AutogradGradient, DenseGradient, Memory, SparseGradient
-from celsa_lib.training.kernels import unit_backward, unit_rows_into
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.objective import top_k_columns, unit_rows
 from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.plan import make_plan
+from celsa_lib.training.row_kernels import unit_backward, unit_rows_into
 from celsa_lib.training.rows import Rows, full_rows, initial_embeddings
 
 

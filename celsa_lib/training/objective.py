@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 
 from celsa_lib.training.batches import UserBatch
-from celsa_lib.training.kernels import TINY, top_columns
+from celsa_lib.training.row_kernels import TINY, top_columns
 
 
 def unit_rows(A: torch.Tensor) -> torch.Tensor:
