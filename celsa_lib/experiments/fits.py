@@ -1,5 +1,6 @@
 """Models fitted on the same users; what several of them need is made once."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -92,7 +93,7 @@ class Fits:
             models = CompressedELSA.fit_budgets(
                 self.X,
                 sorted(self.expected.get(key, set()) | {params["nnz"]}),
-                checkpoint=self.checkpoint,
+                checkpoint=self._checkpoint_of(key),
                 progress=False,
                 seed=seed,
                 **_without_nnz(params),
@@ -100,6 +101,13 @@ class Fits:
             seconds = round(perf_counter() - started, 2)
             self.path = {"key": key, "models": models, "seconds": seconds}
         return self.path["models"][params["nnz"]]
+
+    def _checkpoint_of(self, key: str) -> Path | None:
+        """A file for each path, so that one that was cut off does not stand in another's way."""
+        if self.checkpoint is None:
+            return None
+        mark = hashlib.sha256(f"{self.X.shape} {key}".encode()).hexdigest()[:8]
+        return self.checkpoint.with_suffix(f".{mark}.checkpoint.npz")
 
     def _base(self, cls, params: dict) -> Recommender:
         """A fitted `cls`, at most KEPT_BASES of them in memory."""

@@ -41,7 +41,7 @@ def compare_methods(
         make_task(config, dataset.X),
         stored,
         on_change=lambda result: save_result(result, out),
-        checkpoint=out.with_suffix(".checkpoint.npz"),
+        checkpoint=out,
     )
     return load_result(out)  # as stored, users rounded: a rerun shows the same digits
 

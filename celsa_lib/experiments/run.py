@@ -71,7 +71,7 @@ def run_task(
 
     What is left to choose is chosen once a method, with the first seed. `only` names the methods
     to compute, all without it. `on_change` is called with the result so far after each new trial
-    or row. `checkpoint`: a file from which Compressed ELSA goes on where it was cut off.
+    or row. `checkpoint`: a file beside which Compressed ELSA keeps where it is, to go on there.
     """
     return _Run(config, dataset, task, stored, only, on_change, checkpoint).finish()
 
@@ -110,14 +110,17 @@ class _Run:
         self.fits = Fits(task.fit, checkpoint)
 
     def finish(self) -> Result:
-        """Choose, then fit and evaluate what is missing; rows in the config's order."""
+        """Choose, then fit and evaluate what is missing, one seed after the other.
+
+        The rows come in the config's order.
+        """
         self._try_everything()
         jobs = [
             (row, (row.method.name, row.method.params | self._choice(row.method), row.seed))
             for row in self.missing
         ]
         self.fits.expect(model for _, model in jobs)
-        for row, model in sorted(jobs, key=lambda job: path_of(*job[1])):
+        for row, model in sorted(jobs, key=lambda job: (job[1][2], path_of(*job[1]))):
             self.rows[row.hash] = self._report(row, model)
             self._changed()
         self._changed()

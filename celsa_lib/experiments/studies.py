@@ -127,9 +127,8 @@ def run_study(
     usual = config.profile == study(name).profile
     path = Path(out or (RESULTS if usual else Path("build") / config.profile) / f"{name}.json")
     stored = load_result(path) if path.exists() else None
-    checkpoint = path.with_suffix(".checkpoint.npz")
     return run_task(
-        config, dataset, task, stored, only, lambda result: save_result(result, path), checkpoint
+        config, dataset, task, stored, only, lambda result: save_result(result, path), path
     )
 
 
