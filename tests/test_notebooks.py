@@ -57,6 +57,8 @@ def test_source_has_no_outputs_no_definitions_and_parameters(path):
     assert not any(word in cell.source for cell in code for word in ("def ", "class ", "tqdm"))
     defaults = set(default_parameters(path))
     assert {"profile", "dataset", "seed"} <= defaults or "results" in defaults
+    if "dataset" in defaults:  # the book is built at the laptop profile
+        assert settings_for("laptop", default_parameters(path)["dataset"]).n_test
     assert any(CHECKED in cell.metadata.get("tags", []) for cell in code)
 
 

@@ -82,6 +82,7 @@ LAPTOP = {
         2500, 1000, width=4096, pruning_epochs=5, sae_epochs=30, code_width=2048,
         ablation_width=1024, ablation_epochs=2,
     ),
+    "netflix-prize": Settings(10_000, 5_000, epochs=1),
     "synthetic": Settings(
         500, 250, epochs=5, batch_size=512, budgets=(64,), regs=(100.0, 400.0), sae_epochs=30,
         code_width=1024,
