@@ -19,6 +19,7 @@ from celsa_lib.models import (
     PrunedEASE,
     SparseAutoencoderELSA,
 )
+from celsa_lib.segments import Segmentation, segment_items
 from celsa_lib.split import Split, holdout_folds, split_users
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ __all__ = [
     "ItemEmbeddings",
     "Popularity",
     "PrunedEASE",
+    "Segmentation",
     "SparseAutoencoderELSA",
     "Split",
     "dataset_info",
@@ -43,5 +45,6 @@ __all__ = [
     "load_interactions",
     "make_synthetic",
     "paired_difference",
+    "segment_items",
     "split_users",
 ]

@@ -21,6 +21,7 @@ LAYERS = [
     "training",
     "models",
     "evaluation",
+    "segments",
     "results",
     "experiments",
     "report",
@@ -29,7 +30,8 @@ LAYERS = [
     "cli",
 ]
 PUBLIC = """datasets load_dataset load_interactions split_users holdout_folds evaluate CelsaError
-CompressedELSA ELSA EASE PrunedEASE SparseAutoencoderELSA Popularity ItemEmbeddings""".split()
+CompressedELSA ELSA EASE PrunedEASE SparseAutoencoderELSA Popularity ItemEmbeddings
+segment_items Segmentation""".split()
 
 
 def layer_of(path: Path) -> str:

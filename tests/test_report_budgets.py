@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from celsa_lib.errors import DataError
-from celsa_lib.evaluation import ratio_by_user
+from celsa_lib.evaluation import ratio_of_means
 from celsa_lib.report import advice, enough, reference_of, shares_of
 from celsa_lib.results import Result
 
@@ -98,7 +98,7 @@ def test_seeds_are_averaged():
 @pytest.mark.parametrize(("ours", "theirs"), [([1.0], [1.0, 1.0]), ([], []), ([1.0], [0.0])])
 def test_a_share_that_means_nothing_is_refused(ours, theirs):
     with pytest.raises(DataError):
-        ratio_by_user(np.array(ours), np.array(theirs))
+        ratio_of_means(np.array(ours), np.array(theirs))
 
 
 def test_the_interval_of_a_ratio_covers_it():
@@ -108,6 +108,6 @@ def test_the_interval_of_a_ratio_covers_it():
     for _ in range(60):
         theirs = rng.gamma(2.0, 0.2, size=200)
         ours = theirs * rng.normal(0.9, 0.3, size=200)  # 0.9 in expectation
-        ratio = ratio_by_user(ours, theirs, n_resamples=400)
+        ratio = ratio_of_means(ours, theirs, n_resamples=400)
         covered += ratio.low <= 0.9 <= ratio.high
     assert 51 <= covered <= 60

@@ -5,7 +5,7 @@ from celsa_lib.evaluation.compare import (
     Ratio,
     difference_by_user,
     paired_difference,
-    ratio_by_user,
+    ratio_of_means,
 )
 from celsa_lib.evaluation.evaluate import METRICS, Evaluation, evaluate
 
@@ -17,5 +17,5 @@ __all__ = [
     "difference_by_user",
     "evaluate",
     "paired_difference",
-    "ratio_by_user",
+    "ratio_of_means",
 ]

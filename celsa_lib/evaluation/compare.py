@@ -72,17 +72,17 @@ def difference_by_user(
     return Difference(float(difference.mean()), float(interval.low), float(interval.high))
 
 
-def ratio_by_user(
+def ratio_of_means(
     ours: np.ndarray,
     theirs: np.ndarray,
     confidence: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> Ratio:
-    """mean(ours) / mean(theirs) with a percentile bootstrap interval over users, drawn in pairs.
+    """mean(ours) / mean(theirs) with a percentile bootstrap interval, drawn in pairs.
 
-    ours, theirs: (users,), the same users in the same order. Raises DataError if they cannot be
-    paired, or all of `theirs` are 0.
+    ours, theirs: (users,), or (groups,): the same ones in the same order. Raises DataError if they
+    cannot be paired, or all of `theirs` are 0.
     """
     _check_pairs(ours, theirs)
     ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
@@ -90,7 +90,7 @@ def ratio_by_user(
         raise DataError("a share of 0 means nothing: the model to compare with has no hit at all")
     rng = np.random.default_rng(seed)
     picks = (rng.integers(len(ours), size=len(ours)) for _ in range(n_resamples))
-    sums = np.array([(ours[users].sum(), theirs[users].sum()) for users in picks])
+    sums = np.array([(ours[drawn].sum(), theirs[drawn].sum()) for drawn in picks])
     sums = sums[sums[:, 1] > 0]  # a draw in which theirs has no hit gives no share
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(sums[:, 0] / sums[:, 1], tails)

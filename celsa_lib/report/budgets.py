@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from celsa_lib.evaluation import Ratio, ratio_by_user
+from celsa_lib.evaluation import Ratio, ratio_of_means
 from celsa_lib.report.figures import FAMILIES
 from celsa_lib.results import Result
 
@@ -67,7 +67,7 @@ def shares_of(result: Result) -> list[Share]:
         return []
     theirs = result.by_user(models[reference])
     return [
-        Share(label, size, ratio_by_user(result.by_user(rows), theirs))
+        Share(label, size, ratio_of_means(result.by_user(rows), theirs))
         for (label, size), rows in models.items()
         if label in FAMILIES
     ]

@@ -1,0 +1,48 @@
+"""`segment_items`: from embeddings and metadata to named segments."""
+
+import numpy as np
+import pandas as pd
+
+from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.errors import DataError
+from celsa_lib.segments.grouping import group_items
+from celsa_lib.segments.labels import Describer
+from celsa_lib.segments.merging import Embed, merge_by_name
+from celsa_lib.segments.segmentation import Segmentation
+from celsa_lib.segments.sentences import SentenceEmbedder
+from celsa_lib.segments.tfidf import TfidfDescriber
+
+TAU = 0.9
+
+
+def segment_items(
+    embeddings: ItemEmbeddings,
+    items: pd.DataFrame,
+    tau: float = TAU,
+    describer: Describer | None = None,
+    embed: Embed | None = None,
+) -> Segmentation:
+    """Group items by dominant signed latent, name the groups, merge equal names (Section 2).
+
+    `items` is indexed by the embeddings' item ids, in their order; see Describer for its columns.
+    `describer` is TfidfDescriber() unless given: no model, no network. `embed` turns names into
+    unit rows, by SentenceEmbedder() unless given; groups merge above cosine `tau`. Raises DataError
+    if items and embeddings do not match, ConfigError without a sentence model.
+    """
+    if "title" not in items or not np.array_equal(
+        items.index.astype(str), pd.Index(embeddings.item_ids).astype(str)
+    ):
+        raise DataError(
+            "`items` must have a `title` column and be indexed by the embeddings' item ids in "
+            "their order; use items.reindex(embeddings.item_ids)"
+        )
+    groups = group_items(embeddings.matrix)
+    of_item, labels = merge_by_name(
+        groups.of_item,
+        items,
+        describer or TfidfDescriber(),
+        embed or SentenceEmbedder().embed,
+        tau,
+    )
+    titles = items["title"].fillna("").astype(str).to_numpy()
+    return Segmentation(embeddings, of_item, labels, titles)

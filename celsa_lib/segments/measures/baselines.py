@@ -1,0 +1,19 @@
+"""Groupings to compare with: random ones of the same sizes, k-means on dense embeddings."""
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+from celsa_lib.embeddings import ItemEmbeddings
+
+
+def random_groups(of_item: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Groups of the same sizes, items drawn at random: (n_items,)."""
+    return np.random.default_rng(seed).permutation(of_item)
+
+
+def kmeans_groups(embeddings: ItemEmbeddings, n_groups: int, seed: int = 0) -> np.ndarray:
+    """k-means on the unit rows of (dense) embeddings: the group of each item, (n_items,)."""
+    rows = embeddings.matrix.toarray()
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    model = KMeans(n_groups, init="random", n_init=1, max_iter=50, random_state=seed)
+    return model.fit_predict(rows)

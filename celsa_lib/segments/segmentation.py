@@ -1,0 +1,205 @@
+"""Segments: named groups of items in the same latent space as the items (Section 2)."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.errors import ConfigError, DataError, StorageError, check_count
+from celsa_lib.files import write_whole
+from celsa_lib.retrieval import exclude_seen as hide_seen
+from celsa_lib.retrieval import top_n
+from celsa_lib.segments.grouping import dominant_latents, members_of
+from celsa_lib.segments.labels import Label
+
+FORMAT = "celsa-segments"
+VERSION = 1
+
+
+def segment_matrix(matrix: csr_matrix, of_item: np.ndarray) -> csr_matrix:
+    """B: segments × width, ±1 at the dominant signed latents of a segment's items, unit rows.
+
+    Where a segment has a latent with both signs, the sign of more of its items stands (of as many,
+    the positive one).
+    """
+    latents, signs = dominant_latents(matrix)
+    shape = of_item.max() + 1, matrix.shape[1]
+    votes = csr_matrix((np.where(signs > 0, 1, -1), (of_item, latents)), shape=shape)
+    votes.sum_duplicates()
+    signs = np.where(votes.data >= 0, 1.0, -1.0)
+    signs /= np.sqrt(np.repeat(np.diff(votes.indptr), np.diff(votes.indptr)))
+    return csr_matrix((signs.astype(np.float32), votes.indices, votes.indptr), shape=shape)
+
+
+class Segmentation:
+    """Segments of the items of `embeddings` A: row c of B is segment c, its score x·A·Bᵀ.
+
+    `of_item` (n_items,) is the segment of each item, `labels` its name, `titles` (n_items,) what
+    the items are called. Every item is in exactly one segment.
+    """
+
+    def __init__(
+        self,
+        embeddings: ItemEmbeddings,
+        of_item: np.ndarray,
+        labels: list[Label],
+        titles: np.ndarray,
+    ):
+        """Raises DataError if the parts do not fit together."""
+        self.embeddings, self.of_item = embeddings, np.asarray(of_item)
+        self.labels, self.titles = list(labels), np.asarray(titles, dtype=str)
+        n_items = embeddings.matrix.shape[0]
+        if (len(self.of_item), len(self.titles)) != (n_items, n_items):
+            raise DataError(
+                f"{n_items} embedding rows, {len(self.of_item)} segments of items and "
+                f"{len(self.titles)} titles; pass one of each an item"
+            )
+        if not np.array_equal(np.unique(self.of_item), np.arange(len(self.labels))):
+            raise DataError(f"{len(self.labels)} labels do not name every segment of the items")
+        self.matrix = segment_matrix(embeddings.matrix, self.of_item)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"Segmentation({len(self.of_item)} items in {len(self)} segments)"
+
+    @cached_property
+    def members(self) -> list[np.ndarray]:
+        """Item positions of each segment, ascending."""
+        return members_of(self.of_item, len(self))
+
+    @cached_property
+    def segments(self) -> pd.DataFrame:
+        """A row a segment: label, source (who named it), size, latents ((index, sign) …), members.
+
+        `members` are item ids. Indexed by the segment's number, the largest first.
+        """
+        ids = self.embeddings.item_ids
+        return pd.DataFrame(
+            {
+                "label": [label.text for label in self.labels],
+                "source": [label.source for label in self.labels],
+                "size": [len(members) for members in self.members],
+                "latents": [self.latents(segment) for segment in range(len(self))],
+                "members": [ids[members].tolist() for members in self.members],
+            },
+            index=pd.RangeIndex(len(self), name="segment"),
+        )
+
+    def latents(self, segment: int) -> list[tuple[int, int]]:
+        """(index, sign) of each latent of a segment, by index."""
+        row = self.matrix[segment]
+        return [(int(i), int(np.sign(v))) for i, v in zip(row.indices, row.data, strict=True)]
+
+    def score(self, X: csr_matrix) -> np.ndarray:
+        """x·A·Bᵀ: users × segments, float32. Raises DataError if X has other columns."""
+        return np.ascontiguousarray((self.matrix @ self.embeddings.encode(X).T).T)
+
+    def recommend(self, X: csr_matrix, n: int = 5) -> tuple[np.ndarray, np.ndarray]:
+        """The `n` best segments a user: (segments, scores), each users × n."""
+        check_count(n=n)
+        return top_n(self.score(X), n)
+
+    def recommend_items(
+        self, X: csr_matrix, segment: int, n: int = 10, exclude_seen: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The `n` best items of one segment a user: (indices, scores), users × n; −1: none left."""
+        self._check(segment)
+        check_count(n=n)
+        members = self.members[segment]
+        rows = self.embeddings.matrix[members]
+        X = csr_matrix(X)
+        own = X[:, members]
+        scores = np.ascontiguousarray((rows @ self.embeddings.encode(X).T).T) - own.toarray()
+        items, values = top_n(hide_seen(scores, own) if exclude_seen else scores, n)
+        return np.where(items < 0, -1, members[items]), values
+
+    def rows(self, x: csr_matrix, n_segments: int = 5, n_items: int = 10) -> pd.DataFrame:
+        """A two-dimensional page for one user x (1 × items): segments, the best items in each.
+
+        Columns segment, label, segment score, position (of the item), title, score; a segment
+        whose items were all seen is left out.
+        """
+        parts = []
+        chosen, relevance = (part[0] for part in self.recommend(x, n_segments))
+        for segment, score in zip(chosen, relevance, strict=True):
+            items, scores = (part[0] for part in self.recommend_items(x, segment, n_items))
+            left = items >= 0
+            part = {"segment": segment, "label": self.labels[segment].text, "segment score": score}
+            part |= {"position": items[left], "title": self.titles[items[left]]}
+            parts.append(pd.DataFrame(part | {"score": scores[left]}))
+        return pd.concat(parts, ignore_index=True)
+
+    def explain(self, x: csr_matrix, item: int) -> pd.DataFrame:
+        """Why `item` (a position) was recommended to x (1 × items): its latents, a row each.
+
+        Columns latent, activation (x·A), because of (the title in x that adds most to it),
+        segments (labels of those with this signed latent), value (A at the item), contribution =
+        activation × value. The contributions sum to the item's score, plus 1 if it was seen.
+        """
+        row = self.embeddings.matrix[item]
+        activations = self.embeddings.encode(csr_matrix(x))[0]
+        table = pd.DataFrame({"latent": row.indices, "activation": activations[row.indices]})
+        table["because of"] = [self._source_of(x, latent, item) for latent in row.indices]
+        table["segments"] = [
+            self._segments_at(latent, value)
+            for latent, value in zip(row.indices, row.data, strict=True)
+        ]
+        table["value"] = row.data
+        table["contribution"] = table["activation"] * table["value"]
+        return table.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
+
+    def _source_of(self, x: csr_matrix, latent: int, item: int) -> str:
+        """Title of the item in x that moves a latent most in the direction of `item`."""
+        seen = csr_matrix(x).indices
+        column = self.embeddings.matrix[:, latent].toarray().ravel()
+        shares = column[seen] * np.sign(column[item])
+        return str(self.titles[seen[np.argmax(shares)]]) if (shares > 0).any() else ""
+
+    def _segments_at(self, latent: int, value: float) -> str:
+        """Labels of the segments that have a latent with the sign of `value`."""
+        column = self.matrix[:, latent]
+        having = column.nonzero()[0][np.sign(column.data) == np.sign(value)]
+        return ", ".join(self.labels[segment].text for segment in having)
+
+    def _check(self, segment: int) -> None:
+        if not 0 <= segment < len(self):
+            raise ConfigError(f"there is no segment {segment}; they are 0 to {len(self) - 1}")
+
+    def save(self, path: str | Path) -> Path:
+        """Write one .npz (no pickle), whole or not at all: segments and names, without A."""
+        header = json.dumps({"format": FORMAT, "version": VERSION})
+        arrays = {
+            "header": np.array(header),
+            "of_item": self.of_item,
+            "labels": np.array([label.text for label in self.labels], dtype=str),
+            "sources": np.array([label.source for label in self.labels], dtype=str),
+            "titles": self.titles,
+        }
+        return write_whole(path, lambda file: np.savez_compressed(file, **arrays))
+
+    @classmethod
+    def load(cls, path: str | Path, embeddings: ItemEmbeddings) -> "Segmentation":
+        """Read what `save` wrote, for the same embeddings. Raises StorageError, DataError."""
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                header = json.loads(str(stored["header"]))
+                if (header["format"], header["version"]) != (FORMAT, VERSION):
+                    raise StorageError(f"{path} is {header}; save it again with this version")
+                pairs = zip(stored["labels"], stored["sources"], strict=True)
+                labels = [Label(str(text), str(source)) for text, source in pairs]
+                return cls(embeddings, stored["of_item"], labels, stored["titles"])
+        except FileNotFoundError as error:
+            raise StorageError(f"there is no file {path}; check the path") from error
+        except (StorageError, DataError):
+            raise
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+            raise StorageError(
+                f"{path} is not a file of segments, or is damaged ({error}); save it again"
+            ) from error

@@ -1,0 +1,154 @@
+"""Terms of items: genres or shelves, authors, series, words of titles, decades."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+# Where a term comes from. A name starts with what is proper to few items (an author, a series, a
+# word of the titles, a decade) and ends with what kind of items they are (a genre).
+GENRE, AUTHOR, SERIES, WORD, DECADE = "genre", "author", "series", "word", "decade"
+SERIES_IN_TITLE = re.compile(r"\((?P<series>[^()#]+?),?\s*#[^()]*\)\s*$")
+STOP_WORDS = frozenset(
+    "a an and at by for from her his in into is it my of on or our the their this to with you your "
+    "de la le el und der die das vol volume book novel stories story collection complete part "
+    "series edition i ii iii iv new item segment".split()
+)
+# Spellings of the same shelf, and short forms written out.
+SPELLINGS = {
+    "sci fi": "science fiction",
+    "scifi": "science fiction",
+    "sf": "science fiction",
+    "ya": "young adult",
+    "young adults": "young adult",
+    "teens": "teen",
+    "teen": "young adult",
+    "children s": "children's",
+    "childrens": "children's",
+    "children": "children's",
+    "kids": "children's",
+    "lit": "literature",
+    "nonfiction": "non-fiction",
+    "non fiction": "non-fiction",
+    "biographies": "biography",
+    "memoirs": "memoir",
+    "mysteries": "mystery",
+    "thrillers": "thriller",
+    "classic": "classics",
+    "vampires": "vampire",
+    "comics": "comic",
+    "graphic novels": "graphic novel",
+    "novels": "",
+    "books": "",
+    "book": "",
+    "tv": "TV",
+    "wwii": "World War II",
+    "ww2": "World War II",
+    "usa": "American",
+    "uk": "British",
+    "bio": "biography",
+    "auto biography": "autobiography",
+    "sciencefiction": "science fiction",
+    "childrensbooks": "children's",
+    "chick lit": "chick lit",
+    "romances": "romance",
+    # What readers note for themselves says nothing about a book.
+    "to read": "",
+    "read": "",
+    "favorites": "",
+    "favorite": "",
+    "favourites": "",
+    "own": "",
+    "for": "",
+    "default": "",
+    "audiobook": "",
+    "audiobooks": "",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """`matrix` (items × terms, CSR, ones) and the `names` and `kinds` (n_terms,) of its columns."""
+
+    matrix: csr_matrix
+    names: np.ndarray
+    kinds: np.ndarray
+
+    @cached_property
+    def idf(self) -> np.ndarray:
+        """log(items / items that have the term), (n_terms,)."""
+        return np.log(self.matrix.shape[0] / np.bincount(self.matrix.indices))
+
+
+def terms_of(items: pd.DataFrame, most: float = 1.0, least: int = 1) -> Terms:
+    """Every term that from `least` items to a share `most` of them have; columns sorted by name."""
+    per_item = [sorted(set(_terms(row))) for row in items.to_dict("records")]
+    counts = Counter(term for found in per_item for term in found)
+    kept = sorted(t for t, count in counts.items() if least <= count <= most * len(items))
+    return _matrix(per_item, kept)
+
+
+def shelves_of(items: pd.DataFrame, least: int = 20, most: float = 0.2) -> Terms:
+    """The genres as they are written, on `least` items to a share `most` of them: for measuring."""
+    per_item = [[(GENRE, name) for name in set(_split(value))] for value in _column(items)]
+    counts = Counter(term for found in per_item for term in found)
+    kept = sorted(t for t, count in counts.items() if least <= count <= most * len(items))
+    return _matrix(per_item, kept)
+
+
+def _matrix(per_item: list[list[tuple[str, str]]], kept: list[tuple[str, str]]) -> Terms:
+    column = {term: index for index, term in enumerate(kept)}
+    rows = [sorted(column[term] for term in found if term in column) for found in per_item]
+    indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    indices = np.array([index for row in rows for index in row], dtype=np.int64)
+    matrix = csr_matrix((np.ones(len(indices)), indices, indptr), shape=(len(rows), len(kept)))
+    names = np.array([name for _, name in kept], dtype=object)
+    return Terms(matrix, names, np.array([kind for kind, _ in kept], dtype=object))
+
+
+def _column(items: pd.DataFrame, name: str = "genres"):
+    return items[name] if name in items else [""] * len(items)
+
+
+def _split(value, by: str = "|") -> list[str]:
+    return [part.strip() for part in value.split(by) if part.strip()] if _is_text(value) else []
+
+
+def _is_text(value) -> bool:
+    return isinstance(value, str)
+
+
+def _terms(row: dict) -> list[tuple[str, str]]:
+    title = row.get("title") if _is_text(row.get("title")) else ""
+    series = SERIES_IN_TITLE.search(title)
+    found = [(GENRE, name) for name in map(genre_name, _split(row.get("genres"))) if name]
+    found += [(AUTHOR, name) for name in _split(row.get("authors"), ",")[:1]]
+    if series:
+        found.append((SERIES, re.sub(r"^The\s+", "", series["series"].strip())))
+    found += [(WORD, word) for word in _words(SERIES_IN_TITLE.sub("", title))]
+    year = row.get("year")
+    if year is not None and not pd.isna(year) and year >= 1800:
+        found.append((DECADE, f"{int(year) // 10 * 10}s"))
+    return found
+
+
+def _words(title: str) -> list[str]:
+    words = re.findall(r"[^\W\d_]{3,}", title)
+    return [word.capitalize() for word in words if word.lower() not in STOP_WORDS]
+
+
+@cache
+def genre_name(shelf: str) -> str:
+    """A shelf as words: "sci-fi" → "Science Fiction", "ya-lit" → "Young Adult Literature"."""
+    if "-" in shelf and shelf[:1].isupper():
+        return shelf  # "Film-Noir", "Sci-Fi": a name as it stands
+    words = re.sub(r"[-_\s]+", " ", shelf).strip().lower()
+    for spelling in sorted(SPELLINGS, key=len, reverse=True):
+        words = re.sub(rf"\b{spelling}\b(?!')", SPELLINGS[spelling], words)
+    words = re.sub(r"\b\d+\b", "", words)
+    unique = list(dict.fromkeys(words.split()))
+    return " ".join(word if word[:1].isupper() else word[:1].upper() + word[1:] for word in unique)

@@ -1,0 +1,360 @@
+"""Segments: grouping, names, merging, the segment matrix, recommending and explaining."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.sparse import csr_matrix
+
+import celsa_lib as cl
+from celsa_lib.errors import ConfigError, DataError, StorageError
+from celsa_lib.segments import (
+    Label,
+    Segmentation,
+    SentenceEmbedder,
+    TfidfDescriber,
+    dominant_latents,
+    group_items,
+    merge_by_activation,
+    merge_by_name,
+    segment_matrix,
+)
+from celsa_lib.segments.grouping import members_of
+from celsa_lib.segments.terms import genre_name, shelves_of, terms_of
+
+# Six items × 4 latents: latent 0 with both signs, a tie (item 3), latent 3 unused.
+ROWS = np.array(
+    [
+        [0.9, 0.1, 0.0, 0.0],
+        [-0.8, 0.6, 0.0, 0.0],
+        [-0.9, 0.0, 0.1, 0.0],
+        [0.0, -0.5, 0.5, 0.0],
+        [0.0, 0.2, 0.9, 0.0],
+        [0.7, 0.7, 0.0, 0.0],
+    ],
+    dtype=np.float32,
+)
+TITLES = ["Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta"]
+GENRES = ["fantasy", "crime", "crime|noir", "horror", "horror", "fantasy"]
+
+
+@pytest.fixture
+def items() -> pd.DataFrame:
+    return pd.DataFrame({"title": TITLES, "genres": GENRES}, index=pd.Index(range(6)))
+
+
+@pytest.fixture
+def embeddings() -> cl.ItemEmbeddings:
+    return cl.ItemEmbeddings(csr_matrix(ROWS), np.arange(6))
+
+
+class MainGenre:
+    """Names a group by its most frequent genre; order of groups and members plays no part."""
+
+    def describe(self, groups, items):
+        return [Label(items["genres"].iloc[g].mode().iloc[0], "test") for g in groups]
+
+
+def one_hot(texts):
+    """Equal texts have cosine 1, others 0."""
+    known = sorted(set(texts))
+    return np.eye(len(known))[[known.index(text) for text in texts]]
+
+
+class TestGrouping:
+    def test_by_hand(self):
+        latents, signs = dominant_latents(csr_matrix(ROWS))
+        assert latents.tolist() == [0, 0, 0, 1, 2, 0]  # item 3 and 5: ties go to the lower index
+        assert signs.tolist() == [1, -1, -1, -1, 1, 1]
+        groups = group_items(csr_matrix(ROWS))
+        assert list(zip(groups.latents, groups.signs, strict=True)) == [
+            (0, 1), (0, -1), (1, -1), (2, 1)
+        ]  # fmt: skip
+        assert [m.tolist() for m in groups.members] == [[0, 5], [1, 2], [3], [4]]
+
+    def test_latent_zero_keeps_its_sign(self):
+        groups = group_items(csr_matrix(np.array([[1.0], [-1.0]])))
+        assert groups.of_item.tolist() == [0, 1]
+        assert groups.signs.tolist() == [1, -1]
+
+    def test_an_empty_row_is_named(self):
+        with pytest.raises(DataError, match="1 items have no nonzero, the first at position 1"):
+            group_items(csr_matrix(np.array([[1.0, 0], [0, 0]])))
+
+    def test_stored_zeros_and_unsorted_columns_do_not_matter(self):
+        messy = csr_matrix(
+            (np.array([0.0, -2.0, 2.0, 1.0]), np.array([3, 2, 1, 0]), np.array([0, 4])), (1, 4)
+        )
+        assert [part.tolist() for part in dominant_latents(messy)] == [[1], [1]]
+
+    @given(arrays(np.float32, (7, 5), elements=st.floats(-1, 1, width=32)))
+    def test_like_a_loop(self, rows):
+        rows[:, 0] += (np.abs(rows).sum(axis=1) == 0).astype(np.float32)
+        latents, signs = dominant_latents(csr_matrix(rows))
+        for row, latent, sign in zip(rows, latents, signs, strict=True):
+            best = max(range(5), key=lambda j: (abs(row[j]), -j))
+            assert (latent, sign) == (best, np.sign(row[best]))
+
+
+class TestTerms:
+    @pytest.mark.parametrize(
+        ("shelf", "name"),
+        [
+            ("sci-fi", "Science Fiction"),
+            ("ya-lit", "Young Adult Literature"),
+            ("children-s-books", "Children's"),
+            ("non-fiction", "Non-fiction"),
+            ("Film-Noir", "Film-Noir"),
+            ("to-read", ""),
+            ("19th-century", "19th Century"),
+        ],
+    )
+    def test_shelves_become_words(self, shelf, name):
+        assert genre_name(shelf) == name
+
+    def test_of_a_book(self):
+        book = {"title": "The Hobbit (Middle Earth, #0)", "genres": "fantasy|classics"}
+        book |= {"authors": "J.R.R. Tolkien, Alan Lee", "year": 1937}
+        found = terms_of(pd.DataFrame([book]))
+        assert set(zip(found.kinds, found.names, strict=True)) == {
+            ("genre", "Fantasy"), ("genre", "Classics"), ("author", "J.R.R. Tolkien"),
+            ("series", "Middle Earth"), ("word", "Hobbit"), ("decade", "1930s"),
+        }  # fmt: skip
+
+    def test_missing_metadata(self):
+        table = pd.DataFrame({"title": ["A", None], "genres": [None, "x|"], "year": [pd.NA, 0]})
+        assert terms_of(table).names.tolist() == ["X"]
+
+    def test_shelves_keep_what_tells_items_apart(self):
+        genres = ["a|b"] * 3 + ["a|c"] * 2 + ["a"] * 5
+        found = shelves_of(pd.DataFrame({"title": ["t"] * 10, "genres": genres}), 3, 0.5)
+        assert found.names.tolist() == ["b"]  # a is on all, c on two
+        assert found.idf == pytest.approx([np.log(10 / 3)])
+
+
+class TestTfidf:
+    def test_an_author_and_the_genre_that_sets_the_group_apart(self):
+        genres = ["fiction|horror"] * 3 + ["fiction|romance"] * 17
+        authors = ["Stephen King"] * 3 + list("ABCDEFGHIJKLMNOPQ")
+        table = pd.DataFrame({"title": ["x"] * 20, "genres": genres, "authors": authors})
+        label = TfidfDescriber().describe([np.array([0, 1, 2])], table)[0]
+        assert label == Label("Stephen King Horror", "class-based TF-IDF")
+
+    def test_two_genres_the_more_general_one_last(self):
+        genres = ["noir|crime", "noir|crime", "crime", *["comedy"] * 7, *["drama"] * 5]
+        table = pd.DataFrame({"title": ["x"] * 15, "genres": genres})
+        assert TfidfDescriber().describe([np.array([0, 1])], table)[0].text == "Noir Crime"
+
+    def test_without_any_term_the_first_title(self):
+        table = pd.DataFrame({"title": ["Of It " * 20, "My"], "genres": ["", ""]})
+        label = TfidfDescriber().describe([np.array([0, 1])], table)[0].text
+        assert label.startswith("Of It") and len(label) <= 48
+
+    def test_a_name_does_not_depend_on_the_other_groups(self, items):
+        alone = TfidfDescriber().describe([np.array([1, 2])], items)
+        among = TfidfDescriber().describe([np.array([0, 5]), np.array([2, 1])], items)
+        assert alone[0] == among[1]
+
+
+class TestMergingByName:
+    def test_equal_names_merge_and_largest_comes_first(self, items):
+        groups = np.array([0, 1, 1, 2, 3, 4])
+        of_item, labels = merge_by_name(groups, items, MainGenre(), one_hot, 0.9)
+        assert of_item.tolist() == [0, 1, 1, 2, 2, 0]
+        assert [label.text for label in labels] == ["fantasy", "crime", "horror"]
+
+    def test_goes_on_until_nothing_merges(self):
+        """Two rounds: the merged group's new name is close to a third one."""
+
+        class BySize:
+            def describe(self, groups, items):
+                return [Label("ab" if len(g) == 1 and g[0] < 2 else "c", "test") for g in groups]
+
+        table = pd.DataFrame({"title": ["x"] * 3})
+        of_item, labels = merge_by_name(np.arange(3), table, BySize(), one_hot, 0.9)
+        assert of_item.tolist() == [0, 0, 0]
+        assert labels == [Label("c", "test")]
+
+    def test_all_pairs_of_a_merge_are_close(self):
+        """a–b and b–c are close, a–c is not: no chain of three."""
+        angles = {"a": 0.0, "b": 0.4, "c": 0.8}
+        items = pd.DataFrame({"title": list("abc"), "genres": list("abc")})
+
+        def embed(texts):
+            return np.array([[np.cos(angles[t]), np.sin(angles[t])] for t in texts])
+
+        class First:
+            def describe(self, groups, items):
+                return [Label(items["genres"].iloc[min(g)], "test") for g in groups]
+
+        of_item, _ = merge_by_name(np.arange(3), items, First(), embed, 0.9)
+        assert len(set(of_item)) == 2
+
+    @pytest.mark.parametrize("tau", [1.5, -2, float("nan")])
+    def test_tau_is_a_cosine(self, items, tau):
+        with pytest.raises(ConfigError, match="tau is a cosine"):
+            merge_by_name(np.arange(6), items, MainGenre(), one_hot, tau)
+
+    @settings(deadline=None, max_examples=60)
+    @given(data=st.data(), tau=st.sampled_from([0.2, 0.5, 0.8]))
+    def test_the_order_of_groups_and_items_does_not_matter(self, data, tau):
+        n = data.draw(st.integers(2, 12))
+        genres = data.draw(st.lists(st.sampled_from("abcdef"), min_size=n, max_size=n))
+        groups = np.array(data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n)))
+        rng = np.random.default_rng(0)
+        vectors = rng.normal(size=(6, 3))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        table = pd.DataFrame({"title": ["t"] * n, "genres": genres})
+
+        def embed(texts):
+            return vectors[["abcdef".index(t) for t in texts]]
+
+        renamed = np.array(data.draw(st.permutations(range(6))))[groups]
+        order = np.array(data.draw(st.permutations(range(n))))
+        one, labels = merge_by_name(groups, table, MainGenre(), embed, tau)
+        two, again = merge_by_name(renamed, table, MainGenre(), embed, tau)
+        assert one.tolist() == two.tolist() and labels == again
+        shuffled = table.iloc[order].reset_index(drop=True)
+        three, other = merge_by_name(groups[order], shuffled, MainGenre(), embed, tau)
+        together = one[order][:, None] == one[order][None]
+        assert np.array_equal(together, three[:, None] == three[None])
+        assert sorted(x.text for x in labels) == sorted(x.text for x in other)
+        names = embed([label.text for label in labels])
+        assert ((names @ names.T)[~np.eye(len(names), dtype=bool)] <= tau + 1e-9).all()
+
+
+class TestMergingByActivation:
+    def test_groups_of_the_same_users_merge(self):
+        X = csr_matrix(np.kron(np.eye(2), np.ones((5, 4))))  # two blocks of users and items
+        of_item = merge_by_activation(np.array([0, 0, 1, 1, 2, 2, 3, 3]), X, 0.5)
+        assert of_item.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+
+    def test_an_item_without_users_stays_apart(self):
+        X = csr_matrix(np.array([[1.0, 1, 0], [1, 1, 0]]))
+        assert merge_by_activation(np.array([0, 1, 2]), X, 0.5).tolist() == [0, 0, 1]
+
+
+class TestSegmentation:
+    @pytest.fixture
+    def segmentation(self, embeddings) -> Segmentation:
+        labels = [Label("Mixed", "test"), Label("Dark", "test")]
+        return Segmentation(embeddings, np.array([0, 1, 1, 0, 1, 0]), labels, TITLES)
+
+    def test_matrix_by_hand(self, embeddings, segmentation):
+        # Segment 0: (0,+) twice and (1,−); segment 1: (0,−) twice and (2,+).
+        expected = np.array([[1, -1, 0, 0], [-1, 0, 1, 0]]) / np.sqrt(2)
+        assert np.allclose(segmentation.matrix.toarray(), expected)
+        assert segmentation.latents(0) == [(0, 1), (1, -1)]
+
+    def test_both_signs_in_one_segment(self):
+        rows = csr_matrix(np.array([[1.0, 0], [-1.0, 0], [-1.0, 0], [0, 1.0], [0, -1.0]]))
+        B = segment_matrix(rows, np.zeros(5, dtype=int)).toarray()
+        assert np.allclose(B, np.array([[-1, 1]]) / np.sqrt(2))  # most items; of as many, plus
+
+    def test_scores_are_x_A_Bt(self, segmentation):
+        X = csr_matrix(np.eye(6, dtype=np.float32)[:4] + np.eye(6, dtype=np.float32)[2:])
+        expected = X.toarray() @ ROWS @ segmentation.matrix.toarray().T
+        assert np.allclose(segmentation.score(X), expected, atol=1e-6)
+        chosen, scores = segmentation.recommend(X, 2)
+        assert np.array_equal(chosen, np.argsort(-expected, axis=1, kind="stable"))
+        assert np.allclose(scores, -np.sort(-expected, axis=1), atol=1e-6)
+
+    def test_items_within_a_segment(self, segmentation):
+        x = csr_matrix(np.array([[1.0, 0, 0, 0, 0, 0]], dtype=np.float32))
+        positions, scores = segmentation.recommend_items(x, 0, n=3)
+        assert positions.tolist() == [[5, 3, -1]]  # item 0 is seen
+        assert scores[0, 0] == pytest.approx(0.9 * 0.7 + 0.1 * 0.7)
+        seen, _ = segmentation.recommend_items(x, 0, n=3, exclude_seen=False)
+        assert sorted(seen[0]) == [0, 3, 5]
+        with pytest.raises(ConfigError, match="there is no segment 2"):
+            segmentation.recommend_items(x, 2)
+
+    def test_rows_of_a_page(self, segmentation):
+        x = csr_matrix(np.array([[1.0, 0, 0, 0, 0, 0]], dtype=np.float32))
+        rows = segmentation.rows(x, n_segments=2, n_items=2)
+        assert rows["label"].tolist() == ["Mixed", "Mixed", "Dark", "Dark"]
+        assert rows["title"].tolist()[:2] == ["Zeta", "Delta"]
+        assert rows.groupby("label")["score"].apply(lambda s: s.is_monotonic_decreasing).all()
+
+    def test_an_explanation_adds_up(self, segmentation):
+        x = csr_matrix(np.array([[1.0, 0, 0, 0, 1.0, 0]], dtype=np.float32))
+        table = segmentation.explain(x, 5)
+        assert table["contribution"].sum() == pytest.approx(segmentation.embeddings.score(x)[0, 5])
+        first = table.iloc[0]
+        assert (first["latent"], first["because of"], first["segments"]) == (0, "Alpha", "Mixed")
+        assert first["activation"] == pytest.approx(0.9)
+
+    def test_table(self, segmentation):
+        table = segmentation.segments
+        assert table["label"].tolist() == ["Mixed", "Dark"]
+        assert table["members"].tolist() == [[0, 3, 5], [1, 2, 4]]
+        assert table["source"].tolist() == ["test", "test"]
+
+    def test_save_and_load(self, segmentation, tmp_path):
+        path = segmentation.save(tmp_path / "segments.npz")
+        again = Segmentation.load(path, segmentation.embeddings)
+        pd.testing.assert_frame_equal(again.segments, segmentation.segments)
+        path.write_bytes(path.read_bytes()[:50])
+        with pytest.raises(StorageError, match=r"is not a file of segments, or is damaged"):
+            Segmentation.load(path, segmentation.embeddings)
+        with pytest.raises(StorageError, match="there is no file"):
+            Segmentation.load(tmp_path / "none.npz", segmentation.embeddings)
+
+    @pytest.mark.parametrize("of_item", [[0, 0, 0], [0, 0, 0, 0, 0, 2], [0] * 6])
+    def test_parts_that_do_not_fit(self, embeddings, of_item):
+        with pytest.raises(DataError):
+            Segmentation(embeddings, np.array(of_item), [Label("a", "t"), Label("b", "t")], TITLES)
+
+
+class TestSegmentItems:
+    def test_offline_by_default(self, embeddings, items, monkeypatch):
+        monkeypatch.setenv("CELSA_OFFLINE", "1")
+        segmentation = cl.segment_items(embeddings, items)
+        assert sum(map(len, segmentation.members)) == 6
+        assert set(segmentation.segments["source"]) == {"class-based TF-IDF"}
+
+    def test_items_of_another_order(self, embeddings, items):
+        with pytest.raises(DataError, match="indexed by the embeddings' item ids"):
+            cl.segment_items(embeddings, items.iloc[::-1])
+
+    def test_every_item_in_one_segment_and_signs_true_to_the_rows(self, real_data):
+        test = cl.data.load_goodbooks_test_users(real_data)
+        books = cl.load_dataset("goodbooks-10k-v1", data_dir=real_data).items
+        items = books.reindex(test.item_ids)
+        embeddings = cl.ItemEmbeddings(test.released, test.item_ids)
+        groups = group_items(test.released)
+        assert len(groups) == 3241  # measured elsewhere on these embeddings
+        segmentation = cl.segment_items(embeddings, items, embed=one_hot)
+        assert len(segmentation) < 3241
+        assert sum(map(len, segmentation.members)) == 10_000
+        latents, signs = dominant_latents(test.released)
+        at_dominant = segmentation.matrix[segmentation.of_item, latents].A1
+        assert (np.sign(at_dominant) == signs).mean() > 0.99  # but where signs clash in a segment
+        assert (at_dominant != 0).all()
+
+
+class TestSentences:
+    def test_the_default_model(self):
+        embedder = SentenceEmbedder()
+        names = ["Crime Fiction", "Detective Stories", "Sourdough Baking", "Crime Fiction"]
+        vectors = embedder.embed(names)
+        assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+        assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
+        assert np.array_equal(vectors[0], vectors[3])
+
+    def test_a_model_that_is_not_here(self, monkeypatch):
+        monkeypatch.setenv("CELSA_OFFLINE", "1")
+        with pytest.raises(ConfigError, match="CELSA_OFFLINE=1 forbids a download"):
+            SentenceEmbedder("nobody/nothing").embed(["a"])
+
+    def test_changed_weights_are_refused(self, monkeypatch):
+        monkeypatch.setattr("celsa_lib.segments.sentences.WEIGHTS_SHA256", "0" * 64)
+        with pytest.raises(DataError, match="holds other weights"):
+            SentenceEmbedder().embed(["a"])
+
+
+def test_members_of_keeps_empty_groups():
+    found = members_of(np.array([2, 0, 2]), 4)
+    assert [m.tolist() for m in found] == [[1], [], [0, 2], []]
