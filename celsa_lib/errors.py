@@ -39,6 +39,10 @@ class TrainingError(CelsaError, ArithmeticError):
     """Training left the finite numbers: the message names the stage and epoch."""
 
 
+class DescriberError(CelsaError, RuntimeError):
+    """Segments got no names: no key, no network, or a server that refuses or fails."""
+
+
 def check_positive(**parameters: float) -> None:
     """Raise ConfigError for a parameter that is not a number above 0."""
     for name, value in parameters.items():
