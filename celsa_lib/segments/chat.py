@@ -1,0 +1,118 @@
+"""Segment names from a language model, asked once and kept."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from time import monotonic, sleep
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from celsa_lib.errors import check_count, check_positive
+from celsa_lib.segments.answers import clean_name, leaks
+from celsa_lib.segments.cache import AnswerCache
+from celsa_lib.segments.client import ask, connect
+from celsa_lib.segments.labels import Describer, Label
+from celsa_lib.segments.prices import Cost
+from celsa_lib.segments.prompt import answer_key, group_messages
+from celsa_lib.segments.replay import labels_from
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class ChatDescriber:
+    """Names groups by `model` at temperature 0, through an OpenAI-compatible chat API.
+
+    The address and key come from OPENAI_BASE_URL and OPENAI_API_KEY. Answers are kept in `cache`
+    as they come and never asked for again. A group whose answer is refused (`clean_name`) gets
+    the name that `fallback` gives it. The default is the paper's model, which OpenAI retired in
+    October 2026: without it, name another or a local server's.
+
+    timeout: seconds an answer may take. per_minute: the most requests begun in a minute.
+    After `describe`: `estimate` and `cost` of what was asked, and how many names were `refused`.
+    """
+
+    fallback: Describer
+    cache: AnswerCache
+    model: str = "gpt-4.1-nano-2025-04-14"
+    timeout: float = 60.0
+    max_retries: int = 5
+    per_minute: int | None = None
+    workers: int = 4
+    progress: bool = True
+    estimate: Cost | None = field(default=None, init=False)
+    cost: Cost | None = field(default=None, init=False)
+    refused: int = field(default=0, init=False)
+
+    def __post_init__(self):
+        check_positive(timeout=self.timeout)
+        check_count(workers=self.workers)
+        check_count(0, max_retries=self.max_retries)
+        if self.per_minute is not None:
+            check_count(per_minute=self.per_minute)
+
+    def describe(self, groups: Sequence[np.ndarray], items: pd.DataFrame) -> list[Label]:
+        """A label for each group of positions in `items`. Raises DescriberError, StorageError.
+
+        After an error or a kill, calling it again asks only for what is missing.
+        """
+        messages = group_messages(groups, items)
+        keys = [answer_key(self.model, message) for message in messages]
+        missing = {k: m for k, m in zip(keys, messages, strict=True) if self.cache.get(k) is None}
+        self.estimate = Cost.estimated(self.model, missing.values())
+        self.cost = Cost.spent(self.model, [])
+        if missing:
+            self._ask_all(missing)
+        answers = [self.cache.get(key) for key in keys]
+        self.refused = sum(answer.label is None for answer in answers)
+        log.info("answers refused: %d of %d", self.refused, len(answers))
+        return labels_from(answers, groups, items, self.fallback)
+
+    def _ask_all(self, missing: dict[str, str]) -> None:
+        """Ask for the message under each key, some at a time; stop at the first that fails."""
+        client = connect(self.timeout, self.max_retries)
+        log.info("about to ask %s", self.estimate)
+        pace = _Pace(self.per_minute)
+        pool = ThreadPoolExecutor(self.workers)
+        futures = [pool.submit(self._ask, client, pace, *pair) for pair in missing.items()]
+        try:
+            bar = tqdm(as_completed(futures), "names", len(futures), disable=not self.progress)
+            for future in bar:
+                future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # what is under way ends, and is kept
+            client.close()
+            done = [f for f in futures if not f.cancelled() and f.exception() is None]
+            self.cost = Cost.spent(self.model, [future.result() for future in done])
+            log.info("asked %s; answers are kept in %s", self.cost, self.cache.path)
+
+    def _ask(self, client, pace: "_Pace", key: str, message: str) -> tuple[int, int]:
+        """Ask for one name and keep it, or that it was refused; tokens in and out."""
+        pace.wait()
+        reply = ask(client, self.model, message)
+        name = clean_name(reply.text, client.api_key) if reply.reason == "stop" else None
+        if name is None:
+            said = f"{reply.reason}: {reply.text or ''}"
+            shown = "it has the key in it" if leaks(said, client.api_key) else ascii(said[:80])
+            log.warning("answer of %s refused (%s)", self.model, shown)
+        self.cache.add(key, self.model, name)
+        return reply.tokens
+
+
+class _Pace:
+    """Lets threads pass at even times, `per_minute` at most; None does not hold them."""
+
+    def __init__(self, per_minute: int | None):
+        self._gap = 60 / per_minute if per_minute else 0.0
+        self._next = monotonic()
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            turn = max(self._next, monotonic())
+            self._next = turn + self._gap
+        sleep(max(0.0, turn - monotonic()))
