@@ -53,6 +53,8 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Datasets: list, fetch, describe.")
 app.add_typer(data_app, name="data")
 
+SEGMENTS = "segments"  # the study of segments, and its file in results/
+
 Seed = Annotated[int, typer.Option(help="Seed of training.")]
 SplitSeed = Annotated[int, typer.Option(help="Seed of the split of users.")]
 NTest = Annotated[int | None, typer.Option(help="Test users; by default the laptop profile's.")]
@@ -195,7 +197,7 @@ def study(
     out: Annotated[Path | None, typer.Option(help="Default: results/NAME.json.")] = None,
 ) -> None:
     """Run a study whose results the book shows; what its file has already is kept."""
-    from celsa_lib.experiments import STUDIES, run_deviations, run_study
+    from celsa_lib.experiments import STUDIES, run_deviations, run_segment_study, run_study
     from celsa_lib.experiments.deviations import STORED
 
     if not name:
@@ -204,13 +206,16 @@ def study(
             typer.echo(f"{key:24} {found.dataset}: {about}")
         for key, dataset in STORED.items():
             typer.echo(f"{key:24} {dataset}: what each habit of the released code changes")
+        typer.echo(f"{SEGMENTS:24} goodbooks-10k-partial: segments, measured beside baselines")
         return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    if method and (name in STORED or name == SEGMENTS):
+        raise ConfigError(f"{name} has no methods to choose from; leave out --method")
+    usual = out or Path("results") / f"{name}.json"
     if name in STORED:
-        if method:
-            raise ConfigError(f"{name} compares deviations, not methods; leave out --method")
-        out = out or Path("results") / f"{name}.json"
-        result = run_deviations(STORED[name], profile or "laptop", out)
+        result = run_deviations(STORED[name], profile or "laptop", usual)
+    elif name == SEGMENTS:
+        result = run_segment_study(profile or "laptop", usual)
     else:
         result = run_study(name, profile, tuple(method or ()), out)
     typer.echo(f"{len(result.rows)} rows, {result.manifest['seconds']:.0f} s")

@@ -266,6 +266,9 @@ def _books(home: Path, books: Path) -> pd.DataFrame:
         genres = _genres_from_tags(home).reindex(rows["goodreads_book_id"])
         genres.index = rows.index
     table["genres"] = "" if genres is None else genres.reindex(table.index).fillna("")
+    if texts := find_file(home, "book_descriptions.csv"):
+        rows = read_table(texts, ("book_id", "description")).set_index("book_id")
+        table["description"] = rows["description"].str.strip('"').reindex(table.index).fillna("")
     return table
 
 

@@ -14,6 +14,12 @@ from celsa_lib.experiments.profiles import (
     settings_for,
 )
 from celsa_lib.experiments.run import run, run_task
+from celsa_lib.experiments.segments import (
+    SegmentStudy,
+    run_segment_study,
+    run_segments,
+    segment_config,
+)
 from celsa_lib.experiments.studies import (
     STUDIES,
     main_table,
@@ -33,6 +39,7 @@ __all__ = [
     "STUDIES",
     "ExperimentConfig",
     "MethodConfig",
+    "SegmentStudy",
     "at_budgets",
     "compare_methods",
     "describe",
@@ -49,10 +56,13 @@ __all__ = [
     "recommend_by_title",
     "run",
     "run_deviations",
+    "run_segment_study",
+    "run_segments",
     "run_study",
     "run_task",
     "run_where_data_is",
     "schedules",
+    "segment_config",
     "settings_for",
     "settings_for_size",
     "study",

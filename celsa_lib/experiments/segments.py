@@ -20,6 +20,7 @@ from celsa_lib.experiments.fits import Fits
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.profiles import GOODBOOKS, configuration, settings_for
 from celsa_lib.experiments.run import Task
+from celsa_lib.experiments.studies import prepare
 from celsa_lib.results import Result, save_result
 from celsa_lib.segments import (
     Segmentation,
@@ -127,6 +128,15 @@ class SegmentStudy:
     def segment(self, embeddings: ItemEmbeddings, **options) -> Segmentation:
         """`segment_items` on this study's items."""
         return segment_items(embeddings, self.items, embed=self.embedder.embed, **options)
+
+
+def run_segment_study(
+    profile: str = "laptop", out: str | Path | None = None, data_dir: str | Path | None = None
+) -> Result:
+    """The study that is stored: Goodbooks, ours and the released embeddings. Raises CelsaError."""
+    config = segment_config(STUDY_DATASET, profile, STUDY_SEEDS)
+    dataset, task = prepare(config, data_dir)
+    return run_segments(config, dataset, task, out)
 
 
 def run_segments(

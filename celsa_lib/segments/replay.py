@@ -44,17 +44,20 @@ def labels_from(
     fallback: Describer,
     note: str = "",
 ) -> list[Label]:
-    """The answers as labels; where there is none or it was refused, the fallback's label.
+    """The answers as labels; where there is none or it was refused, the fallback's label."""
+    left = [place for place, answer in enumerate(answers) if not (answer and answer.label)]
+    named = fallback.describe([groups[place] for place in left], items) if left else []
+    others = dict(zip(left, named, strict=True))
+    return [
+        Label(answer.label, answer.model + note)
+        if place not in others
+        else _instead(others[place], answer)
+        for place, answer in enumerate(answers)
+    ]
 
-    The fallback sees all groups, because class-based TF-IDF compares them with each other.
-    """
-    if all(answer and answer.label for answer in answers):
-        return [Label(answer.label, answer.model + note) for answer in answers]
-    labels = list(fallback.describe(groups, items))
-    for place, answer in enumerate(answers):
-        if answer and answer.label:
-            labels[place] = Label(answer.label, answer.model + note)
-        elif answer:
-            source = f"{labels[place].source} (answer of {answer.model} refused)"
-            labels[place] = Label(labels[place].text, source)
-    return labels
+
+def _instead(label: Label, refused: Answer | None) -> Label:
+    """The fallback's label, which says so where it stands for a refused answer."""
+    if refused is None:
+        return label
+    return Label(label.text, f"{label.source} (answer of {refused.model} refused)")
