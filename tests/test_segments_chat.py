@@ -28,6 +28,7 @@ KEY = "sk-test-0123456789abcdefghijklmnop"
 MODEL = "gpt-4.1-nano-2025-04-14"
 ITEMS = pd.DataFrame({"title": ["Dune", "Emma", "Heat", "Alien", "Fargo", "Ran"]})
 GROUPS = [np.array([0, 1]), np.array([2]), np.array([3, 4]), np.array([5, 0, 1])]
+FIRST = [group[0] for group in GROUPS]
 NAMES = ["Like Dune", "Like Heat", "Like Alien", "Like Ran"]
 
 
@@ -35,7 +36,7 @@ class Fallback:
     """Names groups by their number; stands for any other describer."""
 
     def describe(self, groups, items):
-        return [Label(f"Group {number}", "numbers") for number in range(len(groups))]
+        return [Label(f"Group {FIRST.index(group[0])}", "numbers") for group in groups]
 
 
 @pytest.fixture
