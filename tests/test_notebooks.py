@@ -32,7 +32,9 @@ def smoke_parameters(path: Path) -> dict:
     if "liked" in defaults:
         data = cl.load_dataset("synthetic", **settings_for("smoke", "synthetic").data_params)
         titles = [str(title) for title in data.items["title"].iloc[:2]]
-        parameters |= {"liked": titles, "darker": titles[:1]}
+        parameters |= {"liked": titles}
+        if "darker" in defaults:
+            parameters["darker"] = titles[:1]
     return parameters
 
 

@@ -283,7 +283,7 @@ class TestSegmentation:
         table = segmentation.explain(x, 5)
         assert table["contribution"].sum() == pytest.approx(segmentation.embeddings.score(x)[0, 5])
         first = table.iloc[0]
-        assert (first["latent"], first["because of"], first["segments"]) == (0, "Alpha", "Mixed")
+        assert (first["latent"], first["because of"], first["segment"]) == (0, "Alpha", "Mixed")
         assert first["activation"] == pytest.approx(0.9)
 
     def test_table(self, segmentation):

@@ -31,7 +31,7 @@ from celsa_lib.experiments.studies import (
     widths,
 )
 from celsa_lib.experiments.summary import describe
-from celsa_lib.experiments.titles import find_title, recommend_by_title
+from celsa_lib.experiments.titles import find_title, history_of, recommend_by_title
 
 __all__ = [
     "BUDGETS",
@@ -46,6 +46,7 @@ __all__ = [
     "experiment",
     "find_title",
     "first_look",
+    "history_of",
     "main_table",
     "make_manifest",
     "many_tastes",
