@@ -146,6 +146,13 @@ def test_the_example_of_the_metrics_page():
     assert 0.005 < report.standard_error(ours - theirs) < 0.006
 
 
+def test_lecture_and_lab_take_ninety_minutes_each():
+    for plan in ("Lecture", "Lab"):
+        section = (ROOT / "book/teaching.md").read_text().split(f"## {plan}: 90 minutes")[1]
+        minutes = re.findall(r"^\| (\d+) \|", section.split("\n## ")[0], re.M)
+        assert sum(map(int, minutes)) == 90, plan
+
+
 def test_the_words_on_results_fit_the_stored_verdicts():
     """Prose has no numbers, but it says who is ahead: results/claims.json decides."""
     claims = json.loads((ROOT / "results/claims.json").read_text())["claims"]
