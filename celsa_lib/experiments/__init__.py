@@ -8,12 +8,13 @@ from celsa_lib.experiments.profiles import (
     PROFILES,
     experiment,
     first_look,
+    live_demo,
     many_tastes,
     methods_for,
     quickstart,
     settings_for,
 )
-from celsa_lib.experiments.run import run, run_task
+from celsa_lib.experiments.run import run, run_and_keep, run_task
 from celsa_lib.experiments.segments import (
     SegmentStudy,
     run_segment_study,
@@ -47,6 +48,7 @@ __all__ = [
     "find_title",
     "first_look",
     "history_of",
+    "live_demo",
     "main_table",
     "make_manifest",
     "many_tastes",
@@ -56,6 +58,7 @@ __all__ = [
     "quickstart",
     "recommend_by_title",
     "run",
+    "run_and_keep",
     "run_deviations",
     "run_segment_study",
     "run_segments",
