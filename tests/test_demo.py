@@ -13,8 +13,9 @@ from scipy.sparse import csc_matrix, csr_matrix
 
 from celsa_lib import demo, experiments
 from celsa_lib.data.download import locate
-from celsa_lib.demo import DemoModel, as_json, by_dominant_latent, packed, packed_rows, personas
+from celsa_lib.demo import DemoModel, as_json, packed, packed_rows, personas
 from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.segments import segment_items
 
 HOSTILE = [
     "</script><script>window.broken = 1</script>",
@@ -88,7 +89,7 @@ def handmade(titles: list[str] | None = None) -> tuple[pd.DataFrame, ItemEmbeddi
 
 def handmade_page(titles: list[str] | None = None) -> str:
     items, embeddings = handmade(titles)
-    model = DemoModel(embeddings, 0.5, by_dominant_latent(embeddings, items))
+    model = DemoModel(embeddings, 0.5, segment_items(embeddings, items))
     return demo.demo_page("synthetic", items, np.array([9, 8, 7, 6, 5]), [model]).html
 
 
@@ -135,15 +136,6 @@ def test_personas_are_popular_items_of_a_genre():
     # sci-fi weighs 10 + 6 + 3, War 6 + 7; item 1 stands with sci-fi and is then taken
     assert [(p.name, p.items) for p in found] == [("Sci-fi", [0, 1, 5]), ("War", [2])]
     assert personas(items[[]], np.ones(6)) == []
-
-
-def test_segments_are_the_dominant_signed_latents():
-    items, _ = handmade()
-    rows = [[0.6, -0.6, 0], [-0.6, 0.6, 0], [0.9, 0.1, 0], [0, 0, -1], [0, 0, 0]]
-    found = by_dominant_latent(ItemEmbeddings(csr_matrix(np.array(rows, np.float32))), items)
-    assert [list(members) for members in found.members] == [[0, 2], [1], [3]]  # ties: latent 0
-    assert found.matrix.toarray().tolist() == [[1, 0, 0], [-1, 0, 0], [0, 0, -1]]
-    assert found.labels == ["Drama", "Drama", "War"]
 
 
 def test_the_page_takes_counts_of_the_users_and_no_history(trained, html):
@@ -198,7 +190,7 @@ def test_the_segments_are_x_a_b_and_their_arrows_follow_the_signs(trained, order
     data = trained[0]
     page = opened(html)
     (place,) = [k for k, rows in enumerate(ordered) if rows.bytes_per_item == 128]
-    segments = by_dominant_latent(ordered[place], data.items)
+    segments = segment_items(ItemEmbeddings(ordered[place].matrix, data.item_ids), data.items)
     picks = page.evaluate("JSON.parse(document.getElementById('celsa-demo-data').textContent)")
     picks = picks["personas"][0]["items"]  # shown at first
     x = csr_matrix((np.ones(len(picks)), ([0] * len(picks), picks)), shape=(1, len(data.items)))
@@ -213,9 +205,12 @@ def test_the_segments_are_x_a_b_and_their_arrows_follow_the_signs(trained, order
         assert f"score {relevance[segment]:.2f}" in shown.nth(k).locator("h4").inner_text()
         first = max(left[segment], key=lambda item: (scores[item], -item))
         assert shown.nth(k).locator("strong").first.inner_text() == data.items["title"].iloc[first]
-        arrow = page.locator(f".celsa-arrow.celsa-color-{k + 1} circle")
-        up = float(arrow.get_attribute("cy")) < 120
-        assert up == (segments.matrix[segment].data[0] > 0)
+        circles = page.locator(f".celsa-arrow.celsa-color-{k + 1} circle").all()
+        arrows = sorted(
+            (float(c.get_attribute("cx")), float(c.get_attribute("cy"))) for c in circles
+        )
+        signs = [1 if y < 120 else -1 for _, y in arrows]  # from left to right: by latent
+        assert signs == [sign for _, sign in segments.latents(segment)]
     assert not page.trouble
 
 

@@ -3,15 +3,12 @@
 from celsa_lib.demo.pack import as_json, packed, packed_rows
 from celsa_lib.demo.page import DemoModel, LiveDemo, demo_page, live_demo
 from celsa_lib.demo.personas import Persona, personas
-from celsa_lib.demo.segments import Segmentation, by_dominant_latent
 
 __all__ = [
     "DemoModel",
     "LiveDemo",
     "Persona",
-    "Segmentation",
     "as_json",
-    "by_dominant_latent",
     "demo_page",
     "live_demo",
     "packed",

@@ -10,10 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from celsa_lib.data import Dataset, dataset_info
 from celsa_lib.demo.pack import as_json, packed_rows
 from celsa_lib.demo.personas import personas
-from celsa_lib.demo.segments import Segmentation, by_dominant_latent
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.report.comparison import in_bytes
 from celsa_lib.results import Result
+from celsa_lib.segments import Segmentation, SentenceEmbedder, segment_items
 
 NOUNS = {"ml": ("film", "films"), "netflix": ("film", "films"), "goodbooks": ("book", "books")}
 SCRIPTS = ("engine.js", "dom.js", "search.js", "figure.js", "page.js")  # in one scope
@@ -49,9 +49,10 @@ def live_demo(data: Dataset, result: Result, models: list) -> LiveDemo:
     """
     chosen = np.diff(data.X.tocsc().indptr)
     found = []
+    embed = SentenceEmbedder().embed
     for row, model in zip(result.rows, models, strict=True):
-        rows = model.item_embeddings
-        segments = None if rows.is_dense else by_dominant_latent(rows, data.items)
+        rows = ItemEmbeddings(model.item_embeddings.matrix, data.item_ids)
+        segments = None if rows.is_dense else segment_items(rows, data.items, embed=embed)
         found.append(DemoModel(rows, row["mean"]["ndcg@100"], segments))
     found.sort(key=lambda model: (model.embeddings.is_dense, model.embeddings.bytes_per_item))
     return demo_page(data.name, data.items, chosen, found)
@@ -102,7 +103,7 @@ def _packed_model(model: DemoModel) -> dict:
         "rows": packed_rows(rows.matrix),
         "segments": segments
         and {
-            "labels": list(segments.labels),
+            "labels": [label.text for label in segments.labels],
             "members": [np.asarray(members).tolist() for members in segments.members],
             "rows": packed_rows(segments.matrix),
         },
