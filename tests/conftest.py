@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+ROOT = Path(__file__).parents[1]
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -51,3 +52,19 @@ def browser():
         running = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The HTML of the book, built strictly; notebooks as they were run last, or not yet run."""
+    from celsa_lib.book.build import build_html, copy_sources
+
+    folder = tmp_path_factory.mktemp("book")
+    source = folder / "source"
+    copy_sources(ROOT, source)
+    (source / "notebooks").mkdir()
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        run = ROOT / "build/book/notebooks" / notebook.name
+        is_fresh = run.exists() and run.stat().st_mtime >= notebook.stat().st_mtime
+        shutil.copy(run if is_fresh else notebook, source / "notebooks" / notebook.name)
+    return build_html(folder, source).parent

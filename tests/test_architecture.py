@@ -25,6 +25,7 @@ LAYERS = [
     "results",
     "experiments",
     "report",
+    "demo",
     "book",
     "sweeps",
     "cli",

@@ -1,14 +1,17 @@
 """The book: consistent with the code, built without a warning, readable without a network."""
 
 import importlib
+import json
 import re
-import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
-from celsa_lib.book.build import build_html, copy_sources
+import celsa_lib as cl
+from celsa_lib import report
+from celsa_lib.evaluation.metrics import ndcg_at, recall_at
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "book").glob("*.md"))
@@ -77,23 +80,102 @@ def resolves(name: str) -> bool:
     return False
 
 
-def test_the_method_page_numbers_its_equations():
-    text = (ROOT / "book/method.md").read_text()
-    assert text.count("```{math}") == len(re.findall(r"^:label: ", text, re.M))
+def test_every_equation_has_a_label_of_its_own():
+    labels = []
+    for page in PAGES:
+        text = page.read_text()
+        found = re.findall(r"^```\{math\}\n:label: (\S+)$", text, re.M)
+        assert text.count("```{math}") == len(found), f"{page.name} has an equation without label"
+        labels += found
+    assert len(labels) == len(set(labels))
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
-    """The HTML of the book, built strictly; notebooks as they were run last, or not yet run."""
-    folder = tmp_path_factory.mktemp("book")
-    source = folder / "source"
-    copy_sources(ROOT, source)
-    (source / "notebooks").mkdir()
-    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
-        run = ROOT / "build/book/notebooks" / notebook.name
-        is_fresh = run.exists() and run.stat().st_mtime >= notebook.stat().st_mtime
-        shutil.copy(run if is_fresh else notebook, source / "notebooks" / notebook.name)
-    return build_html(folder, source).parent
+def chapters() -> list[str]:
+    """Pages of the story: all parts but the last two, which are for looking things up."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    return [c["file"] for part in toc["parts"][:-2] for c in part["chapters"]]
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_a_chapter_opens_with_its_question_and_closes_with_what_was_learned(name):
+    text = source_of(name)
+    assert re.match(r"# .+\n\n\*Question: [^*]+\?\*\n", text), f"{name} asks no question"
+    assert re.findall(r"^## (.+)$", text, re.M)[-1] == "What was learned"
+
+
+def source_of(name: str) -> str:
+    """The text of a page, or the Markdown of a notebook."""
+    if (page := ROOT / f"{name}.md").exists():
+        return page.read_text()
+    cells = json.loads((ROOT / f"{name}.ipynb").read_text())["cells"]
+    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+def test_every_reference_has_a_doi_or_says_that_there_is_none():
+    entries = re.split(r"^@", (ROOT / "book/references.bib").read_text(), flags=re.M)[1:]
+    for entry in entries:
+        name = entry.split("{")[1].split(",")[0]
+        assert re.search(r"doi +=|No DOI", entry), f"{name} has neither a DOI nor a note"
+
+
+def test_the_page_on_citing_agrees_with_the_citation_file():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    page, bib = (ROOT / "book/cite.md").read_text(), (ROOT / "book/references.bib").read_text()
+    for value in (cff["title"], cff["version"], cff["license"]):
+        assert f"{{{value}}}" in page
+    assert cff["version"] == cl.__version__
+    shown = bib.split("@inproceedings{vancura2022elsa")[0]  # what the page takes from it
+    assert cff["preferred-citation"]["doi"] in shown
+    assert shown.count("@") == 1
+
+
+def test_the_example_of_the_metrics_page():
+    text = (ROOT / "book/metrics.md").read_text()
+    found = np.zeros((1, 100), dtype=bool)
+    found[0, [1, 4]] = True  # ranks 2 and 5
+    three = np.array([3])
+    assert f"nDCG@100 = 1.018 / 2.131 = {ndcg_at(found, three, 100)[0]:.3f}" in text
+    assert f"min(20, 3) = {recall_at(found, three, 20)[0]:.3f}" in text
+    assert f"min(2, 3) = {recall_at(found, three, 2)[0]:g}" in text
+    worth = 1 / np.log2(np.arange(5) + 2)
+    assert f"| {' | '.join(f'{value:.3g}' for value in worth)} |" in text
+    ours, theirs = np.array([0.48, 0.10, 0.30]), np.array([0.45, 0.06, 0.28])
+    assert round((ours - theirs).mean(), 4) == 0.03
+    for values in (ours, theirs):
+        assert round(report.standard_error(values), 2) == 0.11
+    assert 0.005 < report.standard_error(ours - theirs) < 0.006
+
+
+def test_lecture_and_lab_take_ninety_minutes_each():
+    for plan in ("Lecture", "Lab"):
+        section = (ROOT / "book/teaching.md").read_text().split(f"## {plan}: 90 minutes")[1]
+        minutes = re.findall(r"^\| (\d+) \|", section.split("\n## ")[0], re.M)
+        assert sum(map(int, minutes)) == 90, plan
+
+
+def test_the_words_on_results_fit_the_stored_verdicts():
+    """Prose has no numbers, but it says who is ahead: results/claims.json decides."""
+    claims = json.loads((ROOT / "results/claims.json").read_text())["claims"]
+    by_id = {claim["id"]: claim for claim in claims}
+    for size in (1024, 512, 256, 128, 64):
+        books = f"best/goodbooks-10k/{size}"
+        assert by_id[f"{books}/pruned-ease"]["why"].startswith("contradicted")
+        assert by_id[f"{books}/low-dim-elsa"]["verdict"] == "reproduced"
+    assert by_id["ten-times-smaller"]["verdict"] == "reproduced"
+    assert by_id["standard-errors/goodbooks-10k"]["verdict"] == "not reproduced"
+    assert by_id["gradual/ml-100k"]["verdict"] == "reproduced"
+    outcomes = {id: {check["outcome"] for check in claim["checks"]} for id, claim in by_id.items()}
+    for id in ("gradual", "wider", "diminishing-returns", "post-hoc/ml-100k"):
+        assert by_id[id]["verdict"] == "reproduced", id
+    of_linear = {c["outcome"] for c in by_id["every-epoch"]["checks"] if "linear" in c["what"]}
+    assert of_linear == {"contradicted"}
+    of_linear = {c["outcome"] for c in by_id["restarts"]["checks"] if "linear" in c["what"]}
+    assert of_linear == {"holds"}
+    for id in ("segments/coherence", "segments/agreement", "segments/reach"):
+        assert by_id[id]["verdict"] == "reproduced", id
+    assert "contradicted" not in outcomes["restarts/ml-100k"]
+    assert "holds" not in outcomes["wider/ml-100k"]
+    assert all(": 0 of" in check["what"] for check in by_id["no-dead-latents/ml-100k"]["checks"])
 
 
 def test_the_book_builds_strictly(site):

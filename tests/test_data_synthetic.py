@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from celsa_lib.data import load_dataset, load_goodbooks_test_users, make_synthetic
+from celsa_lib.data.synthetic import segment_name
 from celsa_lib.errors import ConfigError, DataError, DatasetNotFoundError
 
 SMALL = {"n_users": 400, "n_items": 205, "n_segments": 10, "segments_per_user": 2}
@@ -58,7 +59,7 @@ def test_weights_decide_who_has_a_segment():
 def test_items_are_named():
     data = make_synthetic(**SMALL)
     segment = data.truth.item_segment[12]
-    assert data.items.loc[12].tolist() == [f"Item 012 (segment {segment})", f"Segment {segment}"]
+    assert data.items.loc[12].tolist() == [f"Item 012 (segment {segment})", segment_name(segment)]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from celsa_lib.experiments import settings_for
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECKED = "nbval-check-output"
+TEACHING = {"from_scratch", "exercises"}  # code to learn from: these may define functions
 
 
 def smoke_parameters(path: Path) -> dict:
@@ -32,7 +33,9 @@ def smoke_parameters(path: Path) -> dict:
     if "liked" in defaults:
         data = cl.load_dataset("synthetic", **settings_for("smoke", "synthetic").data_params)
         titles = [str(title) for title in data.items["title"].iloc[:2]]
-        parameters |= {"liked": titles, "darker": titles[:1]}
+        parameters |= {"liked": titles}
+        if "darker" in defaults:
+            parameters["darker"] = titles[:1]
     return parameters
 
 
@@ -54,12 +57,41 @@ def test_source_has_no_outputs_no_definitions_and_parameters(path):
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
-    assert not any(word in cell.source for cell in code for word in ("def ", "class ", "tqdm"))
+    forbidden = ("class ", "tqdm") if path.stem in TEACHING else ("def ", "class ", "tqdm")
+    assert not any(word in cell.source for cell in code for word in forbidden)
     defaults = set(default_parameters(path))
     assert {"profile", "dataset", "seed"} <= defaults or "results" in defaults
     if "dataset" in defaults:  # the book is built at the laptop profile
         assert settings_for("laptop", default_parameters(path)["dataset"]).n_test
     assert any(CHECKED in cell.metadata.get("tags", []) for cell in code)
+
+
+def cells_of(stem: str, tag: str) -> list:
+    """Cells with a tag in the source of a notebook."""
+    cells = nbformat.read(ROOT / f"notebooks/{stem}.ipynb", as_version=4).cells
+    return [cell for cell in cells if tag in cell.metadata.get("tags", [])]
+
+
+def test_from_scratch_has_at_most_sixty_lines_and_no_library():
+    sources = [cell.source for cell in cells_of("from_scratch", "from-scratch")]
+    lines = [line for source in sources for line in source.splitlines() if line.strip()]
+    assert 30 < len(lines) <= 60
+    imported = re.findall(r"^(?:import|from) (\w+)", "\n".join(lines), re.M)
+    assert set(imported) == {"numpy", "torch"}
+    assert not any(re.search(r"\bcl\.|#", line) for line in lines)
+
+
+def test_every_exercise_has_a_folded_solution_that_checks_itself():
+    cells = nbformat.read(ROOT / "notebooks/exercises.ipynb", as_version=4).cells
+    tasks = [c for c in cells if c.cell_type == "markdown" and re.match(r"## \d+\. ", c.source)]
+    solutions = cells_of("exercises", "solution")
+    assert len(tasks) == len(solutions) == 10
+    stars = [task.source.splitlines()[0].count("★") for task in tasks]
+    assert stars == sorted(stars) and set(stars) == {1, 2, 3}  # of rising difficulty
+    for solution in solutions:
+        assert "hide-cell" in solution.metadata.tags  # folded on the page
+        assert solution.metadata.jupyter.source_hidden  # and in Jupyter
+        assert re.search(r"^assert ", solution.source, re.M)
 
 
 @pytest.mark.parametrize("stem", [path.stem for path in NOTEBOOKS])

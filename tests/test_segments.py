@@ -1,5 +1,7 @@
 """Segments: grouping, names, merging, the segment matrix, recommending and explaining."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,9 @@ from scipy.sparse import csr_matrix
 import celsa_lib as cl
 from celsa_lib.errors import ConfigError, DataError, StorageError
 from celsa_lib.segments import (
+    AnswerCache,
     Label,
+    ReplayDescriber,
     Segmentation,
     SentenceEmbedder,
     TfidfDescriber,
@@ -23,6 +27,8 @@ from celsa_lib.segments import (
 )
 from celsa_lib.segments.grouping import members_of
 from celsa_lib.segments.terms import genre_name, shelves_of, terms_of
+
+ROOT = Path(__file__).parents[1]
 
 # Six items × 4 latents: latent 0 with both signs, a tie (item 3), latent 3 unused.
 ROWS = np.array(
@@ -283,7 +289,7 @@ class TestSegmentation:
         table = segmentation.explain(x, 5)
         assert table["contribution"].sum() == pytest.approx(segmentation.embeddings.score(x)[0, 5])
         first = table.iloc[0]
-        assert (first["latent"], first["because of"], first["segments"]) == (0, "Alpha", "Mixed")
+        assert (first["latent"], first["because of"], first["segment"]) == (0, "Alpha", "Mixed")
         assert first["activation"] == pytest.approx(0.9)
 
     def test_table(self, segmentation):
@@ -358,3 +364,19 @@ class TestSentences:
 def test_members_of_keeps_empty_groups():
     found = members_of(np.array([2, 0, 2]), 4)
     assert [m.tolist() for m in found] == [[1], [], [0, 2], []]
+
+
+def test_the_committed_names_replay_for_the_released_embeddings(real_data):
+    """No key, no network: the largest groups have stored names, the others the describer's."""
+    test = cl.data.load_goodbooks_test_users(real_data)
+    items = cl.load_dataset("goodbooks-10k-partial", data_dir=real_data).items
+    items = items.reindex(test.item_ids)
+    members = group_items(test.released).members
+    stored = AnswerCache(ROOT / "results/names/goodbooks-released.jsonl")
+    labels = ReplayDescriber(stored, TfidfDescriber()).describe(members, items)
+    by_size = sorted(range(len(members)), key=lambda g: (-len(members[g]), g))
+    sources = [labels[g].source for g in by_size]
+    assert sources[:40] == ["the book's authors (stored)"] * 40
+    assert set(sources[40:]) == {"class-based TF-IDF"}
+    redwall = int(np.flatnonzero(items["title"].str.startswith("Redwall (Redwall, #1"))[0])
+    assert labels[group_items(test.released).of_item[redwall]].text == "Redwall Animal Fantasy"

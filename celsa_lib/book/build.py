@@ -10,10 +10,11 @@ from time import perf_counter
 
 from celsa_lib.book.fingerprint import fingerprint
 from celsa_lib.book.notebook import check_parameters, run_notebook
+from celsa_lib.book.slides import write_slides
 from celsa_lib.errors import ConfigError, NotebookError
 
 BUILD = Path("build")
-SOURCES = ("_config.yml", "_toc.yml", "book", "README.md")
+SOURCES = ("_config.yml", "_toc.yml", "book", "README.md", "CHANGELOG.md", "CITATION.cff")
 DONE = ".executed.json"
 
 
@@ -36,14 +37,19 @@ def build_book(root: Path, profile: str = "laptop", say=lambda line: None) -> Pa
 
 def notebooks_of(root: Path) -> list[Path]:
     """Notebooks named in _toc.yml, in its order."""
+    paths = [root / f"{name}.ipynb" for name in pages_of(root)]
+    return [path for path in paths if path.exists()]
+
+
+def pages_of(root: Path) -> list[str]:
+    """Pages named in _toc.yml, in its order, without their suffix. Raises ConfigError."""
     toc = root / "_toc.yml"
     if not toc.exists():
         raise ConfigError(f"there is no {toc}; run this in the folder of the book's sources")
     import yaml  # comes with Jupyter Book, which only this module needs
 
     named = _files_in(yaml.safe_load(toc.read_text(encoding="utf-8")))
-    paths = [root / f"{name.removesuffix('.ipynb')}.ipynb" for name in named]
-    return [path for path in paths if path.exists()]
+    return [name.removesuffix(".ipynb").removesuffix(".md") for name in named]
 
 
 def _files_in(node) -> list[str]:
@@ -96,7 +102,10 @@ def digest(root: Path, path: Path, profile: str) -> str:
 
 
 def build_html(root: Path, work: Path) -> Path:
-    """jupyter-book, strict (every warning is an error), from nothing. Raises NotebookError."""
+    """jupyter-book, strict (every warning is an error), from nothing; then the slides.
+
+    Raises NotebookError.
+    """
     out = root / BUILD
     shutil.rmtree(out / "_build", ignore_errors=True)
     program = Path(sys.executable).parent / "jupyter-book"
@@ -108,4 +117,5 @@ def build_html(root: Path, work: Path) -> Path:
         lines = (done.stdout + done.stderr).splitlines()
         told = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-15:]
         raise NotebookError("the book has not been built:\n" + "\n".join(told))
+    write_slides(page.parent, pages_of(work))
     return page

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-CODE = (".py", ".csv", ".jinja")  # everything of the package that a notebook can show
+CODE = (".py", ".csv", ".jinja", ".js", ".css")  # all that a notebook can show
 
 
 def fingerprint(settings: Iterable[str], files: Iterable[Path]) -> str:

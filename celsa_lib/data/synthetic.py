@@ -9,6 +9,12 @@ from scipy.sparse import csr_matrix
 from celsa_lib.data.dataset import Dataset, SyntheticTruth
 from celsa_lib.errors import ConfigError
 
+COLOURS = "Amber Azure Beige Black Bronze Copper Crimson Emerald Golden Green Indigo Ivory".split()
+PLACES = (
+    "Harbour Forest Desert Castle Market Library Bakery Circus Glacier Orchard Station Garden "
+    "Temple Island Canyon Theatre Prison Stadium Lighthouse Monastery"
+).split()
+
 
 def make_synthetic(
     n_users: int = 6000,
@@ -113,5 +119,12 @@ def _items(item_segment: np.ndarray) -> pd.DataFrame:
     digits = len(str(len(item_segment) - 1))
     titles = [f"Item {i:0{digits}d} (segment {s})" for i, s in enumerate(item_segment)]
     index = pd.Index(np.arange(len(item_segment)), name="item_id")
-    genres = [f"Segment {s}" for s in item_segment]
+    genres = [segment_name(s) for s in item_segment]
     return pd.DataFrame({"title": titles, "genres": genres}, index=index)
+
+
+def segment_name(segment: int) -> str:
+    """A name for a planted segment, "Amber Harbour": words, as a language model expects them."""
+    colour, place = segment % len(COLOURS), segment // len(COLOURS)
+    again = f" {place // len(PLACES) + 1}" if place >= len(PLACES) else ""
+    return f"{COLOURS[colour]} {PLACES[place % len(PLACES)]}{again}"

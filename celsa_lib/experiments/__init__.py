@@ -8,12 +8,13 @@ from celsa_lib.experiments.profiles import (
     PROFILES,
     experiment,
     first_look,
+    live_demo,
     many_tastes,
     methods_for,
     quickstart,
     settings_for,
 )
-from celsa_lib.experiments.run import run, run_task
+from celsa_lib.experiments.run import run, run_and_keep, run_task
 from celsa_lib.experiments.segments import (
     SegmentStudy,
     run_segment_study,
@@ -31,7 +32,7 @@ from celsa_lib.experiments.studies import (
     widths,
 )
 from celsa_lib.experiments.summary import describe
-from celsa_lib.experiments.titles import find_title, recommend_by_title
+from celsa_lib.experiments.titles import find_title, history_of, recommend_by_title
 
 __all__ = [
     "BUDGETS",
@@ -46,6 +47,8 @@ __all__ = [
     "experiment",
     "find_title",
     "first_look",
+    "history_of",
+    "live_demo",
     "main_table",
     "make_manifest",
     "many_tastes",
@@ -55,6 +58,7 @@ __all__ = [
     "quickstart",
     "recommend_by_title",
     "run",
+    "run_and_keep",
     "run_deviations",
     "run_segment_study",
     "run_segments",

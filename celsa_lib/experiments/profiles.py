@@ -14,6 +14,8 @@ GOODBOOKS, TEST_USERS = "goodbooks-10k-partial", "goodbooks-10k-test-users"
 LEARNING_RATES = {"learning_rate": (0.1, 0.3)}
 SAE_LEARNING_RATES = {"sae_learning_rate": (3e-3, 1e-2)}
 
+MOST_DENSE = 256  # numbers of a dense row that a page may carry
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -200,6 +202,24 @@ def first_look(dataset: str, profile: str = "laptop", seed: int = 0) -> Experime
         *at_budgets("CompressedELSA", (128,), **settings.ablation() | {"epochs": 1}),
     )
     return configuration(dataset, profile, methods, (seed,))
+
+
+def live_demo(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
+    """The models that the demo page carries: ELSA and, on one path, Compressed ELSA at all budgets.
+
+    ELSA is as wide as the path begins, MOST_DENSE at most, since the page holds every number.
+    """
+    settings = settings_for(profile, dataset)
+    params = settings.ablation()
+    width = min(params["width"], MOST_DENSE)
+    dense = MethodConfig(
+        "ELSA",
+        _without(settings.training(), LEARNING_RATES) | {"width": width},
+        LEARNING_RATES,  # at the usual rate a wide ELSA falls behind on few users
+    )
+    budgets = tuple(budget for budget in BUDGETS if budget // 8 < params["width"])
+    methods = (dense, *at_budgets("CompressedELSA", budgets, **params))
+    return replace(configuration(dataset, profile, methods, (seed,)), test_users="split")
 
 
 def many_tastes(profile: str = "laptop", seed: int = 0) -> ExperimentConfig:

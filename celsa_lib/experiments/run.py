@@ -14,6 +14,7 @@ from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import GRADIENT_METHODS, ExperimentConfig, MethodConfig
 from celsa_lib.experiments.fits import MODELS, Fits, path_of
 from celsa_lib.experiments.manifest import make_manifest
+from celsa_lib.models import Recommender
 from celsa_lib.results import Result
 from celsa_lib.split import Fold, holdout_folds, split_users
 
@@ -66,14 +67,27 @@ def run_task(
     only: tuple[str, ...] = (),
     on_change: Callable[[Result], None] = lambda result: None,
     checkpoint: Path | None = None,
+    on_model: Callable[[dict, Recommender], None] = lambda row, model: None,
 ) -> Result:
     """Every method × seed of the config; what `stored` has with the same hash is taken as it is.
 
     What is left to choose is chosen once a method, with the first seed. `only` names the methods
     to compute, all without it. `on_change` is called with the result so far after each new trial
-    or row. `checkpoint`: a file beside which Compressed ELSA keeps where it is, to go on there.
+    or row, `on_model` with each new row and the model it is about. `checkpoint`: a file beside
+    which Compressed ELSA keeps where it is, to go on there.
     """
-    return _Run(config, dataset, task, stored, only, on_change, checkpoint).finish()
+    return _Run(config, dataset, task, stored, only, on_change, checkpoint, on_model).finish()
+
+
+def run_and_keep(
+    config: ExperimentConfig, dataset: Dataset, task: Task
+) -> tuple[Result, list[Recommender]]:
+    """`run_task`, and the fitted models in the order of the result's rows. Raises CelsaError."""
+    models = {}
+    result = run_task(
+        config, dataset, task, on_model=lambda row, model: models.update({row["hash"]: model})
+    )
+    return result, [models[row["hash"]] for row in result.rows]
 
 
 @dataclass(frozen=True)
@@ -88,8 +102,9 @@ class _Row:
 class _Run:
     """One call of `run_task`: what is wanted, what is there, and the models of now."""
 
-    def __init__(self, config, dataset, task, stored, only, on_change, checkpoint):
-        self.config, self.task, self.on_change = config, task, on_change
+    def __init__(self, config, dataset, task, stored, only, on_change, checkpoint, on_model):
+        self.config, self.task = config, task
+        self.on_change, self.on_model = on_change, on_model
         self.checksum = dataset.checksum
         self.wanted = [
             _Row(method, seed, config.row_hash(method, seed, dataset.checksum))
@@ -191,7 +206,9 @@ class _Run:
             "seconds_fit": round(fitted - started, 2),
             "seconds_evaluate": round(done - fitted, 2),
         }
-        return found | self.fits.about(name, params)
+        found |= self.fits.about(name, params)
+        self.on_model(found, model)
+        return found
 
     def _changed(self) -> None:
         self.result.rows = [self.rows[row.hash] for row in self.wanted if row.hash in self.rows]

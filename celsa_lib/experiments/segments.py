@@ -205,7 +205,9 @@ def _of_grouping(study: SegmentStudy, name: str, of_item: np.ndarray) -> Iterato
     about = {"section": "groupings", "grouping": name, "groups": len(members)}
     about["alone"] = int(sum(len(group) == 1 for group in members))
     for measure, scores in COHERENCE.items():
-        yield about | {"measure": measure} | _interval(scores(study, members).mean())
+        found = scores(study, members)
+        if found.pairs.any():  # no pairs of tags where items have one genre each
+            yield about | {"measure": measure} | _interval(found.mean())
     truth = study.dataset.truth
     against = main_term(study.shelves) if truth is None else truth.item_segment
     known = against >= 0

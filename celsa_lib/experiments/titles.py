@@ -33,15 +33,19 @@ def find_title(dataset: Dataset, title: str) -> int:
     raise DataError(f'no item of {dataset.name} has "{title}" in its title; try a shorter part')
 
 
+def history_of(dataset: Dataset, titles: list[str]) -> csr_matrix:
+    """Someone who liked `titles`: 1 × items. Raises DataError for a title that is not there."""
+    liked = sorted({find_title(dataset, title) for title in titles})
+    shape = 1, len(dataset.item_ids)
+    return csr_matrix((np.ones(len(liked), np.float32), liked, [0, len(liked)]), shape=shape)
+
+
 def recommend_by_title(model, dataset: Dataset, titles: list[str], n: int = 10) -> pd.DataFrame:
     """The `n` best items for someone who liked `titles`: columns title, score, best first.
 
     `model` has items in the order of `dataset`. Raises DataError for a title that is not there.
     """
-    liked = sorted({find_title(dataset, title) for title in titles})
-    X = csr_matrix((1, len(dataset.item_ids)), dtype=np.float32)
-    X = csr_matrix((np.ones(len(liked), np.float32), liked, [0, len(liked)]), shape=X.shape)
-    indices, scores = model.recommend(X, n=n, exclude_seen=True)
+    indices, scores = model.recommend(history_of(dataset, titles), n=n, exclude_seen=True)
     found = indices[0] >= 0
     names = _titles(dataset).iloc[indices[0][found]].to_numpy()
     return pd.DataFrame({"title": names, "score": scores[0][found].round(3)})

@@ -7,11 +7,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.load import rows_table
-from celsa_lib.report.style import styled
-
-# Okabe–Ito colours, marks and lines, in the order that variants come in.
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKS = "osD^vPX"
+from celsa_lib.report.style import MARKS, PALETTE, styled
 
 
 def variant(row: dict) -> str:
@@ -52,7 +48,7 @@ def variants_figure(table: pd.DataFrame, title: str = "", level: float | None = 
                 group["budget_bytes"],
                 group["ndcg@100"],
                 label=name,
-                color=COLOURS[i % len(COLOURS)],
+                color=PALETTE[i % len(PALETTE)],
                 marker=MARKS[i % len(MARKS)],
                 linestyle="--" if name.endswith("continue") else "-",
             )
@@ -95,7 +91,7 @@ def active_figure(rows: list[dict], names: list[str], title: str = "") -> Figure
                 range(1, len(shares) + 1),
                 shares,
                 label=name,
-                color=COLOURS[i % len(COLOURS)],
+                color=PALETTE[i % len(PALETTE)],
                 marker=MARKS[i % len(MARKS)],
                 markersize=4,
                 linestyle="--" if name.endswith("continue") else "-",

@@ -263,7 +263,7 @@ def _segments() -> list[Claim]:
             id=f"segments/{name}",
             statement=statement,
             section="3, Segment Interpretability in Practice; Figure 2",
-            notebook="claims",
+            notebook="interpretability",
             data=GOODBOOKS,
             stored=("segments",),
             checks=partial(rules.measured, section=name),

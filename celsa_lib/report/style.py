@@ -23,6 +23,9 @@ METHOD_MARKS = {
     "Popularity": "X",
     "Released embeddings": "v",
 }
+# The same colours and marks for what is no method, in the order that it comes in.
+PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKS = "osD^vPX"
 OTHER_COLOUR, OTHER_MARK = "#F0E442", "h"
 
 RC = {

@@ -139,16 +139,17 @@ class Segmentation:
     def explain(self, x: csr_matrix, item: int) -> pd.DataFrame:
         """Why `item` (a position) was recommended to x (1 × items): its latents, a row each.
 
-        Columns latent, activation (x·A), because of (the title in x that adds most to it),
-        segments (labels of those with this signed latent), value (A at the item), contribution =
-        activation × value. The contributions sum to the item's score, plus 1 if it was seen.
+        Columns latent, activation (x·A), because of (the title in x that adds most to it), segment
+        (the one with this signed latent, "" where no item has it as its dominant one), value (A at
+        the item), contribution = activation × value. The contributions sum to the item's score,
+        plus 1 if it was seen.
         """
         row = self.embeddings.matrix[item]
         activations = self.embeddings.encode(csr_matrix(x))[0]
         table = pd.DataFrame({"latent": row.indices, "activation": activations[row.indices]})
         table["because of"] = [self._source_of(x, latent, item) for latent in row.indices]
-        table["segments"] = [
-            self._segments_at(latent, value)
+        table["segment"] = [
+            self._segment_at(latent, value)
             for latent, value in zip(row.indices, row.data, strict=True)
         ]
         table["value"] = row.data
@@ -162,11 +163,11 @@ class Segmentation:
         shares = column[seen] * np.sign(column[item])
         return str(self.titles[seen[np.argmax(shares)]]) if (shares > 0).any() else ""
 
-    def _segments_at(self, latent: int, value: float) -> str:
-        """Labels of the segments that have a latent with the sign of `value`."""
-        column = self.matrix[:, latent]
-        having = column.nonzero()[0][np.sign(column.data) == np.sign(value)]
-        return ", ".join(self.labels[segment].text for segment in having)
+    def _segment_at(self, latent: int, value: float) -> str:
+        """Label of the segment that has a latent with the sign of `value`."""
+        column = self.matrix[:, latent].tocoo()
+        having = column.row[np.sign(column.data) == np.sign(value)]
+        return self.labels[having[0]].text if len(having) else ""
 
     def _check(self, segment: int) -> None:
         if not 0 <= segment < len(self):

@@ -12,8 +12,9 @@ from celsa_lib.segments.terms import AUTHOR, DECADE, GENRE, SERIES, WORD, Terms,
 SOURCE = "class-based TF-IDF"
 LONGEST = 48  # characters
 MOST_WORDS = 4  # in a name made of two genres
-MOST_ITEMS = 0.3  # a term on more of the catalogue names nothing
+MOST_ITEMS = 0.5  # a term on more of the catalogue names nothing
 SHARE = 0.6  # of a group's members must have a term that stands for all of them
+GENRE_SHARE = 1 / 3  # and this share a genre, where there is one
 RARE = 1.5  # idf from which a term is proper to few items
 ENOUGH = {AUTHOR: 1, SERIES: 1, WORD: 2, DECADE: 2}  # members that must share a proper term
 
@@ -22,9 +23,9 @@ class TfidfDescriber:
     """Class-based TF-IDF: the weight of term t in group G is its share of G times log(n / n_t).
 
     n_t of the n items of the catalogue have t. A name is the best proper term (series, author,
-    word of the titles, decade) that most members share, then the best genre; without a proper term
-    the two best genres, the more general one last. It depends on a group's members and the
-    catalogue only, not on the other groups.
+    word of the titles, decade) that most members share, then the best genre; without a proper
+    term the two best genres of a third of the members, the more general one last. It depends on
+    a group's members and the catalogue only, not on the other groups.
     """
 
     def describe(self, groups: Sequence[np.ndarray], items: pd.DataFrame) -> list[Label]:
@@ -64,11 +65,18 @@ def _name(shares: csr_matrix, size: int, terms: Terms) -> str:
         ),
         None,
     )
-    genres = [c for c in columns[order] if terms.kinds[c] == GENRE]
+    genres = _genres(columns[order], share[order], terms)
     if proper:
         return _cut(_joined([proper, *(terms.names[c] for c in genres[:1])]))
     best = _two_genres(genres, terms)
     return _cut(_joined([terms.names[c] for c in sorted(best, key=lambda c: -terms.idf[c])]))
+
+
+def _genres(columns: np.ndarray, share: np.ndarray, terms: Terms) -> list[int]:
+    """Genres that enough members share, in the given order; else the most frequent one."""
+    found = [(c, s) for c, s in zip(columns, share, strict=True) if terms.kinds[c] == GENRE]
+    common = [c for c, s in found if s >= GENRE_SHARE]
+    return common or [c for c, _ in sorted(found, key=lambda pair: -pair[1])[:1]]
 
 
 def _two_genres(genres: list[int], terms: Terms) -> list[int]:

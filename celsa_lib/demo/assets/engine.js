@@ -1,0 +1,122 @@
+// The library's inference: latents x·A, scores x·A·Aᵀ − x, segment scores x·A·Bᵀ.
+
+const TYPES = { float32: Float32Array, uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array };
+
+/** The numbers of a packed array: base64 of little-endian bytes, the order of every browser. */
+function unpack({ type, data }) {
+  const text = atob(data);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return new TYPES[type](bytes.buffer);
+}
+
+/** Rows as CSR; packed rows that have no columns have all of them. */
+function rowsOf({ rows, width, values, columns, starts }) {
+  const found = { rows, width, values: unpack(values) };
+  if (columns) return { ...found, columns: unpack(columns), starts: unpack(starts) };
+  found.columns = new Uint32Array(rows * width);
+  for (let k = 0; k < rows * width; k++) found.columns[k] = k % width;
+  found.starts = Uint32Array.from({ length: rows + 1 }, (_, row) => row * width);
+  return found;
+}
+
+/** A model ready to answer; `carrier` tells the segment of a signed latent. */
+function modelOf(packed) {
+  const rows = rowsOf(packed.rows);
+  if (!packed.segments) return { ...packed, rows, segments: null, carrier: () => undefined };
+  const segments = { ...packed.segments, rows: rowsOf(packed.segments.rows) };
+  const carriers = new Map();
+  for (let segment = segments.labels.length - 1; segment >= 0; segment--) {
+    for (const { latent, value } of entries(segments.rows, segment)) {
+      carriers.set(`${latent} ${value > 0}`, segment);
+    }
+  }
+  return { ...packed, rows, segments, carrier: (latent, up) => carriers.get(`${latent} ${up}`) };
+}
+
+/** The stored entries of a row: [{latent, value}]. */
+function entries(rows, row) {
+  const found = [];
+  for (let k = rows.starts[row]; k < rows.starts[row + 1]; k++) {
+    found.push({ latent: rows.columns[k], value: rows.values[k] });
+  }
+  return found;
+}
+
+/** x·A for a user who has `picked` these items. */
+function encode(rows, picked) {
+  const latents = new Float64Array(rows.width);
+  for (const item of picked) {
+    for (let k = rows.starts[item]; k < rows.starts[item + 1]; k++) {
+      latents[rows.columns[k]] += rows.values[k];
+    }
+  }
+  return latents;
+}
+
+/** rows · latents: a number for each row, in float32 like the library's scores. */
+function times(rows, latents) {
+  const { starts, columns, values } = rows;
+  const found = new Float32Array(rows.rows);
+  for (let row = 0; row < found.length; row++) {
+    let sum = 0;
+    for (let k = starts[row]; k < starts[row + 1]; k++) sum += latents[columns[k]] * values[k];
+    found[row] = sum;
+  }
+  return found;
+}
+
+/** x·A·Aᵀ − x, for every item. */
+function scoresOf(rows, picked, latents) {
+  const scores = times(rows, latents);
+  for (const item of picked) scores[item] -= 1;
+  return scores;
+}
+
+/** The n best of `candidates`, best first; equal scores by lower index. */
+function best(scores, candidates, n) {
+  return [...candidates].sort((a, b) => scores[b] - scores[a] || a - b).slice(0, n);
+}
+
+/** What a model says to someone who has `picked` these items. */
+function answer(model, picked, nItems, nSegments) {
+  const seen = new Set(picked);
+  const unseen = (items) => items.filter((item) => !seen.has(item));
+  const latents = encode(model.rows, seen);
+  const scores = scoresOf(model.rows, seen, latents);
+  const items = best(scores, unseen([...scores.keys()]), nItems);
+  if (!model.segments) return { latents, scores, items, segments: [] };
+
+  const { labels, members, rows } = model.segments;
+  const relevance = times(rows, latents);
+  const offered = [...labels.keys()].filter((s) => relevance[s] > 0 && unseen(members[s]).length);
+  const segments = best(relevance, offered, nSegments).map((segment, place) => ({
+    segment,
+    number: place + 1,
+    label: labels[segment],
+    score: relevance[segment],
+    latents: entries(rows, segment).map(({ latent, value }) => ({ latent, up: value > 0 })),
+    items: best(scores, unseen(members[segment]), nItems),
+  }));
+  return { latents, scores, items, segments };
+}
+
+/** The latents that speak most for `item`, and the picks that brought them: the largest first. */
+function reasons(model, picked, latents, item, n) {
+  const largestFirst = (a, b) => b.share - a.share;
+  const valueAt = (row, latent) => entries(model.rows, row).find((e) => e.latent === latent)?.value ?? 0;
+  return entries(model.rows, item)
+    .map(({ latent, value }) => ({ latent, up: value > 0, value, share: latents[latent] * value }))
+    .filter(({ share }) => share > 0)
+    .sort(largestFirst)
+    .slice(0, n)
+    .map((reason) => ({
+      ...reason,
+      segment: model.carrier(reason.latent, reason.up),
+      picks: picked
+        .map((pick) => ({ pick, share: valueAt(pick, reason.latent) * reason.value }))
+        .filter(({ share }) => share > 0)
+        .sort(largestFirst)
+        .map(({ pick }) => pick),
+    }));
+}

@@ -1,0 +1,284 @@
+"""Tables and figures of segments: who is in them, what users make of them, how good they are."""
+
+from html import escape
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.sparse import csr_matrix
+
+from celsa_lib.report.style import MARKS, PALETTE, styled
+from celsa_lib.report.tables import Html
+from celsa_lib.results import Result
+
+GROUPING_ORDER = (
+    "raw groups",
+    "segments",
+    "merged by activation",
+    "k-means, as many as raw groups",
+    "k-means, as many as segments",
+    "random, sizes of raw groups",
+    "random, sizes of segments",
+    "rarest genre",
+)
+SHARES = {
+    "recommended": "in the recommended segments",
+    "popular": "in the most popular segments",
+    "by popularity": "in the recommended ones, if popularity alone decided",
+    "random": "in random segments",
+}
+
+
+def segments_table(segmentation, n: int = 10, n_titles: int = 3) -> pd.DataFrame:
+    """The `n` largest segments: name, who named it, items, latents, first titles."""
+    rows = []
+    for segment in range(min(n, len(segmentation))):
+        members = segmentation.members[segment]
+        titles = [str(title) for title in segmentation.titles[members[:n_titles]]]
+        rows.append(
+            {
+                "segment": segmentation.labels[segment].text,
+                "named by": segmentation.labels[segment].source,
+                "items": len(members),
+                "share of items": f"{len(members) / len(segmentation.of_item):.1%}",
+                "signed latents": len(segmentation.latents(segment)),
+                "first items": "; ".join(titles),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def group_names(names, groups, items: pd.DataFrame, shown: list[int]) -> pd.DataFrame:
+    """Some groups before merging: signed latent, name, items, first titles."""
+    rows = []
+    for group in shown:
+        sign = "+" if groups.signs[group] > 0 else "−"
+        members = groups.members[group]
+        rows.append(
+            {
+                "latent": f"{sign}{groups.latents[group]}",
+                "name": names[group].text,
+                "items": len(members),
+                "first items": "; ".join(map(str, items["title"].iloc[members[:3]])),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def recommended_segments(segmentation, chosen: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+    """Segments recommended to one user, best first: name, items, score x·A·Bᵀ."""
+    return pd.DataFrame(
+        {
+            "segment": [segmentation.labels[segment].text for segment in chosen],
+            "items": [len(segmentation.members[segment]) for segment in chosen],
+            "score": np.round(scores, 3),
+        }
+    )
+
+
+def catalogue(segmentation, n_titles: int = 12, n_latents: int = 6) -> Html:
+    """Every segment, to open and read: members, share of items, latents, nearest segments.
+
+    Everything that comes from data or a describer is escaped.
+    """
+    nearest = _neighbours(segmentation)
+    entries = "".join(
+        _entry(segmentation, segment, nearest[segment], n_titles, n_latents)
+        for segment in range(len(segmentation))
+    )
+    return Html(
+        '<div class="celsa-catalogue" role="region" tabindex="0" '
+        f'aria-label="Catalogue of {len(segmentation)} segments">{entries}</div>'
+    )
+
+
+def _entry(segmentation, segment: int, nearest, n_titles: int, n_latents: int) -> str:
+    members, label = segmentation.members[segment], segmentation.labels[segment]
+    titles = "; ".join(map(str, segmentation.titles[members[:n_titles]]))
+    more = f" and {len(members) - n_titles} more" if len(members) > n_titles else ""
+    signed = [f"{'+' if s > 0 else '−'}{i}" for i, s in segmentation.latents(segment)]
+    latents = ", ".join(signed[:n_latents]) + (" …" if len(signed) > n_latents else "")
+    share = len(members) / len(segmentation.of_item)
+    near = ", ".join(segmentation.labels[other].text for other in nearest)
+    parts = [
+        f"<p>{escape(titles)}{more}</p>",
+        f"<p>{share:.2%} of the items. Latents {latents}. Named by {escape(label.source)}.",
+        f" Nearest: {escape(near)}." if near else "",
+        "</p>",
+    ]
+    summary = f"{escape(label.text)} <small>({len(members)})</small>"
+    return f"<details><summary>{summary}</summary>{''.join(parts)}</details>"
+
+
+def _neighbours(segmentation, n: int = 3) -> list[np.ndarray]:
+    """The `n` segments whose items' mean rows are closest to each one's, in the items' space."""
+    n_items, n_segments = len(segmentation.of_item), len(segmentation)
+    sums = csr_matrix(
+        (np.ones(n_items), (segmentation.of_item, np.arange(n_items))), shape=(n_segments, n_items)
+    )
+    centres = sums @ segmentation.embeddings.matrix
+    norms = np.sqrt(np.asarray(centres.multiply(centres).sum(axis=1)))
+    centres = centres.multiply(1 / np.maximum(norms, 1e-12)).tocsr()
+    cosines = (centres @ centres.T).toarray()
+    np.fill_diagonal(cosines, -np.inf)
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, :n]
+    return [row[cosines[i, row] > 0] for i, row in enumerate(order)]
+
+
+def home_page(rows: pd.DataFrame) -> Html:
+    """A two-dimensional page from `Segmentation.rows`: a row a segment, its best items in it."""
+    shelves = []
+    for label, group in rows.groupby("label", sort=False):
+        cards = "".join(f"<li>{escape(str(title))}</li>" for title in group["title"])
+        name = escape(str(label))
+        shelves.append(
+            f'<section aria-label="{name}"><h4>{name}</h4>'
+            f'<ol class="celsa-shelf" tabindex="0">{cards}</ol></section>'
+        )
+    return Html(f'<div class="celsa-home">{"".join(shelves)}</div>')
+
+
+def user_figure(segmentation, x: csr_matrix, n_segments: int = 4, n_latents: int = 60) -> Figure:
+    """Figure 2: a user's strongest latents as bars, the signed latents of segments as arrows.
+
+    x: 1 × items. Latents are sorted by activation; an arrow stands at each latent of a recommended
+    segment among them, up for +, down for −.
+    """
+    activations = segmentation.embeddings.encode(csr_matrix(x))[0]
+    chosen = segmentation.recommend(csr_matrix(x), n_segments)[0][0]
+    strongest = np.argsort(-np.abs(activations), kind="stable")[:n_latents]
+    strongest = strongest[activations[strongest] != 0]
+    strongest = strongest[np.argsort(-activations[strongest], kind="stable")]
+    place = {int(latent): i for i, latent in enumerate(strongest)}
+    height = 0.12 * np.abs(activations).max()
+    with styled():
+        figure, axes = plt.subplots(figsize=(8.0, 4.2), layout="constrained")
+        axes.bar(range(len(strongest)), activations[strongest], color="#9A9A9A", width=0.8)
+        for rank, segment in enumerate(chosen):
+            style = PALETTE[rank % len(PALETTE)], MARKS[rank % len(MARKS)]
+            _arrows(axes, segmentation, segment, style, place, activations, height)
+        axes.axhline(0, color="#444444", linewidth=0.8)
+        axes.set(
+            xlabel=f"the user's {len(strongest)} strongest latents, by activation",
+            ylabel="activation x·A",
+            xticks=[],
+        )
+        axes.legend(fontsize=8, loc="upper right", title="recommended segments")
+        plt.close(figure)
+    return figure
+
+
+def _arrows(axes, segmentation, segment, style, place, activations, height) -> None:
+    """An arrow from the end of each bar; a signed latent belongs to one segment only."""
+    colour, mark = style
+    axes.plot([], [], color=colour, marker=mark, linestyle="none",
+              label=segmentation.labels[segment].text)  # fmt: skip
+    for latent, sign in segmentation.latents(segment):
+        if latent in place:
+            x, start = place[latent], activations[latent]
+            tip = start + sign * height
+            arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.8}
+            axes.annotate("", xy=(x, tip), xytext=(x, start), arrowprops=arrow)
+            axes.plot(x, start, color=colour, marker=mark, markersize=5)
+            axes.plot(x, tip + sign * height / 2, alpha=0)  # keeps the arrow inside the axes
+
+
+def groupings_table(result: Result, space: str) -> pd.DataFrame:
+    """Groupings of one space by measure: the value and its 95 % interval over groups."""
+    rows = [r for r in result.rows if r["section"] == "groupings" and r["space"] == space]
+    cells = {}
+    for row in rows:
+        cell = f"{row['value']:.3f}"
+        if "low" in row:
+            cell += f" [{row['low']:.3f}, {row['high']:.3f}]"
+        line = cells.setdefault(row["grouping"], {"groups": row["groups"], "alone": row["alone"]})
+        line[row["measure"]] = cell
+    ordered = [name for name in GROUPING_ORDER if name in cells]
+    table = pd.DataFrame([{"grouping": name} | cells[name] for name in ordered])
+    return table.rename(columns={"alone": "items alone"}).fillna("")
+
+
+def coherence_figure(result: Result, measure: str = "shelves (weighted Jaccard)") -> Figure:
+    """`measure` of each grouping with its interval, a panel a space."""
+    spaces = list(dict.fromkeys(r["space"] for r in result.rows if r["section"] == "groupings"))
+    with styled():
+        figure, panels = plt.subplots(
+            1, len(spaces), figsize=(8.0, 3.4), sharey=True, squeeze=False, layout="constrained"
+        )
+        for axes, space in zip(panels[0], spaces, strict=True):
+            rows = {
+                r["grouping"]: r
+                for r in result.rows
+                if r["section"] == "groupings" and r["space"] == space and r["measure"] == measure
+            }
+            names = [name for name in GROUPING_ORDER if name in rows][::-1]
+            values = np.array([rows[n]["value"] for n in names])
+            bounds = np.array([(rows[n]["low"], rows[n]["high"]) for n in names])
+            errors = np.abs(bounds - values[:, None]).T
+            colours = [_kind_colour(name) for name in names]
+            axes.barh(names, values, xerr=errors, color=colours, capsize=2)
+            axes.set(title=space)
+        figure.supxlabel(f"{measure}, pairs of items in a group", fontsize=10)
+        plt.close(figure)
+    return figure
+
+
+def _kind_colour(grouping: str) -> str:
+    kinds = {"raw": 0, "segments": 0, "merged": 0, "k-means": 1, "random": 3}
+    kind = kinds.get(grouping.split()[0].rstrip(","), 2)
+    return ("#D55E00", "#0072B2", "#009E73", "#999999")[kind]
+
+
+def tau_figure(result: Result) -> Figure:
+    """Number of segments and their coherence by the threshold τ of merging."""
+    rows = pd.DataFrame([r for r in result.rows if r["section"] == "tau"])
+    with styled():
+        figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.2), layout="constrained")
+        left.plot(rows["tau"], rows["groups"], "o-", color="#D55E00")
+        left.set(xlabel="τ (cosine of names)", ylabel="segments", ylim=(0, None))
+        errors = np.abs(rows[["low", "high"]].to_numpy() - rows[["value"]].to_numpy()).T
+        right.errorbar(
+            rows["tau"], rows["value"], yerr=errors, color="#0072B2", marker="s", capsize=2
+        )
+        right.set(xlabel="τ (cosine of names)", ylabel="shelves in common, pairs", ylim=(0, None))
+        plt.close(figure)
+    return figure
+
+
+def alignment_table(result: Result, space: str) -> pd.DataFrame:
+    """Shares of held-out items and of top-N lists by segments, with intervals over users."""
+    rows = {
+        r["measure"]: r for r in result.rows if r["section"] == "alignment" and r["space"] == space
+    }
+    table = []
+    for key, words in SHARES.items():
+        line = {"share": words, "held-out items": _percent(rows[key])}
+        top = rows.get(f"top {key}")
+        table.append(line | {"the model's ten best": _percent(top) if top else ""})
+    return pd.DataFrame(table)
+
+
+def _percent(row: dict) -> str:
+    if row["low"] == row["high"]:
+        return f"{row['value']:.2%}"
+    return f"{row['value']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
+
+
+def stability_table(result: Result) -> pd.DataFrame:
+    """Agreement of groupings between seeds: ARI and AMI, mean over pairs of seeds."""
+    rows = [r for r in result.rows if r["section"] == "stability"]
+    columns = {"grouping": "grouping", "seeds": "seeds", "ari": "ARI", "ami": "AMI"}
+    return pd.DataFrame(rows).rename(columns=columns).reindex(columns=list(columns.values()))
+
+
+def space_rows(result: Result, section: str, space: str) -> pd.DataFrame:
+    """Differences of one section: what, mean, and the 95 % interval."""
+    rows = [r for r in result.rows if r["section"] == section and r["space"] == space]
+    return pd.DataFrame(
+        [
+            {"difference": r["what"], "mean": f"{r['mean']:.3f}",
+             "95 % interval": f"[{r['low']:.3f}, {r['high']:.3f}]"}
+            for r in rows
+        ]
+    )  # fmt: skip

@@ -1,0 +1,367 @@
+"""The live demo: what it packs, that it answers as the library does, that a keyboard is enough."""
+
+import json
+import re
+from base64 import b64decode
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csc_matrix, csr_matrix
+
+from celsa_lib import demo, experiments
+from celsa_lib.data.download import locate
+from celsa_lib.demo import DemoModel, as_json, packed, packed_rows, personas
+from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.segments import segment_items
+
+HOSTILE = [
+    "</script><script>window.broken = 1</script>",
+    "<!-- <script>",
+    "<img src=x onerror='window.broken = 1'>",
+    "quotes \" ' ` and \\",
+    "line\u2028separator\u2029and 🎬",
+]
+SMALL = {"n_users": 400, "n_items": 200, "n_segments": 12}
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """Data, result and models of a short run: MovieLens where it is here, else synthetic."""
+    name = "ml-100k" if locate("ml-100k") else "synthetic"
+    config = experiments.live_demo(name)
+    methods = [replace(m, params=m.params | {"epochs": 1}, grid={}) for m in config.methods]
+    small = SMALL if name == "synthetic" else {}
+    config = replace(config, methods=methods, n_test=50, n_val=0, data_params=small)
+    data, task = experiments.prepare(config)
+    return data, *experiments.run_and_keep(config, data, task)
+
+
+@pytest.fixture(scope="module")
+def html(trained) -> str:
+    return demo.live_demo(*trained).html
+
+
+@pytest.fixture(scope="module")
+def ordered(trained) -> list[ItemEmbeddings]:
+    """The embeddings in the order of the demo: by bytes, the dense one last."""
+    found = [model.item_embeddings for model in trained[2]]
+    return sorted(found, key=lambda rows: (rows.is_dense, rows.bytes_per_item))
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """A function that opens a demo from a file, in a page that notes errors and requests."""
+    pages = []
+
+    def open_page(html: str, width: int = 1280, **options):
+        path = tmp_path / f"demo-{len(pages)}.html"
+        head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        path.write_text(f"<!DOCTYPE html><html lang='en'><head>{head}</head><body>{html}</body>")
+        page = browser.new_page(viewport={"width": width, "height": 800}, **options)
+        pages.append(page)
+        page.trouble = []
+        page.on("request", lambda r: r.url == path.as_uri() or page.trouble.append(r.url))
+        page.on("console", lambda m: page.trouble.append(m.text))
+        page.on("pageerror", lambda error: page.trouble.append(str(error)))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+
+
+def handmade(titles: list[str] | None = None) -> tuple[pd.DataFrame, ItemEmbeddings]:
+    """Five items in three latents; a user of item 0 scores them −0, 0.6, 0, 0.6 and −1."""
+    rows = [[1, 0, 0], [0.6, 0.8, 0], [0, 1, 0], [0.6, 0, -0.8], [-1, 0, 0]]
+    items = pd.DataFrame(
+        {
+            "title": titles or list("abcde"),
+            "genres": ["Drama", "Drama|War", "War", "War", "War"],
+            "year": pd.array([1990, None, 1992, 1993, 1994], dtype="Int64"),
+        }
+    )
+    return items, ItemEmbeddings(csr_matrix(np.array(rows, np.float32)))
+
+
+def handmade_page(titles: list[str] | None = None) -> str:
+    items, embeddings = handmade(titles)
+    model = DemoModel(embeddings, 0.5, segment_items(embeddings, items))
+    return demo.demo_page("synthetic", items, np.array([9, 8, 7, 6, 5]), [model]).html
+
+
+def numbers_of(packed: dict) -> np.ndarray:
+    return np.frombuffer(b64decode(packed["data"]), dtype=np.dtype(packed["type"]))
+
+
+def contents_of(html: str) -> dict:
+    return json.loads(re.search(r'id="celsa-demo-data">(.*?)</script>', html, re.S)[1])
+
+
+# What is packed
+
+
+def test_packed_numbers_come_back():
+    values = np.array([0.1, -2.5, 3e-9], np.float32)
+    assert (numbers_of(packed(values)) == values).all()
+    assert packed(values.astype(">f4")) == packed(values)
+
+
+def test_columns_take_as_few_bytes_as_they_need():
+    for width, kind in ((256, "uint8"), (257, "uint16"), (70_000, "uint32")):
+        rows = packed_rows(csr_matrix(([1.0], ([0], [width - 1])), shape=(2, width)))
+        assert rows["columns"]["type"] == kind
+        assert numbers_of(rows["columns"]) == width - 1
+        assert list(numbers_of(rows["starts"])) == [0, 1, 1]
+
+
+def test_full_rows_have_no_columns():
+    full = csr_matrix(([2.0, 1.0], [1, 0], [0, 2]), shape=(1, 2))  # columns out of order
+    rows = packed_rows(full)
+    assert "columns" not in rows and list(numbers_of(rows["values"])) == [1, 2]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_json_cannot_leave_its_script_element(text):
+    made = as_json([text])
+    assert "<" not in made and made.isascii() and json.loads(made) == [text]
+
+
+def test_personas_are_popular_items_of_a_genre():
+    items = pd.DataFrame({"genres": ["sci-fi", "sci-fi|War", "War", "", None, "sci-fi"]})
+    found = personas(items, np.array([10, 12, 7, 99, 99, 3]))
+    # sci-fi weighs 10 + 6 + 3, War 6 + 7; item 1 stands with sci-fi and is then taken
+    assert [(p.name, p.items) for p in found] == [("Sci-fi", [0, 1, 5]), ("War", [2])]
+    assert personas(items[[]], np.ones(6)) == []
+
+
+def test_the_page_takes_counts_of_the_users_and_no_history(trained, html):
+    data, result, models = trained
+    columns = data.X.tocsc()
+    rng = np.random.default_rng(0)
+    drawn = [rng.choice(data.X.shape[0], n, replace=False) for n in np.diff(columns.indptr)]
+    others = csc_matrix((columns.data, np.concatenate(drawn), columns.indptr), data.X.shape).tocsr()
+    assert (others != data.X).nnz > 0
+    assert demo.live_demo(replace(data, X=others), result, models).html == html
+    contents = contents_of(html)
+    assert set(contents) == {"noun", "titles", "about", "places", "personas", "models"}
+    assert sorted(contents["places"]) == list(range(len(data.items)))
+
+
+def test_a_notebook_keeps_the_page_once(trained):
+    assert len(repr(demo.live_demo(*trained))) < 60
+
+
+# In a browser
+
+
+def test_all_scores_are_those_of_the_library(trained, ordered, html, opened):
+    data = trained[0]
+    page = opened(html)
+    longest = int(np.diff(data.X.indptr).argmax())
+    for user in (0, 7, 42, longest):
+        row = data.X[user]
+        picks = row.indices.tolist()
+        for place, rows in enumerate(ordered):
+            given = page.evaluate("([p, k]) => celsaDemo.scores(p, k)", [picks[::-1], place])
+            np.testing.assert_allclose(given, rows.score(row)[0], rtol=0, atol=1e-5)
+            best = page.evaluate("([p, k]) => celsaDemo.best(p, k, 20)", [picks, place])
+            assert not set(best) & set(picks)
+            np.testing.assert_allclose(
+                np.array(given)[best], rows.recommend(row, n=20)[1][0], rtol=0, atol=1e-5
+            )
+    sizes = page.evaluate("celsaDemo.sizes")
+    assert [size["bytes"] for size in sizes] == [rows.bytes_per_item for rows in ordered]
+    assert len(ordered) == 6 and sizes[-1]["dense"]
+    assert not page.trouble
+
+
+def test_equal_scores_go_by_the_lower_index(opened):
+    page = opened(handmade_page())
+    scores = page.evaluate("celsaDemo.scores([0], 0)")
+    np.testing.assert_allclose(scores, [0, 0.6, 0, 0.6, -1], atol=1e-7)
+    assert page.evaluate("celsaDemo.best([0], 0, 9)") == [1, 3, 2, 4]
+
+
+def test_the_segments_are_x_a_b_and_their_arrows_follow_the_signs(trained, ordered, html, opened):
+    data = trained[0]
+    page = opened(html)
+    (place,) = [k for k, rows in enumerate(ordered) if rows.bytes_per_item == 128]
+    segments = segment_items(ItemEmbeddings(ordered[place].matrix, data.item_ids), data.items)
+    picks = page.evaluate("JSON.parse(document.getElementById('celsa-demo-data').textContent)")
+    picks = picks["personas"][0]["items"]  # shown at first
+    x = csr_matrix((np.ones(len(picks)), ([0] * len(picks), picks)), shape=(1, len(data.items)))
+    scores = ordered[place].score(x)[0]
+    relevance = (ordered[place].encode(x) @ segments.matrix.T)[0]
+    left = [set(members) - set(picks) for members in segments.members]
+    open_ones = [s for s, items in enumerate(left) if items and relevance[s] > 0]
+    wanted = sorted(open_ones, key=lambda s: (-relevance[s], s))[:5]
+    shown = page.locator(".celsa-row")
+    assert shown.count() == len(wanted) > 0
+    for k, segment in enumerate(wanted):
+        assert f"score {relevance[segment]:.2f}" in shown.nth(k).locator("h4").inner_text()
+        first = max(left[segment], key=lambda item: (scores[item], -item))
+        assert shown.nth(k).locator("strong").first.inner_text() == data.items["title"].iloc[first]
+        circles = page.locator(f".celsa-arrow.celsa-color-{k + 1} circle").all()
+        arrows = sorted(
+            (float(c.get_attribute("cx")), float(c.get_attribute("cy"))) for c in circles
+        )
+        signs = [1 if y < 120 else -1 for _, y in arrows]  # from left to right: by latent
+        assert signs == [sign for _, sign in segments.latents(segment)]
+    assert not page.trouble
+
+
+def test_why_leads_from_picks_to_the_item(opened):
+    page = opened(handmade_page())
+    page.evaluate("document.querySelector('.celsa-clear').click()")
+    page.get_by_role("combobox").press_sequentially("a")
+    page.keyboard.press("Enter")
+    page.locator(".celsa-list summary").first.click()  # item b: 0.6 of its 0.6 by latent 0, from a
+    chain = page.locator(".celsa-list .celsa-chain li").first
+    links = [link.replace("\xa0", " ") for link in chain.locator("> span").all_inner_texts()]
+    assert links[0] == "a" and links[1] == "latent 0 ↑" and links[-1] == "+0.60 of 0.60"
+    assert "Drama" in links[2]
+
+
+def test_a_keyboard_is_enough(html, opened):
+    page = opened(html)
+    chips = page.locator(".celsa-picks li:has(button[aria-label])")
+    before = chips.count()
+    field = page.get_by_role("combobox")
+    field.focus()
+    page.keyboard.type("e")  # in many titles
+    assert field.get_attribute("aria-expanded") == "true"
+    assert re.match(r"\d+ \w+ found", page.get_by_role("status").inner_text())
+    options = page.get_by_role("option")
+    count = options.count()
+    page.keyboard.press("ArrowUp")  # from the first to the last
+    assert options.nth(count - 1).get_attribute("aria-selected") == "true"
+    active = field.get_attribute("aria-activedescendant")
+    assert options.nth(count - 1).get_attribute("id") == active
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert chips.count() == before + 1 and field.input_value() == ""
+    assert "First of the list" in page.get_by_role("status").inner_text()
+    page.keyboard.type("e")
+    page.keyboard.press("Escape")
+    assert field.get_attribute("aria-expanded") == "false" and field.input_value() == "e"
+    page.keyboard.press("Escape")
+    assert field.input_value() == ""
+    page.keyboard.press("Tab")  # the first pick's button
+    for left in range(before, -1, -1):  # the focus goes on to the next pick, then to the field
+        page.keyboard.press("Enter")
+        assert chips.count() == left
+    assert page.evaluate("document.activeElement.id") == "celsa-demo-search"
+    assert page.locator("[data-part=empty]").is_visible()
+    page.locator(".celsa-personas button").first.press("Enter")
+    slider = page.get_by_role("slider")
+    slider.press("End")
+    assert "dense" in slider.get_attribute("aria-valuetext")
+    slider.press("Home")
+    assert slider.get_attribute("aria-valuetext").startswith("64 bytes an item, the whole model")
+    row = page.locator(".celsa-row button").first
+    label = row.get_attribute("aria-label")
+    row.press("Enter")
+    assert f"Take out {label.removeprefix('Pick ')}" in page.locator(".celsa-picks").inner_html()
+    page.locator(".celsa-list summary").first.press("Enter")
+    page.locator(".celsa-chain").first.wait_for()
+    assert not page.trouble
+
+
+def test_hostile_titles_are_text(opened):
+    page = opened(handmade_page(HOSTILE))
+    for summary in page.locator(".celsa-list summary").all():
+        summary.click()
+    page.get_by_role("combobox").press_sequentially("e")
+    assert page.get_by_role("option").count() > 0
+    page.keyboard.press("Escape")
+    shown = page.locator("#celsa-demo").inner_text()
+    assert all(re.sub(r"\s", " ", title) in re.sub(r"\s", " ", shown) for title in HOSTILE)
+    assert page.evaluate("window.broken") is None
+    assert page.locator("#celsa-demo img").count() == 0
+    assert not page.trouble
+
+
+def test_a_click_is_answered_at_once(html, opened):
+    """50 ms is the aim; the limit leaves room for a busy machine."""
+    page = opened(html)
+    times = page.evaluate("""() => {
+        const root = document.getElementById("celsa-demo"), times = [];
+        const time = (act) => {
+            const started = performance.now();
+            act();
+            root.offsetHeight;  // layout belongs to the answer
+            times.push(performance.now() - started);
+        };
+        const slider = root.querySelector("[type=range]");
+        for (let k = 0; k < 60; k++) {
+            slider.value = String(k % 6);
+            time(() => slider.dispatchEvent(new Event("input")));
+            time(() => root.querySelector(".celsa-add").click());
+        }
+        return times.sort((a, b) => a - b);
+    }""")
+    median = times[len(times) // 2]
+    print(f"median of a click: {median:.1f} ms")
+    assert median < 250
+    assert not page.trouble
+
+
+CONTRASTS = """() => {
+    const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+        .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+    const behind = (element) => {
+        for (let e = element; e; e = e.parentElement) {
+            const colour = parse(getComputedStyle(e).backgroundColor);
+            if (colour.length === 3 || colour[3] === 1) return colour;
+        }
+        return document.documentElement.dataset.theme === "dark" ? [18, 18, 18] : [255, 255, 255];
+    };
+    const texts = [...document.querySelectorAll("#celsa-demo *")].filter((e) =>
+        e.checkVisibility() && !e.closest("svg, style, script") &&
+        [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()));
+    return texts.map((e) => {
+        const pair = [parse(getComputedStyle(e).color), behind(e)].map(light).sort((a, b) => b - a);
+        return [(pair[0] + 0.05) / (pair[1] + 0.05), e.className, e.textContent.slice(0, 30)];
+    }).filter(([ratio]) => ratio < 4.5);
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_has_contrast_and_a_telephone_is_wide_enough(html, opened, theme):
+    """The book's theme decides, whatever the system prefers."""
+    other = {"light": "dark", "dark": "light"}[theme]
+    page = opened(html, width=375, color_scheme=other)
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    assert page.evaluate(CONTRASTS) == []
+    page.get_by_role("slider").press("End")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    page.get_by_role("combobox").focus()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+
+
+def test_motion_is_left_out_where_it_is_unwanted(html, opened):
+    ask = "getComputedStyle(document.querySelector('.celsa-bar span')).transitionDuration"
+    assert opened(html, reduced_motion="reduce").evaluate(ask) == "0s"
+    assert opened(html, reduced_motion="no-preference").evaluate(ask) == "0.2s"
+
+
+def test_the_script_does_nothing_without_its_element(opened):
+    page = opened(handmade_page().replace('id="celsa-demo"', 'id="something-else"'))
+    assert page.evaluate("window.celsaDemo") is None
+    assert not page.trouble
+
+
+def test_the_assets_are_part_of_the_package_and_of_the_fingerprint():
+    from celsa_lib.book.fingerprint import code_files
+
+    names = {path.name for path in code_files()}
+    assert {"demo.css", "engine.js", "page.js", "demo.html.jinja"} <= names
+    settings = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    assert '"**/*.js", "**/*.css"' in settings

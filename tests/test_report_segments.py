@@ -1,0 +1,86 @@
+"""Pages of segments: escaped, complete, true to the numbers."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+import celsa_lib as cl
+from celsa_lib import report
+from celsa_lib.experiments import prepare, run_segments, segment_config
+from celsa_lib.segments import Label, Segmentation
+
+HOSTILE = '<script>alert(1)</script> & "quoted"'
+
+
+@pytest.fixture
+def segmentation() -> Segmentation:
+    rows = np.array([[0.9, 0.1, 0], [-0.8, 0.6, 0], [0.1, 0.9, 0], [0, 0.5, -0.9]], np.float32)
+    labels = [Label(HOSTILE, HOSTILE), Label("Second", "test")]
+    titles = [HOSTILE, "Beta", "Gamma", "Delta"]
+    return Segmentation(cl.ItemEmbeddings(csr_matrix(rows)), np.array([0, 0, 1, 1]), labels, titles)
+
+
+@pytest.fixture(scope="module")
+def live():
+    config = segment_config("synthetic", "smoke", (0, 1))
+    return run_segments(config, *prepare(config))
+
+
+def test_nothing_from_data_or_a_describer_reaches_a_page_unescaped(segmentation):
+    x = csr_matrix(np.array([[0, 1, 0, 0]], np.float32))
+    pages = [
+        report.catalogue(segmentation),
+        report.home_page(segmentation.rows(x, 2, 2)),
+        report.plain_table(report.segments_table(segmentation)),
+        report.plain_table(segmentation.explain(x, 0)),
+    ]
+    for page in pages:
+        assert "<script" not in page and "&lt;script" in page
+
+
+def test_the_catalogue_has_every_segment(segmentation):
+    page = report.catalogue(segmentation)
+    assert page.count("<details>") == len(segmentation) == 2
+    assert "50.00% of the items. Latents +1, −2." in page
+
+
+def test_arrows_stand_at_the_signed_latents_of_segments(segmentation):
+    x = csr_matrix(np.array([[1, 0, 0, 1]], np.float32))
+    axes = report.user_figure(segmentation, x, n_segments=1).axes[0]
+    activations = segmentation.embeddings.encode(x)[0]
+    bars = [bar.get_height() for bar in axes.patches]
+    assert bars == pytest.approx(sorted(activations, reverse=True))
+    chosen = int(segmentation.recommend(x, 1)[0][0, 0])
+    arrows = {(round(note.xyann[0]), np.sign(note.xy[1] - note.xyann[1])) for note in axes.texts}
+    order = np.argsort(-activations, kind="stable").tolist()
+    assert arrows == {(order.index(i), s) for i, s in segmentation.latents(chosen)}
+
+
+def test_a_study_compares_the_same_sizes(live):
+    table = report.groupings_table(live, "our embeddings").set_index("grouping")
+    assert table.loc["raw groups", "groups"] == table.loc["random, sizes of raw groups", "groups"]
+    assert table.loc["segments", "groups"] == table.loc["random, sizes of segments", "groups"]
+    rows = {r["grouping"]: r for r in live.rows if r.get("measure") == "ARI with planted segments"}
+    assert rows["segments"]["value"] > rows["raw groups"]["value"] + 0.2
+    assert rows["rarest genre"]["value"] == 1
+    assert abs(rows["random, sizes of segments"]["value"]) < 0.05
+
+
+def test_a_study_has_every_section_and_figures_of_it(live):
+    sections = {row["section"] for row in live.rows}
+    assert sections == {
+        "groupings", "coherence", "agreement", "reach", "alignment", "tau", "stability", "seconds"
+    }  # fmt: skip
+    assert len(report.tau_figure(live).axes) == 2
+    assert len(report.coherence_figure(live).axes) == 1
+    assert report.stability_table(live)["ARI"].between(-1, 1).all()
+    shares = report.alignment_table(live, "our embeddings")
+    assert shares["share"].is_unique and len(shares) == 4
+    assert not report.space_rows(live, "reach", "our embeddings").empty
+
+
+def test_intervals_hold_their_value(live):
+    for row in live.rows:
+        if "low" in row:
+            value = row.get("value", row.get("mean"))
+            assert row["low"] - 1e-9 <= value <= row["high"] + 1e-9
