@@ -16,7 +16,7 @@ from celsa_lib.errors import ConfigError
 
 COMMANDS = [[], ["data"], ["data", "list"], ["data", "fetch"], ["data", "info"], ["run"], ["train"]]
 COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks-widths"], ["claims"]]
-COMMANDS += [["book"], ["compare"], ["sweep"]]
+COMMANDS += [["book"], ["compare"], ["sweep"], ["segments"], ["export"]]
 
 
 def call(*arguments):

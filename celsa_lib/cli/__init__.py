@@ -4,10 +4,10 @@ import typer
 
 from celsa_lib.cli import data
 from celsa_lib.cli.base import ErrorsInOneLine, ParameterPairs, join_pairs
-from celsa_lib.cli.browsing import recommend
+from celsa_lib.cli.browsing import recommend, segments
 from celsa_lib.cli.notebooks import book, run, sweep
 from celsa_lib.cli.studies import claims, compare, study
-from celsa_lib.cli.training import evaluate, train
+from celsa_lib.cli.training import evaluate, export, train
 
 __all__ = ["app", "join_pairs"]
 
@@ -20,5 +20,6 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.command(cls=ParameterPairs)(run)
-for command in (train, evaluate, recommend, study, claims, sweep, compare, book):
+of_embeddings = (train, evaluate, recommend, segments, export)
+for command in (*of_embeddings, study, claims, sweep, compare, book):
     app.command()(command)

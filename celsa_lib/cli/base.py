@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import celsa_lib as cl
-from celsa_lib.errors import CelsaError, ConfigError
+from celsa_lib.errors import CelsaError, ConfigError, DataError
 
 NTest = Annotated[int | None, typer.Option(help="Test users; by default the laptop profile's.")]
 SplitSeed = Annotated[int, typer.Option(help="Seed of the split of users.")]
@@ -55,14 +55,12 @@ def log_to_stderr() -> None:
 
 
 def load_embeddings(path: Path, name: str) -> tuple[cl.ItemEmbeddings, cl.Dataset]:
-    """Embeddings in the item order of dataset `name`, and the dataset.
+    """Embeddings, and the dataset `name` with its items in the order of theirs.
 
     Raises ConfigError if the two have other items.
     """
     dataset, embeddings = cl.load_dataset(name), cl.ItemEmbeddings.load(path)
-    ours, theirs = (list(map(str, ids)) for ids in (embeddings.item_ids, dataset.item_ids))
-    if sorted(ours) != sorted(theirs):
-        raise ConfigError(f"{path} has other items than {name}; train on this dataset")
-    row_of = {item: row for row, item in enumerate(ours)}
-    rows = embeddings.matrix[[row_of[item] for item in theirs]]
-    return cl.ItemEmbeddings(rows, dataset.item_ids), dataset
+    try:
+        return embeddings, dataset.in_order_of(embeddings.item_ids)
+    except DataError as error:
+        raise ConfigError(f"{path} has other items than {name}; train on this dataset") from error

@@ -7,6 +7,7 @@ import typer
 
 import celsa_lib as cl
 from celsa_lib.cli.base import DatasetName, EmbeddingsFile, NTest, SplitSeed, load_embeddings
+from celsa_lib.retrieval import FORMATS, check_format, export_rows, split_signs
 
 
 def train(
@@ -57,3 +58,32 @@ def evaluate(
     for name, value in result.mean.items():
         typer.echo(f"{name:10} {value:.4f} ± {result.stderr[name]:.4f}")
     typer.echo(f"{test.shape[0]} users, 5 disjoint folds, {model.bytes_per_item} B per item")
+
+
+def export(
+    embeddings: EmbeddingsFile,
+    dataset: DatasetName,
+    form: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}.")],
+    out: Annotated[Path, typer.Option(help="Where to write.")],
+    non_negative: Annotated[
+        bool, typer.Option("--non-negative", help="For engines that take no negative weights.")
+    ] = False,
+) -> None:
+    """Write sparse embeddings for a vector database or a search engine.
+
+    parquet   columns item_id, title, indices, values
+    jsonl     a line an item, with id, title, indices, values
+    csr       the matrix alone, for scipy.sparse.load_npz
+
+    Rows are in the order of EMBEDDINGS; an item's indices ascend.
+
+    --non-negative splits each latent l in two: 2·l for values above zero,
+    2·l + 1 for those below. The dot product of two split vectors lacks the terms
+    in which their signs differ, so the order it gives is only nearly right.
+    Fetch more candidates than needed, and rank them again by the signed rows.
+    """
+    check_format(form)
+    found, loaded = load_embeddings(embeddings, dataset)
+    rows = split_signs(found.matrix) if non_negative else found.matrix
+    export_rows(rows, loaded.items, form, out)
+    typer.echo(f"{out}: {rows.shape[0]:,} items × {rows.shape[1]:,}, {rows.nnz:,} nonzeros")
