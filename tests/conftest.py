@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chat_server import ChatServer
 from scipy.sparse import csr_matrix
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +40,16 @@ def real_data() -> Path:
     if not folder or not Path(folder, "goodbooks-10k-test-users").is_dir():
         pytest.skip("CELSA_DATA names no folder with goodbooks-10k-test-users")
     return Path(folder)
+
+
+@pytest.fixture
+def server():
+    """A chat API on this machine."""
+    with ChatServer() as running:
+        threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
+        yield running
+        running.released.set()
+        running.shutdown()
 
 
 @pytest.fixture(scope="session")

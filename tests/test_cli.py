@@ -1,16 +1,22 @@
 """The command line: help everywhere, parameters refused before anything runs, one-line errors."""
 
+import subprocess
+import sys
+
 import nbformat
+import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from typer.testing import CliRunner
 
+import celsa_lib as cl
 from celsa_lib.book import check_parameters
 from celsa_lib.cli import app, join_pairs
 from celsa_lib.errors import ConfigError
 
 COMMANDS = [[], ["data"], ["data", "list"], ["data", "fetch"], ["data", "info"], ["run"], ["train"]]
 COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks-widths"], ["claims"]]
-COMMANDS += [["book"], ["compare"], ["sweep"]]
+COMMANDS += [["book"], ["compare"], ["sweep"], ["segments"], ["export"]]
 
 
 def call(*arguments):
@@ -34,6 +40,12 @@ def test_help(command):
     result = call(*command, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "celsa_lib.cli", "data", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "ml-100k" in done.stdout
 
 
 def test_claims_writes_the_ledger(tmp_path):
@@ -101,6 +113,21 @@ def test_train_evaluate_recommend(tmp_path):
     refused = call("recommend", out, "synthetic", "no such title")
     assert refused.exit_code == 1
     assert "no such title" in refused.stderr
+
+
+def test_embeddings_come_in_the_order_of_the_dataset(tmp_path):
+    """The same items in another order recommend the same; other items are refused."""
+    rng = np.random.default_rng(0)
+    data = cl.load_dataset("synthetic")
+    rows = csr_matrix(rng.random((len(data.item_ids), 12)) * (rng.random((1, 12)) < 0.5))
+    cl.ItemEmbeddings(rows, data.item_ids).save(tmp_path / "a.npz")
+    order = rng.permutation(len(data.item_ids))
+    cl.ItemEmbeddings(rows[order], data.item_ids[order].astype(str)).save(tmp_path / "b.npz")
+    shown = [call("recommend", tmp_path / f"{name}.npz", "synthetic", "0007") for name in "ab"]
+    assert shown[0].exit_code == 0 and shown[0].output == shown[1].output
+    cl.ItemEmbeddings(rows[1:], data.item_ids[1:]).save(tmp_path / "c.npz")
+    refused = call("recommend", tmp_path / "c.npz", "synthetic", "0007")
+    assert refused.exit_code == 1 and "other items than synthetic" in refused.stderr
 
 
 def test_studies_are_listed_and_run(tmp_path):

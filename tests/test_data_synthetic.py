@@ -16,6 +16,19 @@ def test_same_seed_same_data():
     assert first.checksum == second.checksum != make_synthetic(**SMALL, seed=4).checksum
 
 
+def test_items_in_another_order():
+    data = make_synthetic(**SMALL)
+    order = np.random.default_rng(0).permutation(205)
+    moved = data.in_order_of(data.item_ids[order].astype(str))
+    assert (data.X[:, order] != moved.X).nnz == 0 and moved.X.has_sorted_indices
+    assert moved.items.equals(data.items.iloc[order])
+    assert np.array_equal(moved.truth.item_segment, data.truth.item_segment[order])
+    assert (moved.in_order_of(data.item_ids).X != data.X).nnz == 0
+    for ids in (data.item_ids[1:], [*data.item_ids[1:], 1], [*data.item_ids[1:], "x"]):
+        with pytest.raises(DataError, match="not the 205 of synthetic"):
+            data.in_order_of(ids)
+
+
 def test_without_noise_users_stay_in_their_segments():
     data = make_synthetic(**SMALL, noise=0)
     rows, columns = data.X.nonzero()

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from chat_server import ChatServer, Reply, completion, failure, items_of, named_after_first_title
+from chat_server import Reply, completion, failure, items_of, named_after_first_title
 
 import celsa_lib
 from celsa_lib.errors import CelsaError, ConfigError, DataError, DescriberError
@@ -37,15 +37,6 @@ class Fallback:
 
     def describe(self, groups, items):
         return [Label(f"Group {FIRST.index(group[0])}", "numbers") for group in groups]
-
-
-@pytest.fixture
-def server():
-    with ChatServer() as running:
-        threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
-        yield running
-        running.released.set()
-        running.shutdown()
 
 
 @pytest.fixture(autouse=True)

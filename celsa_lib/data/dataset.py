@@ -1,6 +1,6 @@
 """What a loaded dataset is: the binary matrix, the ids of its axes, and the items' metadata."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -52,3 +52,24 @@ class Dataset:
                 f"dataset {self.name}: `items` must have a `title` column and be indexed by "
                 "item_ids in the same order"
             )
+
+    def in_order_of(self, item_ids: np.ndarray) -> "Dataset":
+        """The same data with its items in another order; ids are compared as text.
+
+        Raises DataError if `item_ids` are not those of this dataset.
+        """
+        ours, wanted = (list(map(str, ids)) for ids in (self.item_ids, item_ids))
+        if ours == wanted:
+            return self
+        if sorted(ours) != sorted(wanted):
+            raise DataError(
+                f"{len(wanted)} item ids are not the {len(ours)} of {self.name}; use what was made "
+                "from this dataset"
+            )
+        column_of = {item: column for column, item in enumerate(ours)}
+        columns = np.array([column_of[item] for item in wanted], dtype=np.int64)
+        X = self.X[:, columns]
+        X.sort_indices()
+        truth = self.truth and replace(self.truth, item_segment=self.truth.item_segment[columns])
+        items = self.items.iloc[columns]
+        return replace(self, X=X, item_ids=self.item_ids[columns], items=items, truth=truth)

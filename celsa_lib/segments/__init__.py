@@ -9,6 +9,7 @@ from celsa_lib.segments.merging import merge_by_activation, merge_by_name
 from celsa_lib.segments.replay import ReplayDescriber
 from celsa_lib.segments.segmentation import Segmentation, segment_matrix
 from celsa_lib.segments.sentences import SentenceEmbedder
+from celsa_lib.segments.table import item_table, write_csv
 from celsa_lib.segments.tfidf import TfidfDescriber
 
 __all__ = [
@@ -24,8 +25,10 @@ __all__ = [
     "TfidfDescriber",
     "dominant_latents",
     "group_items",
+    "item_table",
     "merge_by_activation",
     "merge_by_name",
     "segment_items",
     "segment_matrix",
+    "write_csv",
 ]

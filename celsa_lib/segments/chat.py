@@ -33,7 +33,8 @@ class ChatDescriber:
     October 2026: without it, name another or a local server's.
 
     timeout: seconds an answer may take. per_minute: the most requests begun in a minute.
-    After `describe`: `estimate` and `cost` of what was asked, and how many names were `refused`.
+    After `describe`: `estimate` and `cost` of what was asked, and how many names were `refused`;
+    `total` is the cost of all calls so far, since naming and merging takes several.
     """
 
     fallback: Describer
@@ -46,6 +47,7 @@ class ChatDescriber:
     progress: bool = True
     estimate: Cost | None = field(default=None, init=False)
     cost: Cost | None = field(default=None, init=False)
+    total: Cost = field(init=False)
     refused: int = field(default=0, init=False)
 
     def __post_init__(self):
@@ -54,6 +56,7 @@ class ChatDescriber:
         check_count(0, max_retries=self.max_retries)
         if self.per_minute is not None:
             check_count(per_minute=self.per_minute)
+        self.total = Cost.spent(self.model, [])
 
     def describe(self, groups: Sequence[np.ndarray], items: pd.DataFrame) -> list[Label]:
         """A label for each group of positions in `items`. Raises DescriberError, StorageError.
@@ -88,6 +91,7 @@ class ChatDescriber:
             client.close()
             done = [f for f in futures if not f.cancelled() and f.exception() is None]
             self.cost = Cost.spent(self.model, [future.result() for future in done])
+            self.total += self.cost
             log.info("asked %s; answers are kept in %s", self.cost, self.cache.path)
 
     def _ask(self, client, pace: "_Pace", key: str, message: str) -> tuple[int, int]:

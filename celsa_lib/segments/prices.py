@@ -39,6 +39,12 @@ class Cost:
         tokens_in, tokens_out = (sum(pair[side] for pair in tokens) for side in (0, 1))
         return cls(model, len(tokens), tokens_in, tokens_out)
 
+    def __add__(self, other: "Cost") -> "Cost":
+        """Of both, at the same model."""
+        requests = self.requests + other.requests
+        tokens_in, tokens_out = self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out
+        return Cost(self.model, requests, tokens_in, tokens_out)
+
     @property
     def dollars(self) -> float | None:
         """None where the price of the model is not known."""

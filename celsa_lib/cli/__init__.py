@@ -1,0 +1,25 @@
+"""The command `celsa`: thin, everything it does is in the library."""
+
+import typer
+
+from celsa_lib.cli import data
+from celsa_lib.cli.base import ErrorsInOneLine, ParameterPairs, join_pairs
+from celsa_lib.cli.browsing import recommend, segments
+from celsa_lib.cli.notebooks import book, run, sweep
+from celsa_lib.cli.studies import claims, compare, study
+from celsa_lib.cli.training import evaluate, export, train
+
+__all__ = ["app", "join_pairs"]
+
+app = typer.Typer(
+    cls=ErrorsInOneLine,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Sparse item embeddings learned from interactions: data, training, evaluation, the book.",
+)
+app.add_typer(data.app, name="data")
+app.command(cls=ParameterPairs)(run)
+of_embeddings = (train, evaluate, recommend, segments, export)
+for command in (*of_embeddings, study, claims, sweep, compare, book):
+    app.command()(command)

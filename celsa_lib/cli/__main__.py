@@ -1,0 +1,5 @@
+"""`python -m celsa_lib.cli` is the command `celsa`."""
+
+from celsa_lib.cli import app
+
+app()

@@ -1,0 +1,66 @@
+"""What the commands share: errors in one line, arguments, what is said on the way."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+import celsa_lib as cl
+from celsa_lib.errors import CelsaError, ConfigError, DataError
+
+NTest = Annotated[int | None, typer.Option(help="Test users; by default the laptop profile's.")]
+SplitSeed = Annotated[int, typer.Option(help="Seed of the split of users.")]
+Profile = Annotated[str, typer.Option(help="smoke, laptop or paper.")]
+DatasetName = Annotated[str, typer.Argument(help="A name from `celsa data list`.")]
+EmbeddingsFile = Annotated[Path, typer.Argument(help="A file from `celsa train`.")]
+
+
+class ErrorsInOneLine(TyperGroup):
+    """A CelsaError becomes one red line on stderr and exit code 1; anything else stays a bug."""
+
+    def invoke(self, ctx):
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except CelsaError as error:
+            typer.secho(f"celsa: {error}", fg=typer.colors.RED, err=True)
+            raise typer.Exit(1) from None
+
+
+class ParameterPairs(TyperCommand):
+    """`-p NAME VALUE` for each parameter."""
+
+    def parse_args(self, ctx, args):
+        """Join each name to its value, so that one option takes both."""
+        return super().parse_args(ctx, join_pairs(args))
+
+
+def join_pairs(args: list[str]) -> list[str]:
+    """["-p", "a", "1"] → ["-p", "a=1"]; other arguments stay."""
+    joined, rest = [], list(args)
+    while rest:
+        word = rest.pop(0)
+        joined.append(word)
+        if word in ("-p", "--parameter") and len(rest) > 1 and "=" not in rest[0]:
+            joined.append(f"{rest.pop(0)}={rest.pop(0)}")
+    return joined
+
+
+def log_to_stderr() -> None:
+    """Show what the library logs while a command runs; of other packages, warnings only."""
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("celsa_lib").setLevel(logging.INFO)
+
+
+def load_embeddings(path: Path, name: str) -> tuple[cl.ItemEmbeddings, cl.Dataset]:
+    """Embeddings, and the dataset `name` with its items in the order of theirs.
+
+    Raises ConfigError if the two have other items.
+    """
+    dataset, embeddings = cl.load_dataset(name), cl.ItemEmbeddings.load(path)
+    try:
+        return embeddings, dataset.in_order_of(embeddings.item_ids)
+    except DataError as error:
+        raise ConfigError(f"{path} has other items than {name}; train on this dataset") from error

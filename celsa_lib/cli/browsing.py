@@ -1,0 +1,135 @@
+"""Commands that show what embeddings know: recommendations and segments."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from scipy.sparse import csr_matrix
+
+import celsa_lib as cl
+from celsa_lib.cli.base import DatasetName, EmbeddingsFile, load_embeddings, log_to_stderr
+from celsa_lib.errors import ConfigError
+from celsa_lib.segments import (
+    TAU,
+    AnswerCache,
+    ChatDescriber,
+    Describer,
+    ReplayDescriber,
+    TfidfDescriber,
+    write_csv,
+)
+from celsa_lib.segments.prompt import plain
+
+ANSWERS = "celsa-answers.jsonl"
+WRITERS = {".csv": write_csv, ".npz": cl.Segmentation.save}
+TITLES, ITEMS = 2, 5  # shown of a segment
+LABEL, TITLE = 36, 40  # characters
+
+
+def recommend(
+    embeddings: EmbeddingsFile,
+    dataset: DatasetName,
+    titles: Annotated[list[str], typer.Argument(help="Titles that were liked, or parts of them.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
+) -> None:
+    """Recommend by title: celsa recommend emb.npz ml-100k "Toy Story" "Alien (1979)"."""
+    from celsa_lib.experiments import recommend_by_title
+
+    model, loaded = load_embeddings(embeddings, dataset)
+    for title, score in recommend_by_title(model, loaded, titles, n).itertuples(index=False):
+        typer.echo(f"{score:6.3f}  {title}")
+
+
+def segments(
+    embeddings: EmbeddingsFile,
+    dataset: DatasetName,
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv, a row an item, or an .npz for Python.")
+    ] = None,
+    tau: Annotated[float, typer.Option(help="Groups merge above this cosine of names.")] = TAU,
+    names: Annotated[
+        str,
+        typer.Option(
+            help="tf-idf; chat, by OPENAI_BASE_URL and OPENAI_API_KEY; or a file of stored answers."
+        ),
+    ] = "tf-idf",
+    model: Annotated[
+        str | None, typer.Option(help=f"For chat; default: the paper's, {ChatDescriber.model}.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help=f"For chat: where answers are kept; default: {ANSWERS}.")
+    ] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TITLE", help="Show the segments for who likes this; repeatable."),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Segments shown.")] = 5,
+) -> None:
+    """Group items into named segments: celsa segments emb.npz ml-100k --like "Toy Story".
+
+    Shown are the largest segments, or with --like those recommended and the best items in each.
+    """
+    from celsa_lib.experiments import history_of
+
+    save = writer_to(out)
+    describer = describer_by(names, model, cache)
+    log_to_stderr()
+    found, loaded = load_embeddings(embeddings, dataset)
+    history = history_of(loaded, like) if like else None
+    segmentation = cl.segment_items(found, loaded.items, tau, describer)
+    if isinstance(describer, ChatDescriber):
+        typer.echo(f"asked {describer.total}")
+    typer.echo(f"{len(segmentation.of_item):,} items in {len(segmentation):,} segments")
+    shown = largest(segmentation, n) if history is None else recommended(segmentation, history, n)
+    for line in shown:
+        typer.echo(line)
+    if out is not None:
+        typer.echo(save(segmentation, out))
+
+
+def writer_to(out: Path | None) -> Callable[[cl.Segmentation, Path], Path] | None:
+    """What writes segments to a file of this name. Raises ConfigError for another suffix."""
+    if out is None:
+        return None
+    if out.suffix not in WRITERS:
+        raise ConfigError(f"--out is {out}; give it a name in {' or '.join(WRITERS)}")
+    return WRITERS[out.suffix]
+
+
+def describer_by(names: str, model: str | None, cache: Path | None) -> Describer:
+    """The describer that --names asks for. Raises ConfigError, StorageError."""
+    if names == "chat":
+        answers = AnswerCache(cache or ANSWERS)
+        return ChatDescriber(TfidfDescriber(), answers, model or ChatDescriber.model)
+    if model is not None or cache is not None:
+        raise ConfigError("--model and --cache go with --names chat; leave them out")
+    if names == "tf-idf":
+        return TfidfDescriber()
+    if not Path(names).is_file():
+        raise ConfigError(f'--names is tf-idf, chat or a file, and there is no file "{names}"')
+    return ReplayDescriber(AnswerCache(names), TfidfDescriber())
+
+
+def largest(segmentation: cl.Segmentation, n: int) -> Iterator[str]:
+    """A line for each of the `n` largest segments: number, size, label, first titles."""
+    yield f"{'segment':>7} {'size':>5}  {'label':{LABEL}}  first titles"
+    for number, row in segmentation.segments[:n].iterrows():
+        titles = segmentation.titles[segmentation.members[number][:TITLES]]
+        shown = "; ".join(short(title, TITLE) for title in titles)
+        yield f"{number:7} {row['size']:5}  {short(row['label'], LABEL):{LABEL}}  {shown}"
+
+
+def recommended(segmentation: cl.Segmentation, history: csr_matrix, n: int) -> Iterator[str]:
+    """The `n` best segments for `history` (1 × items): a line each, then a line for each item."""
+    rows = segmentation.rows(history, n, ITEMS)
+    for _, part in rows.groupby("segment", sort=False):
+        yield f"{part['segment score'].iloc[0]:6.3f}  {short(part['label'].iloc[0], LABEL)}"
+        for title, score in zip(part["title"], part["score"], strict=True):
+            yield f"        {score:6.3f}  {short(title, 2 * TITLE)}"
+
+
+def short(text: str, length: int) -> str:
+    """`text` as a terminal can show it: no control characters, at most `length` others."""
+    shown = plain(text, len(text))
+    return shown if len(shown) <= length else f"{shown[: length - 1]}…"

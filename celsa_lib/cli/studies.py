@@ -1,0 +1,93 @@
+"""Commands that run whole comparisons: the studies of the book, your own data, the verdicts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from celsa_lib.cli.base import Profile, log_to_stderr
+from celsa_lib.errors import ConfigError
+from celsa_lib.files import write_whole
+
+SEGMENTS = "segments"  # the study of segments, and its file in results/
+
+
+def study(
+    name: Annotated[str, typer.Argument(help="Which; without it, the list.")] = "",
+    profile: Annotated[str | None, typer.Option(help="By default the one that is stored.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="Only this method; repeatable.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: results/NAME.json.")] = None,
+) -> None:
+    """Run a study whose results the book shows; what its file has already is kept."""
+    from celsa_lib.experiments import STUDIES, run_deviations, run_segment_study, run_study
+    from celsa_lib.experiments.deviations import STORED
+
+    if not name:
+        for key, found in STUDIES.items():
+            about = (found.make.__doc__ or "").splitlines()[0]
+            typer.echo(f"{key:24} {found.dataset}: {about}")
+        for key, dataset in STORED.items():
+            typer.echo(f"{key:24} {dataset}: what each habit of the released code changes")
+        typer.echo(f"{SEGMENTS:24} goodbooks-10k-partial: segments, measured beside baselines")
+        return
+    log_to_stderr()
+    if method and (name in STORED or name == SEGMENTS):
+        raise ConfigError(f"{name} has no methods to choose from; leave out --method")
+    usual = out or Path("results") / f"{name}.json"
+    if name in STORED:
+        result = run_deviations(STORED[name], profile or "laptop", usual)
+    elif name == SEGMENTS:
+        result = run_segment_study(profile or "laptop", usual)
+    else:
+        result = run_study(name, profile, tuple(method or ()), out)
+    typer.echo(f"{len(result.rows)} rows, {result.manifest['seconds']:.0f} s")
+
+
+def claims(
+    results: Annotated[Path, typer.Option(help="Folder with stored results.")] = Path("results"),
+) -> None:
+    """Judge the paper's claims by the stored results; write claims.json beside them."""
+    from celsa_lib import report
+
+    if not results.is_dir():
+        raise ConfigError(f"there is no folder {results}; name the one with stored results")
+    entries = report.ledger(results)
+    typer.echo(report.verdict_counts(entries).to_string(index=False))
+    typer.echo(report.write_ledger(results / "claims.json", entries))
+
+
+def compare(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet, a row an interaction.")],
+    user: Annotated[str, typer.Option(help="Column of user ids.")] = "user_id",
+    item: Annotated[str, typer.Option(help="Column of item ids.")] = "item_id",
+    value: Annotated[str | None, typer.Option(help="Column of ratings.")] = None,
+    min_rating: Annotated[float | None, typer.Option(help="Lower ratings do not count.")] = None,
+    min_user_interactions: Annotated[int, typer.Option(help="Users with fewer are dropped.")] = 5,
+    profile: Profile = "laptop",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Page; default: FILE-report.html here.")] = None,
+) -> None:
+    """Compare all methods on your own data: one HTML page, and its results as JSON beside it.
+
+    A run that was cut off goes on from that JSON.
+    """
+    from celsa_lib import report
+    from celsa_lib.experiments import compare_methods
+
+    page = page_path(file, out)
+    log_to_stderr()
+    columns = {"user": user, "item": item, "value": value}
+    rules = {"min_rating": min_rating, "min_user_interactions": min_user_interactions}
+    result = compare_methods(file, page.with_suffix(".json"), profile, seeds, **columns, **rules)
+    html = report.comparison_page(result, report.paired_table(result, "Compressed ELSA"))
+    write_whole(page, lambda stream: stream.write(html.encode()))
+    typer.echo(" ".join(report.advice(report.shares_of(result), report.reference_of(result))))
+    typer.echo(f"open {page}")
+
+
+def page_path(file: Path, out: Path | None) -> Path:
+    """`out`, or a name made of the data's. Raises ConfigError unless it is called .html."""
+    page = out or Path(f"{Path(file.name.removesuffix('.gz')).stem}-report.html")
+    if page.suffix != ".html":
+        raise ConfigError(f"--out is {page}; the page is HTML, so give it a name in .html")
+    return page

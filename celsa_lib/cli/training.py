@@ -1,0 +1,89 @@
+"""Commands that make embeddings, measure them and hand them on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import celsa_lib as cl
+from celsa_lib.cli.base import DatasetName, EmbeddingsFile, NTest, SplitSeed, load_embeddings
+from celsa_lib.retrieval import FORMATS, check_format, export_rows, split_signs
+
+
+def train(
+    dataset: DatasetName,
+    out: Annotated[Path, typer.Option(help="Where to write the embeddings (.npz).")],
+    width: Annotated[int, typer.Option(help="Latent dimensions.")] = 1024,
+    nnz: Annotated[int | None, typer.Option(help="Nonzeros per item; dense ELSA without.")] = None,
+    schedule: Annotated[str, typer.Option(help="How nnz falls.")] = "exponential",
+    epochs: Annotated[int, typer.Option(help="Epochs a stage.")] = 10,
+    batch_size: Annotated[int, typer.Option(help="Users a batch.")] = 1024,
+    learning_rate: Annotated[float, typer.Option(help="NAdam's.")] = 0.1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+    n_test: NTest = None,
+    split_seed: SplitSeed = 42,
+    seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
+) -> None:
+    """Train Compressed ELSA (or dense ELSA) on all but the test users; write its embeddings."""
+    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    options |= {"seed": seed, "device": device}
+    model = cl.ELSA(width, **options)
+    if nnz is not None:
+        model = cl.CompressedELSA(width, nnz, schedule, **options)
+    loaded = cl.load_dataset(dataset)
+    model.fit(users_of(loaded, n_test, split_seed).train)
+    embeddings = cl.ItemEmbeddings(model.item_embeddings.matrix, loaded.item_ids)
+    typer.echo(f"{embeddings.save(out)}: {embeddings.bytes_per_item} B per item")
+
+
+def users_of(dataset: cl.Dataset, n_test: int | None, split_seed: int) -> cl.Split:
+    """The split that `train` and `evaluate` share."""
+    from celsa_lib.experiments import settings_for
+
+    if n_test is None:
+        n_test = settings_for("laptop", dataset.name).n_test
+    return cl.split_users(dataset.X, n_test, seed=split_seed)
+
+
+def evaluate(
+    embeddings: EmbeddingsFile,
+    dataset: DatasetName,
+    n_test: NTest = None,
+    split_seed: SplitSeed = 42,
+) -> None:
+    """nDCG@100 and Recall@20/50 on the test users that `celsa train` left out."""
+    model, loaded = load_embeddings(embeddings, dataset)
+    test = users_of(loaded, n_test, split_seed).test
+    result = cl.evaluate(model, cl.holdout_folds(test))
+    for name, value in result.mean.items():
+        typer.echo(f"{name:10} {value:.4f} ± {result.stderr[name]:.4f}")
+    typer.echo(f"{test.shape[0]} users, 5 disjoint folds, {model.bytes_per_item} B per item")
+
+
+def export(
+    embeddings: EmbeddingsFile,
+    dataset: DatasetName,
+    form: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}.")],
+    out: Annotated[Path, typer.Option(help="Where to write.")],
+    non_negative: Annotated[
+        bool, typer.Option("--non-negative", help="For engines that take no negative weights.")
+    ] = False,
+) -> None:
+    """Write sparse embeddings for a vector database or a search engine.
+
+    parquet   columns item_id, title, indices, values
+    jsonl     a line an item, with id, title, indices, values
+    csr       the matrix alone, for scipy.sparse.load_npz
+
+    Rows are in the order of EMBEDDINGS; an item's indices ascend.
+
+    --non-negative splits each latent l in two: 2·l for values above zero,
+    2·l + 1 for those below. The dot product of two split vectors lacks the terms
+    in which their signs differ, so the order it gives is only nearly right.
+    Fetch more candidates than needed, and rank them again by the signed rows.
+    """
+    check_format(form)
+    found, loaded = load_embeddings(embeddings, dataset)
+    rows = split_signs(found.matrix) if non_negative else found.matrix
+    export_rows(rows, loaded.items, form, out)
+    typer.echo(f"{out}: {rows.shape[0]:,} items × {rows.shape[1]:,}, {rows.nnz:,} nonzeros")

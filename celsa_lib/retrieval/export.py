@@ -1,0 +1,78 @@
+"""Item rows for a vector database or a search engine, as files that these take as they are."""
+
+import json
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.sparse import csr_matrix, save_npz
+
+from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.files import write_whole
+
+
+def split_signs(matrix: csr_matrix) -> csr_matrix:
+    """Rows without negative values, rows × 2·width: latent l at 2·l if positive, else at 2·l + 1.
+
+    The dot product of two such rows is that of the signed ones without the terms in which the
+    signs differ, so it is never lower. Its best rows are candidates: rank them by the signed rows.
+    """
+    indices = 2 * matrix.indices.astype(np.int64) + (matrix.data < 0)
+    shape = matrix.shape[0], 2 * matrix.shape[1]
+    return csr_matrix((np.abs(matrix.data), indices, matrix.indptr), shape=shape)
+
+
+def export_rows(matrix: csr_matrix, items: pd.DataFrame, form: str, path: str | Path) -> Path:
+    """Write rows `matrix` (items × width) to `path` as one of FORMATS, whole or not at all.
+
+    `items` has `title`, and is indexed by item id in the order of the rows. Indices ascend in a
+    row, stored zeros are left out. Raises ConfigError, DataError, StorageError.
+    """
+    check_format(form)
+    if len(items) != matrix.shape[0] or "title" not in items:
+        raise DataError(
+            f"{matrix.shape[0]} rows, {len(items)} items with {', '.join(items.columns)}; pass one "
+            "item a row, with `title`"
+        )
+    rows = csr_matrix(matrix, dtype=np.float32, copy=True)
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    titles = items["title"].fillna("").astype(str).tolist()
+    return write_whole(path, lambda file: FORMATS[form](file, rows, items.index.tolist(), titles))
+
+
+def check_format(form: str) -> None:
+    """Raise ConfigError unless `form` is one of FORMATS."""
+    if form not in FORMATS:
+        raise ConfigError(f'there is no format "{form}"; choose one of {", ".join(FORMATS)}')
+
+
+def _parquet(file: BinaryIO, rows: csr_matrix, ids: list, titles: list[str]) -> None:
+    """Columns item_id, title, indices (list of int32), values (list of float32)."""
+    starts = pa.array(rows.indptr, pa.int32())
+    columns = {
+        "item_id": ids,
+        "title": pa.array(titles, pa.string()),
+        "indices": pa.ListArray.from_arrays(starts, pa.array(rows.indices, pa.int32())),
+        "values": pa.ListArray.from_arrays(starts, pa.array(rows.data, pa.float32())),
+    }
+    pq.write_table(pa.table(columns, metadata={"width": str(rows.shape[1])}), file)
+
+
+def _jsonl(file: BinaryIO, rows: csr_matrix, ids: list, titles: list[str]) -> None:
+    """A line an item: id, title, indices, values."""
+    for row, (item, title) in enumerate(zip(ids, titles, strict=True)):
+        stored = slice(rows.indptr[row], rows.indptr[row + 1])
+        vector = {"indices": rows.indices[stored].tolist(), "values": rows.data[stored].tolist()}
+        file.write(json.dumps({"id": item, "title": title} | vector).encode() + b"\n")
+
+
+def _csr(file: BinaryIO, rows: csr_matrix, ids: list, titles: list[str]) -> None:
+    """The matrix alone, as `scipy.sparse.load_npz` reads it; no pickle."""
+    save_npz(file, rows)
+
+
+FORMATS = {"parquet": _parquet, "jsonl": _jsonl, "csr": _csr}
