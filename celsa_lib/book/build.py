@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 
 from celsa_lib.book.fingerprint import fingerprint
+from celsa_lib.book.front import write_front
 from celsa_lib.book.notebook import check_parameters, run_notebook
 from celsa_lib.book.slides import write_slides
 from celsa_lib.errors import ConfigError, NotebookError
@@ -64,7 +65,7 @@ def _files_in(node) -> list[str]:
 
 
 def copy_sources(root: Path, work: Path) -> None:
-    """Configuration and prose, fresh, into `work`; executed notebooks there stay."""
+    """Configuration, prose and what the first page shows, fresh, into `work`; notebooks stay."""
     work.mkdir(parents=True, exist_ok=True)
     for name in SOURCES:
         source, target = root / name, work / name
@@ -73,6 +74,7 @@ def copy_sources(root: Path, work: Path) -> None:
             shutil.copytree(source, target)
         elif source.exists():
             shutil.copy2(source, target)
+    write_front(root / "results", work / "book" / "front")
 
 
 def run_if_changed(root: Path, path: Path, work: Path, profile: str) -> float | None:
