@@ -15,7 +15,7 @@ AXE = (ROOT / "tests/vendor/axe-core/axe.min.js").read_text(encoding="utf-8")
 NARROW, WIDE = 375, 1280  # pixels: a telephone, a laptop
 MOST = 1_500_000  # bytes of a page and its pictures
 HEAVY = {"notebooks/demo"}  # carries the models it computes with
-MADE = ["slides", "genindex", "search"]  # pages that the build adds
+MADE = ["slides", "404", "genindex", "search"]  # pages that the build adds
 GRAVE = "serious", "critical"
 # docutils makes a list of entries with the role doc-biblioentry. ARIA 1.2 has them as list items
 # and axe does not; the markup cannot be set.
@@ -116,7 +116,7 @@ def test_a_page_in_a_browser_without_network(browser, site, name):
         page.evaluate(AXE)
         poor = list(violations(page.evaluate(RUN % "")))
         page.emulate_media(color_scheme="dark")  # the page follows the reader's colours
-        if name != "slides":  # which follow them by style alone
+        if name not in {"slides", "404"}:  # which follow them by style alone
             page.wait_for_function("document.documentElement.dataset.theme == 'dark'")
         dark = list(violations(page.evaluate(RUN % ", runOnly: ['color-contrast']")))
         page.set_viewport_size({"width": NARROW, "height": 800})

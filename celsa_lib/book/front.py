@@ -9,11 +9,11 @@ from celsa_lib.report import stored_figure
 from celsa_lib.report.verdicts import WORDS
 
 STUDY = "goodbooks-10k-partial"  # the paper's main data set, as far as we have it
-FIGURE, COUNTS = "accuracy.svg", "verdicts.txt"  # .txt: no page of its own
+FIGURE, CARD, COUNTS = "accuracy.svg", "card.png", "verdicts.txt"  # .txt: no page of its own
 
 
 def write_front(results: Path, folder: Path) -> None:
-    """accuracy.svg and verdicts.txt (Markdown) in `folder`, from stored results.
+    """accuracy.svg, the same as card.png, and verdicts.txt (Markdown) in `folder`.
 
     Raises StorageError where a result cannot be read.
     """
@@ -21,6 +21,8 @@ def write_front(results: Path, folder: Path) -> None:
     write_whole(
         folder / FIGURE, lambda file: figure.savefig(file, format="svg", metadata={"Date": None})
     )
+    figure.set_size_inches(12, 6.3)  # what sites show beside a link
+    write_whole(folder / CARD, lambda file: figure.savefig(file, format="png", dpi=100))
     claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))["claims"]
     write_whole(folder / COUNTS, lambda file: file.write(verdicts(claims).encode()))
 
