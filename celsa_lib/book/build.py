@@ -9,7 +9,9 @@ from pathlib import Path
 from time import perf_counter
 
 from celsa_lib.book.fingerprint import fingerprint
+from celsa_lib.book.front import CARD, write_front
 from celsa_lib.book.notebook import check_parameters, run_notebook
+from celsa_lib.book.publish import address, configure, publish
 from celsa_lib.book.slides import write_slides
 from celsa_lib.errors import ConfigError, NotebookError
 
@@ -64,7 +66,7 @@ def _files_in(node) -> list[str]:
 
 
 def copy_sources(root: Path, work: Path) -> None:
-    """Configuration and prose, fresh, into `work`; executed notebooks there stay."""
+    """Configuration, prose and what the first page shows, fresh, into `work`; notebooks stay."""
     work.mkdir(parents=True, exist_ok=True)
     for name in SOURCES:
         source, target = root / name, work / name
@@ -73,6 +75,8 @@ def copy_sources(root: Path, work: Path) -> None:
             shutil.copytree(source, target)
         elif source.exists():
             shutil.copy2(source, target)
+    write_front(root / "results", work / "book" / "front")
+    configure(work)
 
 
 def run_if_changed(root: Path, path: Path, work: Path, profile: str) -> float | None:
@@ -102,7 +106,7 @@ def digest(root: Path, path: Path, profile: str) -> str:
 
 
 def build_html(root: Path, work: Path) -> Path:
-    """jupyter-book, strict (every warning is an error), from nothing; then the slides.
+    """jupyter-book, strict (every warning is an error), from nothing; then slides and 404.html.
 
     Raises NotebookError.
     """
@@ -118,4 +122,6 @@ def build_html(root: Path, work: Path) -> Path:
         told = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-15:]
         raise NotebookError("the book has not been built:\n" + "\n".join(told))
     write_slides(page.parent, pages_of(work))
+    shutil.copy2(work / "book" / "front" / CARD, page.parent / "_images" / CARD)
+    publish(page.parent, pages_of(work), address(work))
     return page

@@ -1,0 +1,36 @@
+"""What the first page shows of stored results: one figure, and how the claims came out."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from celsa_lib.files import write_whole
+from celsa_lib.report import stored_figure
+from celsa_lib.report.verdicts import WORDS
+
+STUDY = "goodbooks-10k-partial"  # the paper's main data set, as far as we have it
+FIGURE, CARD, COUNTS = "accuracy.svg", "card.png", "verdicts.txt"  # .txt: no page of its own
+
+
+def write_front(results: Path, folder: Path) -> None:
+    """accuracy.svg, the same as card.png, and verdicts.txt (Markdown) in `folder`.
+
+    Raises StorageError where a result cannot be read.
+    """
+    figure = stored_figure(results / f"{STUDY}.json", "How much accuracy does a small item keep?")
+    write_whole(
+        folder / FIGURE, lambda file: figure.savefig(file, format="svg", metadata={"Date": None})
+    )
+    figure.set_size_inches(12, 6.3)  # what sites show beside a link
+    write_whole(folder / CARD, lambda file: figure.savefig(file, format="png", dpi=100))
+    claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))["claims"]
+    write_whole(folder / COUNTS, lambda file: file.write(verdicts(claims).encode()))
+
+
+def verdicts(claims: list[dict]) -> str:
+    """How many claims have each verdict, as a table in Markdown, and how many there are."""
+    counts = Counter(claim["verdict"] for claim in claims)
+    lines = [WORDS, ["---"] * len(WORDS), [f"**{counts[word]}**" for word in WORDS]]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    told = "those of the paper, cell by cell of its table, and the same on other data"
+    return f"The book judges {len(claims)} claims: {told}. So far:\n\n{table}\n"

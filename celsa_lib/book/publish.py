@@ -1,0 +1,61 @@
+"""What a published book needs: its address in pages, a site map, a card, a page for lost readers.
+
+One setting decides: `repository.url` in _config.yml. Without it no page names another host.
+"""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+from jinja2 import Environment, PackageLoader
+
+from celsa_lib.errors import ConfigError
+from celsa_lib.files import write_whole
+
+BINDER = "https://mybinder.org"  # builds environment.yml, so what it runs is pinned
+
+
+def address(work: Path) -> str:
+    """Where GitHub Pages publishes the book of `work`, "" if nowhere. Raises ConfigError."""
+    config = yaml.safe_load((work / "_config.yml").read_text(encoding="utf-8"))
+    url = urlsplit(config["repository"]["url"])
+    if not url.netloc:
+        return ""
+    parts = url.path.strip("/").removesuffix(".git").split("/")
+    if url.netloc != "github.com" or len(parts) != 2:
+        raise ConfigError(
+            f"repository.url in _config.yml must be like https://github.com/owner/name, "
+            f"got {url.geturl()}; leave it empty to build a book without a public address"
+        )
+    return f"https://{parts[0].lower()}.github.io/{parts[1]}/"
+
+
+def configure(work: Path) -> None:
+    """With an address: canonical links, and a button on notebooks that runs them on Binder."""
+    if not (base := address(work)):
+        return
+    file = work / "_config.yml"
+    config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    config["html"]["baseurl"] = base
+    config["launch_buttons"] = {"binderhub_url": BINDER}
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    write_whole(file, lambda out: out.write(text.encode()))
+
+
+def publish(html: Path, pages: list[str], base: str) -> None:
+    """404.html in the folder `html`; with an address `base`, a site map, a card for each page."""
+    templates = Environment(loader=PackageLoader("celsa_lib.book"), autoescape=True)
+
+    def write(name: str) -> None:
+        text = templates.get_template(f"{name}.jinja").render(base=base, pages=pages)
+        write_whole(html / name, lambda out: out.write(text.encode()))
+
+    write("404.html")
+    if base:
+        write("sitemap.xml")
+        card = templates.get_template("card.html.jinja")
+        for page in pages:
+            file = html / f"{page}.html"
+            meta = card.render(url=f"{base}{page}.html", image=f"{base}_images/card.png")
+            text = file.read_text(encoding="utf-8").replace("</head>", f"{meta}\n</head>", 1)
+            write_whole(file, lambda out, text=text: out.write(text.encode()))

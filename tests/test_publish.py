@@ -1,0 +1,52 @@
+"""A published book: what its address decides, and that nothing shows without one."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+import yaml
+
+from celsa_lib.book.publish import address, configure, publish
+from celsa_lib.errors import ConfigError
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A folder with a configuration that names a repository, or "" for none."""
+
+    def with_url(url: str):
+        config = {"title": "é", "repository": {"url": url}, "html": {}}
+        (tmp_path / "_config.yml").write_text(yaml.safe_dump(config))
+        return tmp_path
+
+    return with_url
+
+
+def test_the_address_follows_from_the_repository(book):
+    assert address(book("https://github.com/Some/book.git")) == "https://some.github.io/book/"
+    assert address(book("")) == ""
+    with pytest.raises(ConfigError, match="like https://github.com/owner/name"):
+        address(book("https://example.org/a/b"))
+
+
+def test_buttons_appear_with_an_address_only(book):
+    before = (book("") / "_config.yml").read_text()
+    configure(book(""))
+    assert (book("") / "_config.yml").read_text() == before
+    folder = book("https://github.com/some/book")
+    configure(folder)
+    config = yaml.safe_load((folder / "_config.yml").read_text())
+    assert config["html"]["baseurl"] == "https://some.github.io/book/"
+    assert "binder" in config["launch_buttons"]["binderhub_url"] and config["title"] == "é"
+
+
+@pytest.mark.parametrize("base", ["", "https://some.github.io/book/"])
+def test_site_map_and_card(tmp_path, base):
+    page = tmp_path / "a.html"
+    page.write_text("<html><head></head><body></body></html>")
+    publish(tmp_path, ["a"], base)
+    assert f'href="{base}index.html"' in (tmp_path / "404.html").read_text()
+    assert ("og:image" in page.read_text()) == bool(base)
+    assert (tmp_path / "sitemap.xml").exists() == bool(base)
+    if base:
+        found = [element.text for element in ET.parse(tmp_path / "sitemap.xml").iter()]
+        assert f"{base}a.html" in found
