@@ -69,13 +69,14 @@ def test_a_study_compares_the_same_sizes(live):
 def test_a_study_has_every_section_and_figures_of_it(live):
     sections = {row["section"] for row in live.rows}
     assert sections == {
-        "groupings", "coherence", "agreement", "reach", "alignment", "tau", "stability", "seconds"
+        "groupings", "coherence", "agreement", "reach", "built in",
+        "alignment", "tau", "stability", "seconds"
     }  # fmt: skip
     assert len(report.tau_figure(live).axes) == 2
     assert len(report.coherence_figure(live).axes) == 1
     assert report.stability_table(live)["ARI"].between(-1, 1).all()
     shares = report.alignment_table(live, "our embeddings")
-    assert shares["share"].is_unique and len(shares) == 4
+    assert shares["share"].is_unique and len(shares) == 5
     assert not report.space_rows(live, "reach", "our embeddings").empty
 
 

@@ -158,6 +158,10 @@ class TestTfidf:
         label = TfidfDescriber().describe([np.array([0, 1])], table)[0].text
         assert label.startswith("Of It") and len(label) <= 48
 
+    def test_items_of_which_nothing_is_known(self):
+        table = pd.DataFrame({"title": [None, np.nan], "genres": ["", None]})
+        assert TfidfDescriber().describe([np.array([0, 1])], table)[0].text == "Unnamed"
+
     def test_a_name_does_not_depend_on_the_other_groups(self, items):
         alone = TfidfDescriber().describe([np.array([1, 2])], items)
         among = TfidfDescriber().describe([np.array([0, 5]), np.array([2, 1])], items)

@@ -126,6 +126,7 @@ class TestAlignment:
         found = alignment(segmentation, [(given_, target)], popularity, k=1, n=1)
         assert found.index.tolist() == [0, 1]  # the third user has nothing held out
         assert found["recommended"].tolist() == [1.0, 0.5]
+        assert found["history"].tolist() == [1.0, 0.5]
         assert found["popular"].tolist() == [0.0, 0.5]  # {2, 3} has more interactions
         assert found["random"].tolist() == [0.5, 0.5]
         assert found["by popularity"].tolist() == pytest.approx([2 / 9, 4 / 7])

@@ -1,7 +1,8 @@
 """The study of segments: groups, names and merges of embeddings, measured beside baselines.
 
 Rows of its result have a `section`: "coherence", "agreement" and "reach" hold differences that the
-claims are judged by; "groupings", "alignment", "tau", "stability" and "seconds" the numbers behind.
+claims are judged by; "groupings", "alignment", "tau", "stability" and "seconds" the numbers
+behind, and "built in" a difference that x·A·Bᵀ makes by construction.
 """
 
 from collections.abc import Callable, Iterator
@@ -152,6 +153,8 @@ def run_segments(
         began = perf_counter()
         segmentation = study.segment(embeddings)
         for row in _of_space(study, embeddings, segmentation):
+            if "what" in row:
+                row["what"] = f"{space}: {row['what']}"
             _add(result, row.pop("section"), {"space": space} | row)
         _add(result, "seconds", {"what": space, "value": perf_counter() - began})
     for row in (*_of_tau(study), *_of_seeds(study)):
@@ -182,8 +185,7 @@ def _of_space(study: SegmentStudy, embeddings, segmentation: Segmentation) -> It
     }
     for name, of_item in groupings.items():
         yield from _of_grouping(study, name, np.unique(of_item, return_inverse=True)[1])
-    for name in ("raw groups", "segments"):
-        yield from _against_random(study, name, groupings[name])
+    yield from _against_random(study, groups)
     yield from _of_users(study, segmentation)
 
 
@@ -218,8 +220,11 @@ def _of_grouping(study: SegmentStudy, name: str, of_item: np.ndarray) -> Iterato
         yield about | {"measure": label, "value": found[measure]}
 
 
-def _against_random(study: SegmentStudy, name: str, of_item: np.ndarray) -> Iterator[dict]:
-    """Coherence minus that of random groups, paired by group: each has its random twin's size."""
+def _against_random(study: SegmentStudy, of_item: np.ndarray) -> Iterator[dict]:
+    """Coherence of raw groups minus that of random ones, paired: each has its twin's size.
+
+    Merged segments are not judged so: their names are made of the metadata that is compared.
+    """
     n = of_item.max() + 1
     ours, chance = (members_of(g, n) for g in (of_item, random_groups(of_item)))
     for measure, scores in COHERENCE.items():
@@ -227,7 +232,7 @@ def _against_random(study: SegmentStudy, name: str, of_item: np.ndarray) -> Iter
             continue  # its number of pairs differs between the twins
         a, b = scores(study, ours), scores(study, chance)
         found = ratio_of_means(a.sums - b.sums, a.pairs)
-        what = f"{name}, {measure}, minus random groups of the same sizes"
+        what = f"raw groups, {measure}, minus random groups of the same sizes"
         yield {"section": "coherence", "what": what, "mean": found.value} | _bounds(found)
 
 
@@ -238,12 +243,13 @@ def _of_users(study: SegmentStudy, segmentation: Segmentation) -> Iterator[dict]
     for column in shares:
         found = difference_by_user(shares[column].to_numpy(), nothing)
         yield {"section": "alignment", "measure": column, "value": found.mean} | _bounds(found)
+    held_out = f"held-out items in {K_SEGMENTS} recommended segments minus"
     for section, what, ours, theirs in (
         ("agreement", "signs of recommended segments minus those of all", "signs", "signs random"),
-        ("reach", f"top {TOP_N} minus random segments", "top recommended", "top random"),
-        ("reach", f"top {TOP_N} minus the most popular segments", "top recommended", "top popular"),
-        ("reach", "held-out items minus the most popular segments", "recommended", "popular"),
-        ("reach", "held-out items minus popularity alone", "recommended", "by popularity"),
+        ("reach", f"{held_out} the most popular ones", "recommended", "popular"),
+        ("reach", f"{held_out} what popularity alone gives", "recommended", "by popularity"),
+        ("reach", f"{held_out} those with most of the history", "recommended", "history"),
+        ("built in", f"top {TOP_N} minus random segments", "top recommended", "top random"),
     ):
         found = difference_by_user(shares[ours].to_numpy(), shares[theirs].to_numpy())
         yield {"section": section, "what": what, "mean": found.mean} | _bounds(found)

@@ -62,6 +62,7 @@ from celsa_lib.report.segments import (
     segments_table,
     space_rows,
     stability_table,
+    stage_seconds,
     tau_figure,
     user_figure,
 )
@@ -157,6 +158,7 @@ __all__ = [
     "side_by_side_table",
     "space_rows",
     "stability_table",
+    "stage_seconds",
     "standard_error",
     "step_figure",
     "step_ratios",

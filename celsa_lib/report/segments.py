@@ -24,6 +24,7 @@ GROUPING_ORDER = (
 )
 SHARES = {
     "recommended": "in the recommended segments",
+    "history": "in the segments with most items of the user's history",
     "popular": "in the most popular segments",
     "by popularity": "in the recommended ones, if popularity alone decided",
     "random": "in random segments",
@@ -173,7 +174,7 @@ def _arrows(axes, segmentation, segment, style, place, activations, height) -> N
     """An arrow from the end of each bar; a signed latent belongs to one segment only."""
     colour, mark = style
     axes.plot([], [], color=colour, marker=mark, linestyle="none",
-              label=segmentation.labels[segment].text)  # fmt: skip
+              label=plain_label(segmentation.labels[segment].text))  # fmt: skip
     for latent, sign in segmentation.latents(segment):
         if latent in place:
             x, start = place[latent], activations[latent]
@@ -182,6 +183,11 @@ def _arrows(axes, segmentation, segment, style, place, activations, height) -> N
             axes.annotate("", xy=(x, tip), xytext=(x, start), arrowprops=arrow)
             axes.plot(x, start, color=colour, marker=mark, markersize=5)
             axes.plot(x, tip + sign * height / 2, alpha=0)  # keeps the arrow inside the axes
+
+
+def plain_label(text: str) -> str:
+    """A name for a legend: no mathematics, and shown even if it begins with "_"."""
+    return "\u200b" + text.replace("$", r"\$")
 
 
 def groupings_table(result: Result, space: str) -> pd.DataFrame:
@@ -270,6 +276,13 @@ def stability_table(result: Result) -> pd.DataFrame:
     rows = [r for r in result.rows if r["section"] == "stability"]
     columns = {"grouping": "grouping", "seeds": "seeds", "ari": "ARI", "ami": "AMI"}
     return pd.DataFrame(rows).rename(columns=columns).reindex(columns=list(columns.values()))
+
+
+def stage_seconds(result: Result) -> pd.DataFrame:
+    """Seconds of training, of each space, and of the whole study."""
+    rows = [(r["what"], r["value"]) for r in result.rows if r["section"] == "seconds"]
+    rows.append(("all", result.manifest["seconds"]))
+    return pd.DataFrame(rows, columns=["part", "seconds"]).round(1)
 
 
 def space_rows(result: Result, section: str, space: str) -> pd.DataFrame:

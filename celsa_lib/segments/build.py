@@ -36,6 +36,7 @@ def segment_items(
             "`items` must have a `title` column and be indexed by the embeddings' item ids in "
             "their order; use items.reindex(embeddings.item_ids)"
         )
+    items = items.assign(title=items["title"].astype(object).fillna("").astype(str))
     groups = group_items(embeddings.matrix)
     of_item, labels = merge_by_name(
         groups.of_item,
@@ -44,5 +45,4 @@ def segment_items(
         embed or SentenceEmbedder().embed,
         tau,
     )
-    titles = items["title"].fillna("").astype(str).to_numpy()
-    return Segmentation(embeddings, of_item, labels, titles)
+    return Segmentation(embeddings, of_item, labels, items["title"].to_numpy())

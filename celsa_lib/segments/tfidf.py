@@ -10,6 +10,7 @@ from celsa_lib.segments.labels import Label
 from celsa_lib.segments.terms import AUTHOR, DECADE, GENRE, SERIES, WORD, Terms, terms_of
 
 SOURCE = "class-based TF-IDF"
+NAMELESS = "Unnamed"  # items of which nothing is known
 LONGEST = 48  # characters
 MOST_WORDS = 4  # in a name made of two genres
 MOST_ITEMS = 0.5  # a term on more of the catalogue names nothing
@@ -32,9 +33,12 @@ class TfidfDescriber:
         """See Describer."""
         terms = terms_of(items, most=MOST_ITEMS)
         shares = _shares(groups, terms)
-        titles = items["title"].to_numpy()
+        titles = items["title"].astype(object).fillna("").astype(str).to_numpy()
         return [
-            Label(_name(shares[index], len(group), terms) or _cut(str(titles[group[0]])), SOURCE)
+            Label(
+                _name(shares[index], len(group), terms) or _cut(titles[group[0]]) or NAMELESS,
+                SOURCE,
+            )
             for index, group in enumerate(groups)
         ]
 

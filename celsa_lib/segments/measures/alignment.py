@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from celsa_lib.retrieval import top_n
 from celsa_lib.segments.segmentation import Segmentation
 from celsa_lib.split import Fold
 
@@ -13,10 +14,11 @@ def alignment(
 ) -> pd.DataFrame:
     """Shares by user, mean over folds; only users with a target in a fold count there.
 
-    Of the held-out items: the share in the user's k `recommended` segments; in the k most
-    `popular` ones; in k `random` ones (expected: k / segments); and what popularity alone would
-    give the recommended ones (`by popularity`: their share of `popularity` (n_items,) over unseen
-    items). Of the model's n best items: the share in the same segments (`top recommended`, …).
+    Of the held-out items: the share in the user's k `recommended` segments; in the k with most
+    items of the user's `history`, which needs no latents; in the k most `popular` ones; in k
+    `random` ones (expected: k / segments); and what popularity alone would give the recommended
+    ones (`by popularity`: their share of `popularity` (n_items,) over unseen items). Of the model's
+    n best items: the share in the same segments (`top recommended`, …).
     `signs`: share of the latents of recommended segments that the user activates with the
     segment's sign; `signs random`: of k random segments.
     """
@@ -32,15 +34,18 @@ def _fold(segmentation, X: csr_matrix, target: csr_matrix, popularity, k, n) -> 
     by_segment = membership.T @ popularity
     popular = np.zeros_like(chosen)
     popular[:, np.argsort(-by_segment, kind="stable")[:k]] = 1
+    history = _chosen(top_n((X @ membership).toarray(), k)[0], len(segmentation))
     held_out = _shares(target @ membership)
     top = _shares(_lists(segmentation, X, n) @ membership)
     unseen = by_segment - (X.multiply(popularity) @ membership).toarray()
     columns = {
         "recommended": (held_out * chosen).sum(axis=1),
+        "history": (held_out * history).sum(axis=1),
         "popular": (held_out * popular).sum(axis=1),
         "random": np.full(len(users), k / len(segmentation)),
         "by popularity": (unseen * chosen).sum(axis=1) / unseen.sum(axis=1),
         "top recommended": (top * chosen).sum(axis=1),
+        "top history": (top * history).sum(axis=1),
         "top popular": (top * popular).sum(axis=1),
         "top random": np.full(len(users), k / len(segmentation)),
     }
