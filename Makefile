@@ -6,7 +6,7 @@ VENV    := .venv
 STAMP   := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint bench claims paper clean
+.PHONY: help book pdf test lint bench claims paper clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,11 @@ help: ## list the targets
 
 book: $(STAMP) ## run the notebooks and build the book (minutes; the first time also installs)
 	$(VENV)/bin/celsa book --profile $(PROFILE)
+
+pdf: book ## the whole book as one file, build/celsa.pdf (needs chromium)
+	$(VENV)/bin/jupyter-book build build/book --builder singlehtml --path-output build/pdf
+	chromium --headless --no-sandbox --disable-gpu --virtual-time-budget=60000 --no-pdf-header-footer \
+		--print-to-pdf=build/celsa.pdf "file://$(CURDIR)/build/pdf/_build/singlehtml/book/intro.html"
 
 test: lint ## check the style and run all tests
 	$(VENV)/bin/python -m pytest -q

@@ -14,7 +14,8 @@ def book(tmp_path):
     """A folder with a configuration that names a repository, or "" for none."""
 
     def with_url(url: str):
-        config = {"title": "é", "repository": {"url": url}, "html": {}}
+        config = {"title": "é", "repository": {"url": url, "branch": "main"}, "html": {}}
+        config["sphinx"] = {"config": {"html_theme_options": {"show_navbar_depth": 1}}}
         (tmp_path / "_config.yml").write_text(yaml.safe_dump(config))
         return tmp_path
 
@@ -36,7 +37,10 @@ def test_buttons_appear_with_an_address_only(book):
     configure(folder)
     config = yaml.safe_load((folder / "_config.yml").read_text())
     assert config["html"]["baseurl"] == "https://some.github.io/book/"
-    assert "binder" in config["launch_buttons"]["binderhub_url"] and config["title"] == "é"
+    options = config["sphinx"]["config"]["html_theme_options"]
+    assert options["launch_buttons"]["binderhub_url"] and options["show_navbar_depth"] == 1
+    assert options["repository_url"] == "https://github.com/some/book"
+    assert config["title"] == "é"
 
 
 @pytest.mark.parametrize("base", ["", "https://some.github.io/book/"])

@@ -37,7 +37,13 @@ def configure(work: Path) -> None:
     file = work / "_config.yml"
     config = yaml.safe_load(file.read_text(encoding="utf-8"))
     config["html"]["baseurl"] = base
-    config["launch_buttons"] = {"binderhub_url": BINDER}
+    repository = config["repository"]
+    # The options of the theme are ours as a whole: Jupyter Book merges nothing into them.
+    config["sphinx"]["config"]["html_theme_options"] |= {
+        "repository_url": repository["url"].removesuffix(".git"),
+        "repository_branch": repository["branch"],
+        "launch_buttons": {"binderhub_url": BINDER},
+    }
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     write_whole(file, lambda out: out.write(text.encode()))
 
