@@ -140,9 +140,9 @@ class Segmentation:
         """Why `item` (a position) was recommended to x (1 × items): its latents, a row each.
 
         Columns latent, activation (x·A), because of (the title in x that adds most to it), segment
-        (the one with this signed latent, "" where no item has it as its dominant one), value (A at
-        the item), contribution = activation × value. The contributions sum to the item's score,
-        plus 1 if it was seen.
+        (the one with this signed latent; "" where it is no item's dominant one, or lost the vote in
+        `segment_matrix`), value (A at the item), contribution = activation × value. The
+        contributions sum to the item's score, plus 1 if it was seen.
         """
         row = self.embeddings.matrix[item]
         activations = self.embeddings.encode(csr_matrix(x))[0]
