@@ -50,8 +50,8 @@ from celsa_lib.segments.terms import Terms, shelves_of
 BUDGET = 128  # bytes per item, where a profile has that budget
 DENSE_WIDTH = 256  # of the dense ELSA that k-means groups
 TAUS = (0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
-# Average cosine of profiles above which groups merge without text; chosen on planted segments of
-# another seed than the ones that are shown.
+# Average cosine of profiles above which groups merge without text; chosen from a handful of values
+# on the planted segments that are shown.
 ACTIVATION_TAU = 0.2
 STUDY_DATASET, STUDY_SEEDS = GOODBOOKS, (0, 1, 2)
 OWN, RELEASED = "our embeddings", "released embeddings"
