@@ -77,7 +77,6 @@ def test_a_study_has_every_section_and_figures_of_it(live):
     assert report.stability_table(live)["ARI"].between(-1, 1).all()
     shares = report.alignment_table(live, "our embeddings")
     assert shares["share"].is_unique and len(shares) == 5
-    assert not report.space_rows(live, "reach", "our embeddings").empty
 
 
 def test_intervals_hold_their_value(live):

@@ -283,15 +283,3 @@ def stage_seconds(result: Result) -> pd.DataFrame:
     rows = [(r["what"], r["value"]) for r in result.rows if r["section"] == "seconds"]
     rows.append(("all", result.manifest["seconds"]))
     return pd.DataFrame(rows, columns=["part", "seconds"]).round(1)
-
-
-def space_rows(result: Result, section: str, space: str) -> pd.DataFrame:
-    """Differences of one section: what, mean, and the 95 % interval."""
-    rows = [r for r in result.rows if r["section"] == section and r["space"] == space]
-    return pd.DataFrame(
-        [
-            {"difference": r["what"], "mean": f"{r['mean']:.3f}",
-             "95 % interval": f"[{r['low']:.3f}, {r['high']:.3f}]"}
-            for r in rows
-        ]
-    )  # fmt: skip
