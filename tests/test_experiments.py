@@ -28,6 +28,7 @@ from celsa_lib.experiments import run as run_experiment
 from celsa_lib.experiments.deviations import FilteredAfterwards, ZeroedSeen
 from celsa_lib.experiments.run import make_task, run_task
 from celsa_lib.experiments.studies import STUDIES, align_columns, run_study, study
+from celsa_lib.models import make_schedule
 from celsa_lib.results import Result, load_result, save_result, users_path
 
 
@@ -131,6 +132,38 @@ def test_a_rerun_skips_finished_rows_and_trials(config, planted, monkeypatch):
     monkeypatch.undo()
     changed = run_task(replace(config, fold_seed=1), planted, task, stored=first)
     assert not {row["hash"] for row in changed.rows} & {row["hash"] for row in first.rows}
+
+
+def test_a_grid_that_grows_keeps_what_is_still_chosen(config, planted):
+    """A new value is tried; the row it does not beat is neither computed again nor dropped."""
+    task = make_task(config, planted.X)
+    first = run_task(config, planted, task)
+    worse = MethodConfig("EASE", grid={"reg": (1.0, 100.0, 1e9)})
+    grown = replace(config, methods=(worse, *config.methods[1:]))
+    waiting = run_task(grown, planted, task, first, only=("ELSA",))
+    assert waiting.rows == [first.rows[0] | {"grid": {"reg": [1.0, 100.0, 1e9]}}, *first.rows[1:]]
+    fitted = []
+    again = run_task(grown, planted, task, first, on_model=lambda row, _: fitted.append(row))
+    assert len(again.trials) == len(first.trials) + 1 and not fitted
+    assert [trial["choice"]["reg"] for trial in again.rows[0]["trials"]] == [1.0, 100.0, 1e9]
+    assert again.rows[0]["seconds"] == first.rows[0]["seconds"]
+
+
+def test_constant_gets_as_many_epochs_as_exponential():
+    config = study("ml-100k-equal-epochs").config()
+    lengths = {
+        (m.params["nnz"], m.params.get("schedule", "exponential")): sum(
+            stage.epochs
+            for stage in make_schedule(
+                m.params.get("schedule", "exponential"),
+                *(m.params[name] for name in ("width", "nnz", "epochs")),
+            )
+        )
+        for m in config.methods
+    }
+    assert len(lengths) == 10
+    assert all(lengths[nnz, "constant"] == lengths[nnz, "exponential"] for nnz, _ in lengths)
+    assert lengths[8, "constant"] > lengths[128, "constant"] > 2
 
 
 def test_only_the_methods_asked_for_are_computed(config, planted):

@@ -33,10 +33,16 @@ class MethodConfig:
         if both:
             raise ConfigError(f"{both} are both fixed and in the grid of {self.name}; keep one")
 
-    def candidates(self) -> list[dict]:
-        """Every combination of the grid's values (one empty choice without a grid)."""
+    def candidates(self) -> list["MethodConfig"]:
+        """The method with every combination of the grid's values (itself without a grid)."""
         combinations = product(*self.grid.values())
-        return [dict(zip(self.grid, values, strict=True)) for values in combinations]
+        choices = [dict(zip(self.grid, values, strict=True)) for values in combinations]
+        return [MethodConfig(self.name, self.params | choice) for choice in choices]
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether there is more than one candidate."""
+        return len(self.candidates()) > 1
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class ExperimentConfig:
                 f"n_test and n_folds must be 1 or more and n_val 0 or more, got {self.n_test}, "
                 f"{self.n_folds} and {self.n_val}"
             )
-        tuned = [method.name for method in self.methods if len(method.candidates()) > 1]
+        tuned = [method.name for method in self.methods if method.has_choice]
         if tuned and not self.n_val:
             raise ConfigError(f"{tuned[0]} has a grid, so n_val must be above 0")
 
@@ -91,9 +97,11 @@ class ExperimentConfig:
         return checked(cls, values)
 
     def row_hash(self, method: MethodConfig, seed: int, checksum: str) -> str:
-        """Sixteen hex digits that change with anything that decides one row's numbers."""
-        seeds = (seed, self.seeds[0]) if method.grid else (seed,)  # a choice is made with the first
-        alone = replace(self, methods=(method,), seeds=seeds, profile="")
+        """Sixteen hex digits that change with anything that decides one row's numbers.
+
+        `method`: one of the candidates, as it was chosen.
+        """
+        alone = replace(self, methods=(method,), seeds=(seed,), profile="")
         return hashlib.sha256((alone.to_json() + checksum).encode()).hexdigest()[:16]
 
 

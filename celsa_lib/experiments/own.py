@@ -133,8 +133,9 @@ def check_same_study(
     Running would drop that row, and it may have taken hours.
     """
     wanted = {
-        config.row_hash(method, seed, dataset.checksum)
+        config.row_hash(candidate, seed, dataset.checksum)
         for method in config.methods
+        for candidate in method.candidates()
         for seed in config.seeds
     }
     others = [row for row in stored.rows if row["hash"] not in wanted]

@@ -9,10 +9,14 @@ from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig
 # Trained on one, reported on the other's users: see `studies`.
 GOODBOOKS, TEST_USERS = "goodbooks-10k-partial", "goodbooks-10k-test-users"
 
-# What a method may choose from on validation users: two values for what is trained by gradient,
-# two more for the autoencoder on top of it. EASE has five (`regs`), as they cost little.
-LEARNING_RATES = {"learning_rate": (0.1, 0.3)}
-SAE_LEARNING_RATES = {"sae_learning_rate": (3e-3, 1e-2)}
+# What a method may choose from on validation users: four values for what is trained by gradient,
+# eight pairs for the autoencoder on top of it. EASE has seven (`regs`), as they cost little.
+LEARNING_RATES = {"learning_rate": (0.03, 0.1, 0.3, 1.0)}
+SAE_LEARNING_RATES = {
+    "learning_rate": (0.1, 0.3),
+    "sae_learning_rate": (0.003, 0.01, 0.03, 0.1),
+}
+REGS = (12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 
 MOST_DENSE = 256  # numbers of a dense row that a page may carry
 
@@ -35,7 +39,7 @@ class Settings:
     batch_size: int = 1024
     learning_rate: float = 0.1
     budgets: tuple[int, ...] = BUDGETS
-    regs: tuple[float, ...] = (50.0, 100.0, 200.0, 400.0, 800.0)
+    regs: tuple[float, ...] = REGS
     sae_epochs: int = 100
     sae_learning_rate: float = 1e-3
     code_width: int = 4096
@@ -107,9 +111,7 @@ PAPER = {
     "goodbooks-10k": Settings(2500, 2500, width=4096, dense_width=3250),
     "goodbooks-10k-partial": Settings(2500, 1000, width=4096, dense_width=3250),
     "netflix-prize": Settings(40_000, 40_000, width=4096, dense_width=2450),
-    "synthetic": replace(
-        LAPTOP["synthetic"], epochs=10, budgets=BUDGETS, regs=(50.0, 100.0, 200.0, 400.0, 800.0)
-    ),
+    "synthetic": replace(LAPTOP["synthetic"], epochs=10, budgets=BUDGETS, regs=REGS),
 }
 PROFILES = {"smoke": SMOKE, "laptop": LAPTOP, "paper": PAPER}
 
@@ -134,7 +136,7 @@ def methods_for(
     EASE always chooses its regularisation; with `tuned` the others choose their learning rate too.
     """
     rates = LEARNING_RATES if tuned else {}
-    sae_rates = LEARNING_RATES | SAE_LEARNING_RATES if tuned else {}
+    sae_rates = SAE_LEARNING_RATES if tuned else {}
     regs = {"reg": settings.regs}
     training = _without(settings.training(), rates)
     sae = training | {"width": settings.dense_width} | _without(settings.autoencoder(), sae_rates)

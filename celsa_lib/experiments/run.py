@@ -92,11 +92,17 @@ def run_and_keep(
 
 @dataclass(frozen=True)
 class _Row:
-    """A row to report: `method` at `seed`, known by `hash`."""
+    """A row to report: `method` of the config as it was `chosen`, at `seed`, known by `hash`."""
 
     method: MethodConfig
+    chosen: MethodConfig
     seed: int
     hash: str
+
+    @property
+    def model(self) -> tuple[str, dict, int]:
+        """What `Fits` is asked for."""
+        return self.chosen.name, self.chosen.params, self.seed
 
 
 class _Run:
@@ -106,21 +112,10 @@ class _Run:
         self.config, self.task = config, task
         self.on_change, self.on_model = on_change, on_model
         self.checksum = dataset.checksum
-        self.wanted = [
-            _Row(method, seed, config.row_hash(method, seed, dataset.checksum))
-            for method in config.methods
-            for seed in (config.seeds if method.name in GRADIENT_METHODS else config.seeds[:1])
-        ]
+        self.methods = [method for method in config.methods if not only or method.name in only]
         stored = stored or Result({})
-        self.rows = {row["hash"]: row for row in stored.rows}
-        self.missing = [
-            row
-            for row in self.wanted
-            if row.hash not in self.rows and (not only or row.method.name in only)
-        ]
-        hashes = {row.hash for row in self.wanted}
-        users = {key: values for key, values in stored.users.items() if key in hashes}
-        self.result = Result(make_manifest(config, dataset), [], dict(stored.trials), users)
+        self.rows, self.users = {row["hash"]: row for row in stored.rows}, dict(stored.users)
+        self.result = Result(make_manifest(config, dataset), [], dict(stored.trials))
         self.tune_fits = Fits(task.tune_fit, checkpoint)
         self.fits = Fits(task.fit, checkpoint)
 
@@ -130,65 +125,76 @@ class _Run:
         The rows come in the config's order.
         """
         self._try_everything()
-        jobs = [
-            (row, (row.method.name, row.method.params | self._choice(row.method), row.seed))
-            for row in self.missing
-        ]
-        self.fits.expect(model for _, model in jobs)
-        for row, model in sorted(jobs, key=lambda job: (job[1][2], path_of(*job[1]))):
-            self.rows[row.hash] = self._report(row, model)
+        missing = [r for m in self.methods for r in self._rows_of(m) if r.hash not in self.rows]
+        self.fits.expect(row.model for row in missing)
+        for row in sorted(missing, key=lambda row: (row.seed, path_of(*row.model))):
+            self.rows[row.hash] = self._report(row)
             self._changed()
         self._changed()
         return self.result
 
     def _try_everything(self) -> None:
-        """Validation nDCG@100 of every candidate of the missing methods."""
+        """Validation nDCG@100 of every candidate of the methods that have a choice."""
         seed = self.config.seeds[0]
         jobs = [
-            (method.name, method.params | choice, seed)
-            for method in self.config.methods
-            for choice in method.candidates()
-            if len(method.candidates()) > 1 and any(row.method is method for row in self.missing)
+            (candidate.name, candidate.params, seed)
+            for method in self.methods
+            for candidate in method.candidates()
+            if method.has_choice and self._trial(candidate) is None
         ]
-        jobs = [job for job in jobs if self._trial(*job[:2]) not in self.result.trials]
         self.tune_fits.expect(jobs)
         for job in sorted(jobs, key=lambda job: path_of(*job)):
             value = evaluate(self.tune_fits.fitted(*job), self.task.tune_folds).mean[TUNED_ON]
-            self.result.trials[self._trial(*job[:2])] = round(float(value), 5)
+            self.result.trials[self._hash(*job)] = round(float(value), 5)
             log.info("tried %s %s: %.4f", *job[:2], value)
             self._changed()
 
-    def _trial(self, name: str, params: dict) -> str:
-        """What a trial is known by: everything that decides its number."""
-        return self.config.row_hash(MethodConfig(name, params), self.config.seeds[0], self.checksum)
+    def _hash(self, name: str, params: dict, seed: int) -> str:
+        return self.config.row_hash(MethodConfig(name, params), seed, self.checksum)
+
+    def _trial(self, candidate: MethodConfig) -> float | None:
+        """Validation nDCG@100 of a candidate with the first seed; None if it was not tried."""
+        found = self._hash(candidate.name, candidate.params, self.config.seeds[0])
+        return self.result.trials.get(found)
 
     def _trials(self, method: MethodConfig) -> list[dict]:
         """Every choice of a grid with its validation result."""
-        if len(method.candidates()) == 1:
+        if not method.has_choice:
             return []
-        keys = [self._trial(method.name, method.params | c) for c in method.candidates()]
         return [
-            {"choice": choice, TUNED_ON: self.result.trials[key]}
-            for choice, key in zip(method.candidates(), keys, strict=True)
+            {"choice": {name: c.params[name] for name in method.grid}, TUNED_ON: self._trial(c)}
+            for c in method.candidates()
         ]
 
-    def _choice(self, method: MethodConfig) -> dict:
-        """The best of the grid on the validation users, the first of equals."""
-        trials = self._trials(method)
-        if not trials:
-            return method.candidates()[0]
-        return max(trials, key=lambda trial: trial[TUNED_ON])["choice"]
+    def _chosen(self, method: MethodConfig) -> list[MethodConfig]:
+        """The best of the grid on the validation users, the first of equals.
 
-    def _report(self, row: _Row, wanted: tuple[str, dict, int]) -> dict:
-        """Fit and evaluate the row `row`, which is the model `wanted`."""
-        (name, params, seed), started = wanted, perf_counter()
+        All of the grid while one is not tried, so that what is stored of them is not dropped.
+        """
+        candidates = method.candidates()
+        if not method.has_choice or any(self._trial(c) is None for c in candidates):
+            return candidates
+        return [max(candidates, key=self._trial)]
+
+    def _rows_of(self, method: MethodConfig) -> list[_Row]:
+        """The rows of a method: one a seed where training has one."""
+        seeds = self.config.seeds if method.name in GRADIENT_METHODS else self.config.seeds[:1]
+        return [
+            _Row(method, chosen, seed, self._hash(chosen.name, chosen.params, seed))
+            for seed in seeds
+            for chosen in self._chosen(method)
+        ]
+
+    def _report(self, row: _Row) -> dict:
+        """Fit and evaluate a row's model."""
+        (name, params, seed), started = row.model, perf_counter()
         model = self.task.ready.get(name)
         if model is None:
-            model = self.fits.fitted(*wanted)
+            model = self.fits.fitted(*row.model)
         fitted = perf_counter()
         evaluation = evaluate(model, self.task.folds)
         done = perf_counter()
-        self.result.users[row.hash] = evaluation.by_user()[TUNED_ON].to_numpy()
+        self.users[row.hash] = evaluation.by_user()[TUNED_ON].to_numpy()
         log.info("%s %s: %.4f", label(row.method), params, evaluation.mean[TUNED_ON])
         found = {
             "hash": row.hash,
@@ -198,8 +204,6 @@ class _Run:
             "budget_bytes": model.bytes_per_item,
             "params": params,
             "seed": seed,
-            "grid": {name: list(values) for name, values in row.method.grid.items()},
-            "trials": self._trials(row.method),
             "mean": _rounded(evaluation.mean),
             "stderr": _rounded(evaluation.stderr),
             "seconds": round(done - started, 2),
@@ -211,9 +215,22 @@ class _Run:
         return found
 
     def _changed(self) -> None:
-        self.result.rows = [self.rows[row.hash] for row in self.wanted if row.hash in self.rows]
+        """Hand over what there is, each row with the choice that its method had."""
+        self.result.rows = [
+            self.rows[row.hash] | self._choice_of(method)
+            for method in self.config.methods
+            for row in self._rows_of(method)
+            if row.hash in self.rows
+        ]
+        kept = {row["hash"] for row in self.result.rows}
+        self.result.users = {key: values for key, values in self.users.items() if key in kept}
         self.result.manifest["seconds"] = round(sum(r["seconds"] for r in self.result.rows), 1)
         self.on_change(self.result)
+
+    def _choice_of(self, method: MethodConfig) -> dict:
+        grid = {name: list(values) for name, values in method.grid.items()}
+        tried = [trial for trial in self._trials(method) if trial[TUNED_ON] is not None]
+        return {"grid": grid, "trials": tried}
 
 
 def label(method: MethodConfig) -> str:

@@ -6,7 +6,7 @@ removal is approximate.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from celsa_lib.experiments.profiles import (
     settings_for,
 )
 from celsa_lib.experiments.run import Task, folds_of, make_task, run_task
+from celsa_lib.models import make_schedule
 from celsa_lib.results import Result, load_result, save_result
 from celsa_lib.split import split_users
 
@@ -51,6 +52,18 @@ def schedules(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentC
             "CompressedELSA", settings.budgets, **settings.ablation(), **variant
         )
     ]
+    return configuration(dataset, profile, methods, seeds)
+
+
+def equal_epochs(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
+    """Exponential against constant with as many epochs in all, which Figure 1a does not give it."""
+    settings = settings_for(profile, dataset)
+    base = settings.ablation()
+    methods = list(at_budgets("CompressedELSA", settings.budgets, **base))
+    for method in tuple(methods):
+        stages = make_schedule("exponential", base["width"], method.params["nnz"], base["epochs"])
+        longer = {"schedule": "constant", "restart": False, "epochs": sum(s.epochs for s in stages)}
+        methods.append(replace(method, params=method.params | longer))
     return configuration(dataset, profile, methods, seeds)
 
 
@@ -92,6 +105,8 @@ STUDIES = {
     "synthetic": Study(main_table, "synthetic", (0, 1, 2), "paper"),
     "goodbooks-schedules": Study(schedules, GOODBOOKS, (0,)),
     "ml-100k-schedules": Study(schedules, "ml-100k", (0, 1, 2, 3, 4)),
+    "goodbooks-equal-epochs": Study(equal_epochs, GOODBOOKS, (0,)),
+    "ml-100k-equal-epochs": Study(equal_epochs, "ml-100k", (0, 1, 2, 3, 4)),
     "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),
     "ml-100k-widths": Study(widths, "ml-100k", (0, 1, 2, 3, 4)),
 }
