@@ -151,13 +151,10 @@ def test_a_grid_that_grows_keeps_what_is_still_chosen(config, planted):
 
 def test_constant_gets_as_many_epochs_as_exponential():
     config = study("ml-100k-equal-epochs").config()
+    names = ("schedule", "width", "nnz", "epochs")
     lengths = {
-        (m.params["nnz"], m.params.get("schedule", "exponential")): sum(
-            stage.epochs
-            for stage in make_schedule(
-                m.params.get("schedule", "exponential"),
-                *(m.params[name] for name in ("width", "nnz", "epochs")),
-            )
+        (m.params["nnz"], m.params["schedule"]): sum(
+            stage.epochs for stage in make_schedule(*(m.params[name] for name in names))
         )
         for m in config.methods
     }

@@ -58,7 +58,7 @@ def schedules(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentC
 def equal_epochs(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
     """Exponential against constant with as many epochs in all, which Figure 1a does not give it."""
     settings = settings_for(profile, dataset)
-    base = settings.ablation()
+    base = settings.ablation() | {"schedule": "exponential", "restart": True}
     methods = list(at_budgets("CompressedELSA", settings.budgets, **base))
     for method in tuple(methods):
         stages = make_schedule("exponential", base["width"], method.params["nnz"], base["epochs"])

@@ -197,6 +197,15 @@ def _ablations() -> list[Claim]:
             **pruning,
         ),
         *_twice(
+            "-equal-epochs",
+            id="gradual-as-long",
+            statement="Pruning gradually is better than pruning to k from the start "
+            "(here: given as many epochs in all).",
+            checks=partial(rules.schedules, ours=GRADUAL[:1], theirs="constant"),
+            computed=f"exponential with restarts − constant, equal numbers of epochs: {BY_USER}",
+            **pruning,
+        ),
+        *_twice(
             "-schedules",
             id="every-epoch",
             statement="Pruning after every epoch is better than waiting until training converges.",
