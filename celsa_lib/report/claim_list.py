@@ -82,7 +82,7 @@ def _best() -> list[Claim]:
         (FILMS, ("ml-20m",), BUDGETS, False),
         (PRIZE, ("netflix-prize",), BUDGETS, False),
         (SMALL, ("ml-100k",), BUDGETS, True),
-        (PLANTED, ("synthetic",), BUDGETS[-1:], True),
+        (PLANTED, ("synthetic",), BUDGETS, True),
     ]
     return [
         Claim(
