@@ -4,6 +4,7 @@ PYTHON  ?= python3
 PROFILE ?= laptop
 VENV    := .venv
 STAMP   := $(VENV)/.stamp
+CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome))
 
 .DEFAULT_GOAL := help
 .PHONY: help book pdf test lint bench claims paper clean
@@ -17,7 +18,8 @@ book: $(STAMP) ## run the notebooks and build the book (minutes; the first time 
 
 pdf: book ## the whole book as one file, build/celsa.pdf (needs chromium)
 	$(VENV)/bin/jupyter-book build build/book --builder singlehtml --path-output build/pdf
-	chromium --headless --no-sandbox --disable-gpu --virtual-time-budget=60000 --no-pdf-header-footer \
+	@test -n "$(CHROMIUM)" || { echo "make: there is no chromium; install it, or name one: make pdf CHROMIUM=/path/to/it" >&2; exit 1; }
+	$(CHROMIUM) --headless --no-sandbox --disable-gpu --virtual-time-budget=60000 --no-pdf-header-footer \
 		--print-to-pdf=build/celsa.pdf "file://$(CURDIR)/build/pdf/_build/singlehtml/book/intro.html"
 
 test: lint ## check the style and run all tests
