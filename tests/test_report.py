@@ -100,7 +100,14 @@ def test_stored_results_absent_or_damaged(tmp_path):
         report.load_result(damaged)
 
 
-def test_choices_say_what_was_tried():
-    row = ROWS[0] | {"trials": [{"choice": {"reg": r}, "ndcg@100": 0.1} for r in (1.0, 2.0)]}
-    table = report.choices([row])
-    assert table["chosen"].tolist() == ["yes", ""]
+@pytest.mark.parametrize(("chosen", "end"), [(1.0, "reg"), (2.0, ""), (3.0, "reg")])
+def test_choices_say_what_was_tried(chosen, end):
+    """A value of a grid of three can lie inside; of two each is an end, which says nothing."""
+    pairs = [(reg, b) for reg in (3.0, 1.0, 2.0) for b in (5, 6)]
+    trials = [{"choice": {"reg": reg, "b": b}, "ndcg@100": reg / 10} for reg, b in pairs]
+    row = ROWS[0] | {"trials": trials, "params": {"reg": chosen, "b": 5}}
+    (line,) = report.choices([row, ROWS[1]]).to_dict("records")
+    assert line["chosen"] == f"reg = {chosen:g}, b = 5"
+    assert line["from"] == "1 to 3 (3 values), 5 to 6 (2 values)"
+    assert (line["best"], line["worst"]) == ("0.3000", "0.1000")
+    assert line["at an end"] == end

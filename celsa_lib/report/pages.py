@@ -85,22 +85,29 @@ def side_by_side(liked: list[str], **lists: pd.DataFrame) -> Html:
 
 
 def choices(rows: list[dict]) -> pd.DataFrame:
-    """What each grid tried and chose, with nDCG@100 of the validation users."""
-    lines = []
-    for row in rows:
-        for trial in row["trials"]:
-            chosen = all(row["params"][name] == value for name, value in trial["choice"].items())
-            tried = ", ".join(f"{name} = {value:g}" for name, value in trial["choice"].items())
-            lines.append(
-                {
-                    "method": row["label"],
-                    "bytes per item": row["budget_bytes"],
-                    "tried": tried,
-                    "validation nDCG@100": f"{trial['ndcg@100']:.4f}",
-                    "chosen": "yes" if chosen else "",
-                }
-            )
-    return pd.DataFrame(lines)
+    """What each grid chose from, and whether it chose an end: what lies beyond was not tried.
+
+    Values are nDCG@100 of the validation users.
+    """
+    return pd.DataFrame([_choice(row) for row in rows if row["trials"]])
+
+
+def _choice(row: dict) -> dict:
+    tried = {
+        name: sorted({trial["choice"][name] for trial in row["trials"]})
+        for name in row["trials"][0]["choice"]
+    }
+    values = [trial["ndcg@100"] for trial in row["trials"]]
+    ends = [n for n, v in tried.items() if len(v) > 2 and row["params"][n] in (v[0], v[-1])]
+    return {
+        "method": row["label"],
+        "bytes per item": row["budget_bytes"],
+        "chosen": ", ".join(f"{name} = {row['params'][name]:g}" for name in tried),
+        "from": ", ".join(f"{v[0]:g} to {v[-1]:g} ({len(v)} values)" for v in tried.values()),
+        "best": f"{max(values):.4f}",
+        "worst": f"{min(values):.4f}",
+        "at an end": ", ".join(ends),
+    }
 
 
 def _beside(rows: pd.DataFrame, manifest: dict) -> Html:
