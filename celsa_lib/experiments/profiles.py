@@ -14,7 +14,7 @@ GOODBOOKS, TEST_USERS = "goodbooks-10k-partial", "goodbooks-10k-test-users"
 LEARNING_RATES = {"learning_rate": (0.03, 0.1, 0.3, 1.0)}
 SAE_LEARNING_RATES = {
     "learning_rate": (0.1, 0.3),
-    "sae_learning_rate": (0.003, 0.01, 0.03, 0.1),
+    "sae_learning_rate": (0.01, 0.03, 0.1, 0.3),
 }
 REGS = (12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 
