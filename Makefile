@@ -4,7 +4,6 @@ PYTHON  ?= python3
 PROFILE ?= laptop
 VENV    := .venv
 STAMP   := $(VENV)/.stamp
-CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome))
 
 .DEFAULT_GOAL := help
 .PHONY: help book pdf test lint bench claims paper clean
@@ -16,11 +15,8 @@ help: ## list the targets
 book: $(STAMP) ## run the notebooks and build the book (minutes; the first time also installs)
 	$(VENV)/bin/celsa book --profile $(PROFILE)
 
-pdf: book ## the whole book as one file, build/celsa.pdf (needs chromium)
-	$(VENV)/bin/jupyter-book build build/book --builder singlehtml --path-output build/pdf
-	@test -n "$(CHROMIUM)" || { echo "make: there is no chromium; install it, or name one: make pdf CHROMIUM=/path/to/it" >&2; exit 1; }
-	$(CHROMIUM) --headless --no-sandbox --disable-gpu --virtual-time-budget=60000 --no-pdf-header-footer \
-		--print-to-pdf=build/celsa.pdf "file://$(CURDIR)/build/pdf/_build/singlehtml/book/intro.html"
+pdf: $(STAMP) ## the book, and all of it as one file, build/celsa.pdf (needs chromium)
+	$(VENV)/bin/celsa book --profile $(PROFILE) --pdf
 
 test: lint ## check the style and run all tests
 	$(VENV)/bin/python -m pytest -q

@@ -11,7 +11,6 @@ from chat_server import ChatServer
 from scipy.sparse import csr_matrix
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -56,7 +55,9 @@ def server():
 @pytest.fixture(scope="session")
 def browser():
     """A real headless Chromium; skips where there is none."""
-    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    from celsa_lib.book.pdf import find_chromium
+
+    chromium = find_chromium()
     if chromium is None:
         pytest.skip("no chromium on this machine; install it to check the pages in a browser")
     from playwright.sync_api import sync_playwright

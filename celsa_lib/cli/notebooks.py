@@ -62,9 +62,12 @@ def sweep(
 def book(
     profile: Profile = "laptop",
     root: Annotated[Path, typer.Option(help="Folder with _toc.yml.")] = Path("."),
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also as one file; needs Chromium.")] = False,
 ) -> None:
     """Run the notebooks, build the book, print the page to open."""
-    from celsa_lib.book import build_book
+    from celsa_lib.book import build_book, build_pdf
 
     logging.basicConfig(level=logging.WARNING)
     typer.echo(f"open {build_book(root.resolve(), profile, typer.echo)}")
+    if pdf:
+        typer.echo(f"open {build_pdf(root.resolve())}")

@@ -79,6 +79,8 @@ def claims_table(entries: Sequence[Entry]) -> Html:
     parts = []
     for group in GROUPS:
         chosen = [entry for entry in entries if entry.claim.group == group]
+        if not chosen:
+            continue
         counts = ", ".join(f"{n} {word}" for word, n in _counts(entries, group).items() if n)
         is_open = " open" if group == OTHER_CLAIMS else ""
         parts.append(
