@@ -158,7 +158,7 @@ def _table(entries: Sequence[Entry]) -> str:
     head = "".join(f"<th>{title}</th>" for title in ("verdict", "claim", "evidence"))
     body = "".join(f"<tr>{_line(entry)}</tr>" for entry in entries)
     return (
-        '<div style="overflow-x:auto"><table class="dataframe celsa-table">'
+        '<div style="overflow-x:auto"><table class="dataframe celsa-table celsa-claims">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
