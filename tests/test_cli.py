@@ -74,6 +74,16 @@ def test_pairs():
     assert join_pairs(["nb", "-p", "a", "-1"]) == ["nb", "-p", "a=-1"]
 
 
+@pytest.mark.parametrize(
+    ("output", "written"), [("x", "x/small.ipynb"), ("x/y.ipynb", "x/y.ipynb")]
+)
+def test_a_notebook_goes_into_a_folder_or_a_file(notebook, tmp_path, output, written):
+    result = call("run", notebook, "--output", tmp_path / output)
+    assert result.exit_code == 0, result.output
+    kept = [str(path.relative_to(tmp_path)) for path in (tmp_path / "x").rglob("*")]
+    assert kept == [written]
+
+
 def test_an_unknown_parameter_is_refused(notebook, tmp_path):
     result = call("run", notebook, "-p", "cuont", "4", "--output", tmp_path / "out.ipynb")
     assert result.exit_code == 1

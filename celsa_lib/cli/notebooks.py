@@ -15,14 +15,14 @@ def run(
     parameter: Annotated[
         list[str] | None, typer.Option("-p", "--parameter", metavar="NAME VALUE", help="Set one.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Default: build/run/<notebook>.")] = None,
+    output: Annotated[Path, typer.Option(help="A file, or a folder.")] = Path("build/run"),
 ) -> None:
     """Run a notebook with parameters: celsa run movielens -p dataset ml-1m."""
     from celsa_lib.book import check_parameters, notebook_path, run_notebook
 
     given = dict(pair(text) for text in parameter or [])
     path = notebook_path(notebook)
-    target = output or Path("build/run") / path.name
+    target = output if output.suffix and not output.is_dir() else output / path.name
     run_notebook(path, target, check_parameters(path, given), cwd=Path.cwd())
     typer.echo(target)
 
