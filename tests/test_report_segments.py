@@ -6,6 +6,7 @@ from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
 from celsa_lib import report
+from celsa_lib.errors import DataError
 from celsa_lib.experiments import prepare, run_segments, segment_config
 from celsa_lib.segments import Label, Segmentation
 
@@ -54,6 +55,11 @@ def test_arrows_stand_at_the_signed_latents_of_segments(segmentation):
     arrows = {(round(note.xyann[0]), np.sign(note.xy[1] - note.xyann[1])) for note in axes.texts}
     order = np.argsort(-activations, kind="stable").tolist()
     assert arrows == {(order.index(i), s) for i, s in segmentation.latents(chosen)}
+
+
+def test_the_figure_shows_one_user(segmentation):
+    with pytest.raises(DataError, match="one user is meant, got 2"):
+        report.user_figure(segmentation, csr_matrix(np.eye(4)[:2]))
 
 
 def test_a_study_compares_the_same_sizes(live):

@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib.report.style import MARKS, PALETTE, styled
 from celsa_lib.report.tables import Html
 from celsa_lib.results import Result
+from celsa_lib.segments.checks import one_user
 
 GROUPING_ORDER = (
     "raw groups",
@@ -144,10 +145,11 @@ def user_figure(segmentation, x: csr_matrix, n_segments: int = 4, n_latents: int
     """Figure 2: a user's strongest latents as bars, the signed latents of segments as arrows.
 
     x: 1 × items. Latents are sorted by activation; an arrow stands at each latent of a recommended
-    segment among them, up for +, down for −.
+    segment among them, up for +, down for −. Raises DataError for several users.
     """
-    activations = segmentation.embeddings.encode(csr_matrix(x))[0]
-    chosen = segmentation.recommend(csr_matrix(x), n_segments)[0][0]
+    x = one_user(x, len(segmentation.of_item))
+    activations = segmentation.embeddings.encode(x)[0]
+    chosen = segmentation.recommend(x, n_segments)[0][0]
     strongest = np.argsort(-np.abs(activations), kind="stable")[:n_latents]
     strongest = strongest[activations[strongest] != 0]
     strongest = strongest[np.argsort(-activations[strongest], kind="stable")]
