@@ -329,6 +329,19 @@ class TestSegmentation:
         first = table.iloc[0]
         assert (first["latent"], first["because of"], first["segment"]) == (0, "Alpha", "Mixed")
         assert first["activation"] == pytest.approx(0.9)
+        # Latent 1 with a plus is nobody's dominant one: item 5 itself is strongest there.
+        assert table["owned"].tolist() == [True, False]
+        assert table["segment"].tolist() == ["Mixed", "Mixed"]
+
+    def test_an_explanation_names_the_strongest_item_where_no_segment_owns_a_latent(self):
+        rows = csr_matrix(np.array([[0.9, 0.2], [0.9, -0.1], [-0.7, 0.3]]))
+        labels = [Label("Up", "test"), Label("Down", "test")]
+        segmentation = Segmentation(cl.ItemEmbeddings(rows), np.array([0, 0, 1]), labels, ["a"] * 3)
+        table = segmentation.explain(np.array([0, 1, 0]), 0)
+        assert table[["latent", "segment", "owned"]].values.tolist() == [
+            [0, "Up", True],
+            [1, "Down", False],  # item 2 has the most of +1, and is in Down
+        ]
 
     @pytest.mark.parametrize("position", [6, -1, 0.5, "Alpha", None, True])
     def test_a_position_that_is_not_there(self, segmentation, position):

@@ -153,22 +153,22 @@ class Segmentation:
     def explain(self, x: csr_matrix, item: int) -> pd.DataFrame:
         """Why `item` (a position) was recommended to x (1 × items): its latents, a row each.
 
-        Columns latent, activation (x·A), because of (the title in x that adds most to it), segment
-        (the one with this signed latent; "" where it is no item's dominant one, or lost the vote in
-        `segment_matrix`), value (A at the item), contribution = activation × value. The
-        contributions sum to the item's score, plus 1 if it was seen. Raises ConfigError for an item
-        that is not there, DataError for several users.
+        Columns latent, activation (x·A), because of (the title in x that adds most to it), segment,
+        owned (whether B has this signed latent at the segment; where no segment has it, the one
+        of the item that is strongest there is named), value (A at the item), contribution =
+        activation × value. The contributions sum to the item's score, plus 1 if it was seen.
+        Raises ConfigError for an item that is not there, DataError for several users.
         """
         x = one_user(x, len(self.of_item))
         check_position("item", item, len(self.of_item))
         row = self.embeddings.matrix[item]
+        row.eliminate_zeros()
         activations = self.embeddings.encode(x)[0]
         table = pd.DataFrame({"latent": row.indices, "activation": activations[row.indices]})
         table["because of"] = [self._source_of(x, latent, item) for latent in row.indices]
-        table["segment"] = [
-            self._segment_at(latent, value)
-            for latent, value in zip(row.indices, row.data, strict=True)
-        ]
+        pairs = zip(row.indices, np.sign(row.data), strict=True)
+        segments, table["owned"] = zip(*[self._segment_at(*pair) for pair in pairs], strict=True)
+        table["segment"] = [self.labels[segment].text for segment in segments]
         table["value"] = row.data
         table["contribution"] = table["activation"] * table["value"]
         return table.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
@@ -180,11 +180,17 @@ class Segmentation:
         shares = column[seen] * np.sign(column[item])
         return str(self.titles[seen[np.argmax(shares)]]) if (shares > 0).any() else ""
 
-    def _segment_at(self, latent: int, value: float) -> str:
-        """Label of the segment that has a latent with the sign of `value`."""
-        column = self.matrix[:, latent].tocoo()
-        having = column.row[np.sign(column.data) == np.sign(value)]
-        return self.labels[having[0]].text if len(having) else ""
+    def _segment_at(self, latent: int, sign: float) -> tuple[int, bool]:
+        """The segment of a signed latent, and whether it owns it in B.
+
+        A latent that is no item's dominant one, or lost the vote in `segment_matrix`, has no owner.
+        """
+        owners = self.matrix[:, latent].tocoo()
+        having = owners.row[np.sign(owners.data) == sign]
+        if len(having):
+            return int(having[0]), True
+        strongest = np.argmax(sign * self.embeddings.matrix[:, latent].toarray().ravel())
+        return int(self.of_item[strongest]), False
 
     def save(self, path: str | Path) -> Path:
         """Write one .npz (no pickle), whole or not at all: segments and names, without A."""
