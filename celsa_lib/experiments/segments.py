@@ -203,7 +203,7 @@ def _of_seeds(study: SegmentStudy) -> Iterator[dict]:
             study.kmeans(of_item, start=i) for i, of_item in enumerate(raw)
         ],
         "k-means, a dense ELSA of each seed": [
-            study.kmeans(of_item, model=i, start=i) for i, of_item in enumerate(raw)
+            study.kmeans(raw[i], model=i, start=i) for i in range(len(study.dense))
         ],
     }
     for name, found in groupings.items():
@@ -211,18 +211,18 @@ def _of_seeds(study: SegmentStudy) -> Iterator[dict]:
 
 
 def _of_names(study: SegmentStudy, stored: AnswerCache | None) -> Iterator[dict]:
-    """Stored names of released groups, the largest first, and what TF-IDF calls them."""
-    if stored is None or RELEASED not in study.spaces:
+    """Stored names of the largest released groups, as many as are stored, and TF-IDF's."""
+    if not stored or RELEASED not in study.spaces:
         return
-    members = group_items(study.spaces[RELEASED].matrix).members
-    own = TfidfDescriber().describe(members, study.items)
-    replayed = ReplayDescriber(stored, TfidfDescriber()).describe(members, study.items)
-    for group in sorted(range(len(members)), key=lambda g: -len(members[g])):
-        if replayed[group] != own[group]:
-            row = {"section": "names", "space": RELEASED, "items": len(members[group])}
-            for which, label in (("own", own[group]), ("stored", replayed[group])):
-                row |= {which: label.text, f"{which} by": label.source}
-            yield row
+    groups = group_items(study.spaces[RELEASED].matrix).members
+    largest = sorted(groups, key=len, reverse=True)[: len(stored)]
+    own = TfidfDescriber().describe(largest, study.items)
+    replayed = ReplayDescriber(stored, TfidfDescriber()).describe(largest, study.items)
+    for members, ours, theirs in zip(largest, own, replayed, strict=True):
+        if theirs != ours:
+            names = {"own": ours.text, "own by": ours.source}
+            names |= {"stored": theirs.text, "stored by": theirs.source}
+            yield {"section": "names", "space": RELEASED, "items": len(members)} | names
 
 
 def _interval(found: Ratio) -> dict:
