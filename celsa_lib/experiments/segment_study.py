@@ -54,6 +54,7 @@ class SegmentStudy:
         self.items = self.dataset.items.reindex(ids)
         self.popularity = np.asarray(self.task.fit.sum(axis=0)).ravel()
         self._kmeans: dict[tuple[int, int, int], np.ndarray] = {}
+        self._segments: dict[ItemEmbeddings, Segmentation] = {}
 
     @cached_property
     def shelves(self) -> Terms:
@@ -86,7 +87,7 @@ class SegmentStudy:
         return [self._fitted("ELSA", seed) for seed in self.config.seeds[:2]]
 
     def kmeans(self, of_item: np.ndarray, model: int = 0, start: int = 0) -> np.ndarray:
-        """k-means with as many groups as `of_item` on the `model`-th dense ELSA: (n_items,)."""
+        """k-means on the `model`-th dense ELSA with as many groups as `of_item`, made once."""
         key = len(np.unique(of_item)), model, start
         if key not in self._kmeans:
             self._kmeans[key] = kmeans_groups(self.dense[model], key[0], start)
@@ -103,6 +104,9 @@ class SegmentStudy:
         released = self.task.ready.get("Released")
         return {OWN: self.own[0]} | ({RELEASED: released} if released is not None else {})
 
-    def segment(self, embeddings: ItemEmbeddings, **options) -> Segmentation:
-        """`segment_items` on this study's items."""
-        return segment_items(embeddings, self.items, embed=self.embedder.embed, **options)
+    def segment(self, embeddings: ItemEmbeddings) -> Segmentation:
+        """`segment_items` on this study's items, made once."""
+        if embeddings not in self._segments:
+            found = segment_items(embeddings, self.items, embed=self.embedder.embed)
+            self._segments[embeddings] = found
+        return self._segments[embeddings]

@@ -141,7 +141,8 @@ def stability_table(result: Result) -> pd.DataFrame:
     """Agreement of groupings between seeds: ARI and AMI, mean over pairs of seeds."""
     rows = [r for r in result.rows if r["section"] == "stability"]
     columns = {"grouping": "grouping", "seeds": "seeds", "ari": "ARI", "ami": "AMI"}
-    return pd.DataFrame(rows).rename(columns=columns).reindex(columns=list(columns.values()))
+    table = pd.DataFrame(rows, columns=list(columns)).rename(columns=columns)
+    return table.round({"ARI": 3, "AMI": 3})
 
 
 def stage_seconds(result: Result) -> pd.DataFrame:

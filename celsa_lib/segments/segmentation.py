@@ -167,8 +167,9 @@ class Segmentation:
         table = pd.DataFrame({"latent": row.indices, "activation": activations[row.indices]})
         table["because of"] = [self._source_of(x, latent, item) for latent in row.indices]
         pairs = zip(row.indices, np.sign(row.data), strict=True)
-        segments, table["owned"] = zip(*[self._segment_at(*pair) for pair in pairs], strict=True)
+        segments, owned = zip(*[self._segment_at(*pair) for pair in pairs], strict=True)
         table["segment"] = [self.labels[segment].text for segment in segments]
+        table["owned"] = owned
         table["value"] = row.data
         table["contribution"] = table["activation"] * table["value"]
         return table.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
