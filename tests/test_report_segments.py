@@ -6,8 +6,17 @@ from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
 from celsa_lib import report
-from celsa_lib.experiments import prepare, run_segments, segment_config
-from celsa_lib.segments import Label, Segmentation
+from celsa_lib.errors import DataError
+from celsa_lib.experiments import (
+    SegmentStudy,
+    planted_agreement,
+    prepare,
+    run_segments,
+    segment_config,
+)
+from celsa_lib.results import save_result
+from celsa_lib.segments import AnswerCache, Label, Segmentation, group_items
+from celsa_lib.segments.prompt import answer_key, group_messages
 
 HOSTILE = '<script>alert(1)</script> & "quoted"'
 
@@ -56,6 +65,11 @@ def test_arrows_stand_at_the_signed_latents_of_segments(segmentation):
     assert arrows == {(order.index(i), s) for i, s in segmentation.latents(chosen)}
 
 
+def test_the_figure_shows_one_user(segmentation):
+    with pytest.raises(DataError, match="one user is meant, got 2"):
+        report.user_figure(segmentation, csr_matrix(np.eye(4)[:2]))
+
+
 def test_a_study_compares_the_same_sizes(live):
     table = report.groupings_table(live, "our embeddings").set_index("grouping")
     assert table.loc["raw groups", "groups"] == table.loc["random, sizes of raw groups", "groups"]
@@ -74,9 +88,67 @@ def test_a_study_has_every_section_and_figures_of_it(live):
     }  # fmt: skip
     assert len(report.tau_figure(live).axes) == 2
     assert len(report.coherence_figure(live).axes) == 1
-    assert report.stability_table(live)["ARI"].between(-1, 1).all()
+    stable = report.stability_table(live)
+    assert stable["ARI"].between(-1, 1).all()
+    assert stable["grouping"].tolist() == [
+        "raw groups", "segments", "k-means, other starts on one dense ELSA",
+        "k-means, a dense ELSA of each seed"
+    ]  # fmt: skip
     shares = report.alignment_table(live, "our embeddings")
     assert shares["share"].is_unique and len(shares) == 5
+
+
+def test_planted_segments_at_two_widths():
+    table = report.planted_table(planted_agreement("smoke"))
+    assert table["width"].tolist() == [16] * 4 + [64] * 4
+    raw = table[table["grouping"] == "raw groups"]
+    assert raw["groups"].is_monotonic_increasing and raw["purity"].is_monotonic_increasing
+    merged = table[table["grouping"] == "merged by names"]
+    assert (merged["groups"].to_numpy() <= raw["groups"].to_numpy()).all()
+    assert set(table["grouping"][4:]) == {
+        "raw groups", "merged by names", "merged by activation",
+        "k-means, as many as merged by names"
+    }  # fmt: skip
+    compressed, dense = segment_config("synthetic", "smoke", width=16).methods
+    assert compressed.params["width"] == 16 and dense.params["width"] == 64
+
+
+def test_a_stored_study_or_what_is_missing_of_it(live, tmp_path):
+    path = tmp_path / "segments.json"
+    note = report.stored_part(path, report.tau_figure)
+    assert "there is no" in note and "celsa study segments" in note
+    save_result(live, path)
+    assert len(report.stored_part(path, report.tau_figure).axes) == 2
+    table = report.stored_part(path, report.stability_table, caption="two seeds")
+    assert table.startswith("<table") and table.endswith("<p><small>two seeds</small></p>")
+    assert "Live run" not in report.stored_part(path, report.notice_of)
+    for part, *args in (
+        (report.names_table,),
+        (report.groupings_table, "released embeddings"),
+        (report.alignment_table, "released embeddings"),
+    ):
+        note = report.stored_part(path, part, *args, caption="released")
+        assert "“released” is not in" in note and "<table" not in note
+
+
+def test_stored_names_stand_beside_the_default_ones_and_are_escaped(live, tmp_path):
+    """The synthetic embeddings pass for released ones; a person named the largest group only."""
+    config = segment_config("synthetic", "smoke")
+    dataset, task = prepare(config)
+    study = SegmentStudy(config, dataset, task, None)
+    task.ready["Released"] = study.own[0]
+    members = sorted(group_items(study.own[0].matrix).members, key=len, reverse=True)
+    cache = AnswerCache(tmp_path / "names.jsonl")
+    [message] = group_messages(members[:1], study.items)
+    cache.add(answer_key(HOSTILE, message), HOSTILE, "Fine Name")
+    result = run_segments(config, dataset, task, names=cache)
+    [row] = [row for row in result.rows if row["section"] == "names"]
+    assert row["items"] == len(members[0]) and row["own by"] == "class-based TF-IDF"
+    assert (row["stored"], row["stored by"]) == ("Fine Name", f"{HOSTILE} (stored)")
+    table = save_result(result, tmp_path / "segments.json")
+    page = report.stored_part(table, report.names_table, caption="names")
+    assert "Fine Name" in page and "<script" not in page and "&lt;script" in page
+    assert not any(row["section"] == "names" for row in live.rows)
 
 
 def test_intervals_hold_their_value(live):

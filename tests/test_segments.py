@@ -113,8 +113,28 @@ class TestTerms:
             ("children-s-books", "Children's"),
             ("non-fiction", "Non-fiction"),
             ("Film-Noir", "Film-Noir"),
-            ("to-read", ""),
             ("19th-century", "19th Century"),
+            ("chick-lit", "Chick Lit"),
+            ("chick-lit-romance", "Chick Lit Romance"),
+            ("teens", "Young Adult"),
+            ("women-s-fiction", "Women's Fiction"),
+            ("us-history", "American History"),
+            ("u-s-history", "American History"),
+            ("world-war-2", "World War II"),
+            ("world-war-i", "World War I"),
+            ("world-war-i-memoirs", "World War I Memoir"),
+            ("to-read", ""),
+            ("books-i-own", ""),
+            ("i-own", ""),
+            ("owned-books", ""),
+            ("my-favourites", ""),
+            ("currently-reading", ""),
+            ("books-i-want-to-read", ""),
+            ("manga-i-ve-read", "Manga"),
+            ("my-manga", "Manga"),
+            ("to-read-fantasy", "Fantasy"),
+            ("readers-advisory", "Readers Advisory"),
+            ("mythology", "Mythology"),
         ],
     )
     def test_shelves_become_words(self, shelf, name):
@@ -202,10 +222,20 @@ class TestMergingByName:
         of_item, _ = merge_by_name(np.arange(3), items, First(), embed, 0.9)
         assert len(set(of_item)) == 2
 
-    @pytest.mark.parametrize("tau", [1.5, -2, float("nan")])
-    def test_tau_is_a_cosine(self, items, tau):
-        with pytest.raises(ConfigError, match="tau is a cosine"):
-            merge_by_name(np.arange(6), items, MainGenre(), one_hot, tau)
+    @pytest.mark.parametrize("tau", [1.5, -2, float("nan"), "a", None, True])
+    def test_tau_is_a_cosine(self, embeddings, items, tau):
+        for merge in (
+            lambda: merge_by_name(np.arange(6), items, MainGenre(), one_hot, tau),
+            lambda: merge_by_activation(np.arange(6), csr_matrix(np.eye(6)), tau),
+            lambda: cl.segment_items(embeddings, items, tau),
+        ):
+            with pytest.raises(ConfigError, match="tau is a cosine, a number from −1 to 1"):
+                merge()
+
+    @pytest.mark.parametrize("groups", [[0, 1], [[0] * 6], []])
+    def test_one_group_an_item(self, items, groups):
+        with pytest.raises(DataError, match="for 6 items; pass one group an item"):
+            merge_by_name(np.array(groups), items, MainGenre(), one_hot, 0.9)
 
     @settings(deadline=None, max_examples=60)
     @given(data=st.data(), tau=st.sampled_from([0.2, 0.5, 0.8]))
@@ -244,6 +274,10 @@ class TestMergingByActivation:
     def test_an_item_without_users_stays_apart(self):
         X = csr_matrix(np.array([[1.0, 1, 0], [1, 1, 0]]))
         assert merge_by_activation(np.array([0, 1, 2]), X, 0.5).tolist() == [0, 0, 1]
+
+    def test_users_of_other_items(self):
+        with pytest.raises(DataError, match="the users have 3 items, the segments 2"):
+            merge_by_activation(np.array([0, 1]), csr_matrix(np.eye(3)), 0.5)
 
 
 class TestSegmentation:
@@ -295,6 +329,70 @@ class TestSegmentation:
         first = table.iloc[0]
         assert (first["latent"], first["because of"], first["segment"]) == (0, "Alpha", "Mixed")
         assert first["activation"] == pytest.approx(0.9)
+        # Latent 1 with a plus is nobody's dominant one: item 5 itself is strongest there.
+        assert table["owned"].tolist() == [True, False]
+        assert table["segment"].tolist() == ["Mixed", "Mixed"]
+
+    def test_an_explanation_names_the_strongest_item_where_no_segment_owns_a_latent(self):
+        rows = csr_matrix(np.array([[0.9, 0.2], [0.9, -0.1], [-0.7, 0.3]]))
+        labels = [Label("Up", "test"), Label("Down", "test")]
+        segmentation = Segmentation(cl.ItemEmbeddings(rows), np.array([0, 0, 1]), labels, ["a"] * 3)
+        table = segmentation.explain(np.array([0, 1, 0]), 0)
+        assert table[["latent", "segment", "owned"]].values.tolist() == [
+            [0, "Up", True],
+            [1, "Down", False],  # item 2 has the most of +1, and is in Down
+        ]
+
+    @pytest.mark.parametrize("position", [6, -1, 0.5, "Alpha", None, True])
+    def test_a_position_that_is_not_there(self, segmentation, position):
+        x = csr_matrix(np.eye(6))[0]
+        with pytest.raises(ConfigError, match=rf"no item {position!r}; they are 0 to 5"):
+            segmentation.explain(x, position)
+        for ask in (segmentation.latents, lambda s: segmentation.recommend_items(x, s)):
+            with pytest.raises(ConfigError, match=rf"no segment {position!r}; they are 0 to 1"):
+                ask(position)
+
+    @pytest.mark.parametrize(
+        ("users", "said"),
+        [
+            (np.eye(5), "the users have 5 items, the segments 6; use the item order"),
+            (np.eye(7), "the users have 7 items"),
+            ("Alpha", "users are a matrix of numbers, users × items, got str"),
+            (np.full((1, 6), np.nan), "not finite"),
+        ],
+    )
+    def test_users_that_do_not_fit(self, segmentation, users, said):
+        X = users if isinstance(users, str) else csr_matrix(users)
+        for ask in (
+            segmentation.score,
+            segmentation.recommend,
+            segmentation.rows,
+            lambda X: segmentation.recommend_items(X, 0),
+            lambda X: segmentation.explain(X, 0),
+        ):
+            with pytest.raises(DataError, match=said):
+                ask(X)
+
+    @pytest.mark.parametrize("n_users", [0, 2])
+    def test_where_one_user_is_meant(self, segmentation, n_users):
+        X = csr_matrix(np.ones((n_users, 6)))
+        for ask in (segmentation.rows, lambda X: segmentation.explain(X, 0)):
+            with pytest.raises(DataError, match=f"one user is meant, got {n_users}; pass one row"):
+                ask(X)
+        assert segmentation.recommend(X, 1)[0].shape == (n_users, 1)
+
+    def test_how_many_are_asked_for(self, segmentation):
+        x = csr_matrix(np.eye(6))[0]
+        with pytest.raises(ConfigError, match="n_items must be a whole number"):
+            segmentation.rows(x, n_items=0)
+        with pytest.raises(ConfigError, match="n_segments must be a whole number"):
+            segmentation.rows(x, n_segments=1.5)
+
+    def test_one_user_as_a_plain_row(self, segmentation):
+        row = np.array([1.0, 0, 0, 0, 1.0, 0])
+        pd.testing.assert_frame_equal(
+            segmentation.explain(row, 5), segmentation.explain(csr_matrix(row), 5)
+        )
 
     def test_table(self, segmentation):
         table = segmentation.segments
@@ -312,7 +410,9 @@ class TestSegmentation:
         with pytest.raises(StorageError, match="there is no file"):
             Segmentation.load(tmp_path / "none.npz", segmentation.embeddings)
 
-    @pytest.mark.parametrize("of_item", [[0, 0, 0], [0, 0, 0, 0, 0, 2], [0] * 6])
+    @pytest.mark.parametrize(
+        "of_item", [[0, 0, 0], [0, 0, 0, 0, 0, 2], [0] * 6, [[0, 1] * 3], [0.0, 1.0] * 3]
+    )
     def test_parts_that_do_not_fit(self, embeddings, of_item):
         with pytest.raises(DataError):
             Segmentation(embeddings, np.array(of_item), [Label("a", "t"), Label("b", "t")], TITLES)

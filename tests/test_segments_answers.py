@@ -28,6 +28,10 @@ KEY = "sk-test-Zq7fantasyK2m9Xw4"
         ("Children’s Sci-Fi of 1990", "Children’s Sci-Fi of 1990"),
         ("Café Romance", "Café Romance"),
         ("U.S. History", "U.S. History"),
+        ("World War I Memoirs", "World War I Memoirs"),
+        ("I, Robot and Others", "I, Robot and Others"),
+        ("Here Be Dragons", "Here Be Dragons"),
+        ("AI and Robots", "AI and Robots"),
     ],
 )
 def test_names_are_accepted(answer, name):
@@ -67,6 +71,21 @@ def test_names_are_accepted(answer, name):
         "Epic 😀",
         "Epic = Fantasy",
         "Sure! Here is a name: Epic Fantasy",
+        "Sure, here is Epic Fantasy",
+        "Sure, Epic Fantasy",
+        "Segment: Here's Epic Fantasy",
+        "I think this is fantasy",
+        "Epic Fantasy, I think",
+        "I’d say Epic Fantasy",
+        "I'm sorry",
+        "I cannot name this",
+        "I, an assistant, cannot",
+        "As an AI language model",
+        "Sorry, no name",
+        "Of course, Epic Fantasy",
+        "This is Epic Fantasy",
+        "The name is Epic Fantasy",
+        "These items share magic",
     ],
 )
 def test_other_answers_are_refused(answer):

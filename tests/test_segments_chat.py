@@ -173,6 +173,9 @@ HOSTILE = [
     "Epic\nFantasy",
     "",
     None,
+    "I think this is fantasy",
+    "Sure, here is Epic Fantasy",
+    "As an AI, no name",
     f"Fantasy {KEY}",
     f"Fantasy {KEY[:12]}",
     KEY.upper(),
@@ -374,6 +377,16 @@ def test_cost_before_and_after(describer, server, caplog):
     said = [r.getMessage() for r in caplog.records if r.name == chat.__name__]
     assert any(m.startswith(f"about to ask {MODEL}: requests 4, tokens") for m in said)
     assert any("tokens 400 in and 20 out, $0.000048" in m for m in said)
+
+
+def test_answers_are_said_to_be_kept_where_some_are(describer, server, caplog, tmp_path):
+    server.answer = lambda number, body: failure(401)
+    failing(describer(max_retries=0), "check OPENAI_API_KEY")
+    assert "requests 0" in caplog.text and "are kept" not in caplog.text
+    assert not (tmp_path / "answers.jsonl").exists()
+    server.answer = named_after_first_title
+    describer().describe(GROUPS, ITEMS)
+    assert f"; answers are kept in {tmp_path / 'answers.jsonl'}" in caplog.text
 
 
 def test_a_model_without_a_price(describer, server):

@@ -4,6 +4,7 @@ from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig
 from celsa_lib.experiments.deviations import run_deviations
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.own import compare_methods, own_config, settings_for_size
+from celsa_lib.experiments.planted import planted_agreement
 from celsa_lib.experiments.profiles import (
     PROFILES,
     experiment,
@@ -15,12 +16,8 @@ from celsa_lib.experiments.profiles import (
     settings_for,
 )
 from celsa_lib.experiments.run import run, run_and_keep, run_task
-from celsa_lib.experiments.segments import (
-    SegmentStudy,
-    run_segment_study,
-    run_segments,
-    segment_config,
-)
+from celsa_lib.experiments.segment_study import SegmentStudy, segment_config
+from celsa_lib.experiments.segments import run_segment_study, run_segments
 from celsa_lib.experiments.studies import (
     STUDIES,
     main_table,
@@ -54,6 +51,7 @@ __all__ = [
     "many_tastes",
     "methods_for",
     "own_config",
+    "planted_agreement",
     "prepare",
     "quickstart",
     "recommend_by_title",

@@ -2,42 +2,40 @@
 
 Rows of its result have a `section`: "coherence", "agreement" and "reach" hold differences that the
 claims are judged by; "groupings", "alignment", "tau", "stability" and "seconds" the numbers
-behind, and "built in" a difference that x·A·Bᵀ makes by construction.
+behind, "names" stored names beside those of class-based TF-IDF, and "built in" a difference that
+x·A·Bᵀ makes by construction.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
 from celsa_lib.data import Dataset
-from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.evaluation import Difference, Ratio, difference_by_user, ratio_of_means
-from celsa_lib.experiments.config import ExperimentConfig, at_budgets
-from celsa_lib.experiments.fits import Fits
+from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.profiles import GOODBOOKS, configuration, settings_for
+from celsa_lib.experiments.profiles import GOODBOOKS
 from celsa_lib.experiments.run import Task
+from celsa_lib.experiments.segment_study import RELEASED, SegmentStudy, segment_config
 from celsa_lib.experiments.studies import prepare
 from celsa_lib.results import Result, save_result
 from celsa_lib.segments import (
+    AnswerCache,
+    ReplayDescriber,
     Segmentation,
     SentenceEmbedder,
     TfidfDescriber,
     group_items,
     merge_by_activation,
     merge_by_name,
-    segment_items,
 )
 from celsa_lib.segments.grouping import members_of
 from celsa_lib.segments.measures import (
     GroupScores,
     agreement,
     alignment,
-    kmeans_groups,
     main_term,
     random_groups,
     shelf_jaccard,
@@ -45,90 +43,14 @@ from celsa_lib.segments.measures import (
     tag_npmi,
     vector_cosine,
 )
-from celsa_lib.segments.terms import Terms, shelves_of
 
-BUDGET = 128  # bytes per item, where a profile has that budget
-DENSE_WIDTH = 256  # of the dense ELSA that k-means groups
 TAUS = (0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 # Average cosine of profiles above which groups merge without text; chosen from a handful of values
 # on the planted segments that are shown.
 ACTIVATION_TAU = 0.2
 STUDY_DATASET, STUDY_SEEDS = GOODBOOKS, (0, 1, 2)
-OWN, RELEASED = "our embeddings", "released embeddings"
+STORED_NAMES = Path("results/names/goodbooks-released.jsonl")
 K_SEGMENTS, TOP_N = 5, 10
-
-
-def segment_config(
-    dataset: str, profile: str = "laptop", seeds: tuple[int, ...] = (0,)
-) -> ExperimentConfig:
-    """Compressed ELSA at one budget, and the dense ELSA to compare with. Raises ConfigError."""
-    settings = settings_for(profile, dataset)
-    budget = min(BUDGET, max(settings.budgets))
-    compressed = at_budgets("CompressedELSA", (budget,), **settings.ablation())
-    width = min(DENSE_WIDTH, settings.dense_width)
-    dense = at_budgets("ELSA", (4 * width,), **settings.training())
-    return configuration(dataset, profile, (*compressed, *dense), seeds)
-
-
-@dataclass(eq=False)
-class SegmentStudy:
-    """Data and models of one study; `embed` turns texts into unit rows."""
-
-    config: ExperimentConfig
-    dataset: Dataset
-    task: Task
-    embedder: SentenceEmbedder
-
-    def __post_init__(self):
-        released = self.task.ready.get("Released")
-        ids = self.dataset.item_ids if released is None else released.item_ids
-        self.items = self.dataset.items.reindex(ids)
-        self.popularity = np.asarray(self.task.fit.sum(axis=0)).ravel()
-
-    @cached_property
-    def shelves(self) -> Terms:
-        """Genres that are neither very rare nor on most items."""
-        return shelves_of(self.items, least=min(20, max(2, len(self.items) // 100)), most=0.2)
-
-    @cached_property
-    def vectors(self) -> np.ndarray:
-        """Sentence embeddings of title and author (or genres): items × dimensions."""
-        items = self.items.assign(**{c: "" for c in ("authors", "genres") if c not in self.items})
-        about = (
-            items["authors"].fillna("").where(items["authors"].fillna("") != "", items["genres"])
-        )
-        return self.embedder.embed(
-            [f"{t}, {a}" for t, a in zip(items["title"], about, strict=True)]
-        )
-
-    def train(self) -> None:
-        """Make the models now, so that their training is timed apart from the rest."""
-        _ = self.own, self.dense
-
-    @cached_property
-    def own(self) -> list[ItemEmbeddings]:
-        """Compressed ELSA of every seed."""
-        return [self._fitted("CompressedELSA", seed) for seed in self.config.seeds]
-
-    @cached_property
-    def dense(self) -> ItemEmbeddings:
-        """Dense ELSA of the first seed."""
-        return self._fitted("ELSA", self.config.seeds[0])
-
-    def _fitted(self, name: str, seed: int) -> ItemEmbeddings:
-        method = next(method for method in self.config.methods if method.name == name)
-        model = Fits(self.task.fit).fitted(name, method.params, seed)
-        return ItemEmbeddings(model.item_embeddings.matrix, self.items.index.to_numpy())
-
-    @cached_property
-    def spaces(self) -> dict[str, ItemEmbeddings]:
-        """Ours (first seed) and, where they come with the data, the released ones."""
-        released = self.task.ready.get("Released")
-        return {OWN: self.own[0]} | ({RELEASED: released} if released is not None else {})
-
-    def segment(self, embeddings: ItemEmbeddings, **options) -> Segmentation:
-        """`segment_items` on this study's items."""
-        return segment_items(embeddings, self.items, embed=self.embedder.embed, **options)
 
 
 def run_segment_study(
@@ -137,13 +59,20 @@ def run_segment_study(
     """The study that is stored: Goodbooks, ours and the released embeddings. Raises CelsaError."""
     config = segment_config(STUDY_DATASET, profile, STUDY_SEEDS)
     dataset, task = prepare(config, data_dir)
-    return run_segments(config, dataset, task, out)
+    return run_segments(config, dataset, task, out, AnswerCache(STORED_NAMES))
 
 
 def run_segments(
-    config: ExperimentConfig, dataset: Dataset, task: Task, out: str | Path | None = None
+    config: ExperimentConfig,
+    dataset: Dataset,
+    task: Task,
+    out: str | Path | None = None,
+    names: AnswerCache | None = None,
 ) -> Result:
-    """Group, name, merge and measure; every row in one run. Raises CelsaError."""
+    """Group, name, merge and measure; every row in one run. Raises CelsaError.
+
+    `names`: stored ones of groups of the released embeddings.
+    """
     study = SegmentStudy(config, dataset, task, SentenceEmbedder())
     result = Result(make_manifest(config, dataset))
     started = perf_counter()
@@ -157,7 +86,7 @@ def run_segments(
                 row["what"] = f"{space}: {row['what']}"
             _add(result, row.pop("section"), {"space": space} | row)
         _add(result, "seconds", {"what": space, "value": perf_counter() - began})
-    for row in (*_of_tau(study), *_of_seeds(study)):
+    for row in (*_of_tau(study), *_of_seeds(study), *_of_names(study, names)):
         _add(result, row.pop("section"), row)
     result.manifest["seconds"] = round(perf_counter() - started, 1)
     if out:
@@ -177,8 +106,8 @@ def _of_space(study: SegmentStudy, embeddings, segmentation: Segmentation) -> It
         "raw groups": groups,
         "segments": segmentation.of_item,
         "merged by activation": merged,
-        "k-means, as many as raw groups": _kmeans(study, groups),
-        "k-means, as many as segments": _kmeans(study, segmentation.of_item),
+        "k-means, as many as raw groups": study.kmeans(groups),
+        "k-means, as many as segments": study.kmeans(segmentation.of_item),
         "random, sizes of raw groups": random_groups(groups),
         "random, sizes of segments": random_groups(segmentation.of_item),
         "rarest genre": main_term(study.shelves),
@@ -187,10 +116,6 @@ def _of_space(study: SegmentStudy, embeddings, segmentation: Segmentation) -> It
         yield from _of_grouping(study, name, np.unique(of_item, return_inverse=True)[1])
     yield from _against_random(study, groups)
     yield from _of_users(study, segmentation)
-
-
-def _kmeans(study: SegmentStudy, of_item: np.ndarray, seed: int = 0) -> np.ndarray:
-    return kmeans_groups(study.dense, len(np.unique(of_item)), seed)
 
 
 Measure = Callable[[SegmentStudy, list], GroupScores]
@@ -274,13 +199,30 @@ def _of_seeds(study: SegmentStudy) -> Iterator[dict]:
     groupings = {
         "raw groups": raw,
         "segments": [study.segment(embeddings).of_item for embeddings in study.own],
-        "k-means on one dense ELSA": [
-            _kmeans(study, of_item, seed)
-            for of_item, seed in zip(raw, study.config.seeds, strict=True)
+        "k-means, other starts on one dense ELSA": [
+            study.kmeans(of_item, start=i) for i, of_item in enumerate(raw)
+        ],
+        "k-means, a dense ELSA of each seed": [
+            study.kmeans(raw[i], model=i, start=i) for i in range(len(study.dense))
         ],
     }
     for name, found in groupings.items():
         yield {"section": "stability", "grouping": name, "seeds": len(found)} | stability(found)
+
+
+def _of_names(study: SegmentStudy, stored: AnswerCache | None) -> Iterator[dict]:
+    """Stored names of the largest released groups, as many as are stored, and TF-IDF's."""
+    if not stored or RELEASED not in study.spaces:
+        return
+    groups = group_items(study.spaces[RELEASED].matrix).members
+    largest = sorted(groups, key=len, reverse=True)[: len(stored)]
+    own = TfidfDescriber().describe(largest, study.items)
+    replayed = ReplayDescriber(stored, TfidfDescriber()).describe(largest, study.items)
+    for members, ours, theirs in zip(largest, own, replayed, strict=True):
+        if theirs != ours:
+            names = {"own": ours.text, "own by": ours.source}
+            names |= {"stored": theirs.text, "stored by": theirs.source}
+            yield {"section": "names", "space": RELEASED, "items": len(members)} | names
 
 
 def _interval(found: Ratio) -> dict:

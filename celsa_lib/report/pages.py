@@ -125,9 +125,10 @@ def _by_size(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values(["budget_bytes", "ndcg@100"], ascending=[False, False])
 
 
-def absent(path: str | Path) -> Html:
-    """What a page says where there are no stored results."""
+def absent(path: str | Path, part: str = "") -> Html:
+    """What a page says where there are no stored results, or not this `part` of them."""
+    missing = f"“{part}” is not in {path}" if part else f"there is no {path}"
     return Html(
-        f"<p><em>Stored results are not here: there is no {escape(str(path))}. "
+        f"<p><em>Stored results are not here: {escape(missing)}. "
         f"<code>celsa study {escape(Path(path).stem)}</code> writes it.</em></p>"
     )

@@ -1,4 +1,4 @@
-"""Tables and figures of segments: who is in them, what users make of them, how good they are."""
+"""Tables and figures of segments: who is in them, and what one user makes of them."""
 
 from html import escape
 
@@ -10,25 +10,7 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.report.style import MARKS, PALETTE, styled
 from celsa_lib.report.tables import Html
-from celsa_lib.results import Result
-
-GROUPING_ORDER = (
-    "raw groups",
-    "segments",
-    "merged by activation",
-    "k-means, as many as raw groups",
-    "k-means, as many as segments",
-    "random, sizes of raw groups",
-    "random, sizes of segments",
-    "rarest genre",
-)
-SHARES = {
-    "recommended": "in the recommended segments",
-    "history": "in the segments with most items of the user's history",
-    "popular": "in the most popular segments",
-    "by popularity": "in the recommended ones, if popularity alone decided",
-    "random": "in random segments",
-}
+from celsa_lib.segments.checks import one_user
 
 
 def segments_table(segmentation, n: int = 10, n_titles: int = 3) -> pd.DataFrame:
@@ -144,10 +126,11 @@ def user_figure(segmentation, x: csr_matrix, n_segments: int = 4, n_latents: int
     """Figure 2: a user's strongest latents as bars, the signed latents of segments as arrows.
 
     x: 1 × items. Latents are sorted by activation; an arrow stands at each latent of a recommended
-    segment among them, up for +, down for −.
+    segment among them, up for +, down for −. Raises DataError for several users.
     """
-    activations = segmentation.embeddings.encode(csr_matrix(x))[0]
-    chosen = segmentation.recommend(csr_matrix(x), n_segments)[0][0]
+    x = one_user(x, len(segmentation.of_item))
+    activations = segmentation.embeddings.encode(x)[0]
+    chosen = segmentation.recommend(x, n_segments)[0][0]
     strongest = np.argsort(-np.abs(activations), kind="stable")[:n_latents]
     strongest = strongest[activations[strongest] != 0]
     strongest = strongest[np.argsort(-activations[strongest], kind="stable")]
@@ -188,98 +171,3 @@ def _arrows(axes, segmentation, segment, style, place, activations, height) -> N
 def plain_label(text: str) -> str:
     """A name for a legend: no mathematics, and shown even if it begins with "_"."""
     return "\u200b" + text.replace("$", r"\$")
-
-
-def groupings_table(result: Result, space: str) -> pd.DataFrame:
-    """Groupings of one space by measure: the value and its 95 % interval over groups."""
-    rows = [r for r in result.rows if r["section"] == "groupings" and r["space"] == space]
-    cells = {}
-    for row in rows:
-        cell = f"{row['value']:.3f}"
-        if "low" in row:
-            cell += f" [{row['low']:.3f}, {row['high']:.3f}]"
-        line = cells.setdefault(row["grouping"], {"groups": row["groups"], "alone": row["alone"]})
-        line[row["measure"]] = cell
-    ordered = [name for name in GROUPING_ORDER if name in cells]
-    table = pd.DataFrame([{"grouping": name} | cells[name] for name in ordered])
-    return table.rename(columns={"alone": "items alone"}).fillna("")
-
-
-def coherence_figure(result: Result, measure: str = "shelves (weighted Jaccard)") -> Figure:
-    """`measure` of each grouping with its interval, a panel a space."""
-    spaces = list(dict.fromkeys(r["space"] for r in result.rows if r["section"] == "groupings"))
-    with styled():
-        figure, panels = plt.subplots(
-            1, len(spaces), figsize=(8.0, 3.4), sharey=True, squeeze=False, layout="constrained"
-        )
-        for axes, space in zip(panels[0], spaces, strict=True):
-            rows = {
-                r["grouping"]: r
-                for r in result.rows
-                if r["section"] == "groupings" and r["space"] == space and r["measure"] == measure
-            }
-            names = [name for name in GROUPING_ORDER if name in rows][::-1]
-            values = np.array([rows[n]["value"] for n in names])
-            bounds = np.array([(rows[n]["low"], rows[n]["high"]) for n in names])
-            errors = np.abs(bounds - values[:, None]).T
-            colours = [_kind_colour(name) for name in names]
-            axes.barh(names, values, xerr=errors, color=colours, capsize=2)
-            axes.set(title=space)
-        figure.supxlabel(f"{measure}, pairs of items in a group", fontsize=10)
-        plt.close(figure)
-    return figure
-
-
-def _kind_colour(grouping: str) -> str:
-    kinds = {"raw": 0, "segments": 0, "merged": 0, "k-means": 1, "random": 3}
-    kind = kinds.get(grouping.split()[0].rstrip(","), 2)
-    return ("#D55E00", "#0072B2", "#009E73", "#999999")[kind]
-
-
-def tau_figure(result: Result) -> Figure:
-    """Number of segments and their coherence by the threshold τ of merging."""
-    rows = pd.DataFrame([r for r in result.rows if r["section"] == "tau"])
-    with styled():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.2), layout="constrained")
-        left.plot(rows["tau"], rows["groups"], "o-", color="#D55E00")
-        left.set(xlabel="τ (cosine of names)", ylabel="segments", ylim=(0, None))
-        errors = np.abs(rows[["low", "high"]].to_numpy() - rows[["value"]].to_numpy()).T
-        right.errorbar(
-            rows["tau"], rows["value"], yerr=errors, color="#0072B2", marker="s", capsize=2
-        )
-        right.set(xlabel="τ (cosine of names)", ylabel="shelves in common, pairs", ylim=(0, None))
-        plt.close(figure)
-    return figure
-
-
-def alignment_table(result: Result, space: str) -> pd.DataFrame:
-    """Shares of held-out items and of top-N lists by segments, with intervals over users."""
-    rows = {
-        r["measure"]: r for r in result.rows if r["section"] == "alignment" and r["space"] == space
-    }
-    table = []
-    for key, words in SHARES.items():
-        line = {"share": words, "held-out items": _percent(rows[key])}
-        top = rows.get(f"top {key}")
-        table.append(line | {"the model's ten best": _percent(top) if top else ""})
-    return pd.DataFrame(table)
-
-
-def _percent(row: dict) -> str:
-    if row["low"] == row["high"]:
-        return f"{row['value']:.2%}"
-    return f"{row['value']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
-
-
-def stability_table(result: Result) -> pd.DataFrame:
-    """Agreement of groupings between seeds: ARI and AMI, mean over pairs of seeds."""
-    rows = [r for r in result.rows if r["section"] == "stability"]
-    columns = {"grouping": "grouping", "seeds": "seeds", "ari": "ARI", "ami": "AMI"}
-    return pd.DataFrame(rows).rename(columns=columns).reindex(columns=list(columns.values()))
-
-
-def stage_seconds(result: Result) -> pd.DataFrame:
-    """Seconds of training, of each space, and of the whole study."""
-    rows = [(r["what"], r["value"]) for r in result.rows if r["section"] == "seconds"]
-    rows.append(("all", result.manifest["seconds"]))
-    return pd.DataFrame(rows, columns=["part", "seconds"]).round(1)

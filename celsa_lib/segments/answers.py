@@ -10,6 +10,16 @@ _LETTER = "A-Za-zÀ-ÖØ-öø-ž"  # the letters of Latin-1 and Latin Extended-A
 _NAME = re.compile(rf"(?=.*[{_LETTER}])[{_LETTER}0-9]([{_LETTER}0-9 &'’,.-]*[{_LETTER}0-9])?")
 _WEB_ADDRESS = re.compile(r"\.[A-Za-z]{2}")
 _PREFIX = re.compile(r"(segment|group|category)?\s*(name|label|title)?\s*:", re.IGNORECASE)
+# What a model says about itself or its answer. A name that is lost to it ("I Am Legend") is made
+# by the fallback instead.
+_TALK = re.compile(
+    r"\bi(['’](m|d|ll|ve)|,? (am|think|believe|guess|suggest|see|can|can(no|['’])t|could|would|will"
+    r"|have|do|need))\b"
+    r"|\b(here(['’]s| is| are)|(an?|the) (ai|assistant|language model)|let me)\b"
+    r"|^(sure|certainly|of course|ok|okay|sorry|apologies|unfortunately)\b"
+    r"|^(this|these|the (name|answer|group|segment))( \w+)? (is|are|share|seems?)\b",
+    re.IGNORECASE,
+)
 _AROUND = " \t\r\n.'\"‘’“”„«»"
 
 
@@ -18,7 +28,7 @@ def clean_name(answer: object, key: str = "") -> str | None:
 
     Surrounding quotes, a full stop and "Segment:" are taken off. What remains must be 1 to
     MAX_WORDS words of Latin letters, digits and & ' ’ - , . in at most MAX_CHARACTERS, on one
-    line, without a web address or a piece of the API key.
+    line, without a web address or a piece of the API key, and no talk ("I think this is …").
     """
     if not isinstance(answer, str):
         return None
@@ -28,7 +38,8 @@ def clean_name(answer: object, key: str = "") -> str | None:
         return None
     name = " ".join(text.split())
     fits = len(name) <= MAX_CHARACTERS and len(name.split()) <= MAX_WORDS
-    return name if fits and _NAME.fullmatch(name) and not _WEB_ADDRESS.search(name) else None
+    refused = _WEB_ADDRESS.search(name) or _TALK.search(name)
+    return name if fits and _NAME.fullmatch(name) and not refused else None
 
 
 def _prefix_length(text: str) -> int:

@@ -5,6 +5,7 @@ import pandas as pd
 
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError
+from celsa_lib.segments.checks import check_tau
 from celsa_lib.segments.grouping import group_items
 from celsa_lib.segments.labels import Describer
 from celsa_lib.segments.merging import Embed, merge_by_name
@@ -27,8 +28,10 @@ def segment_items(
     `items` is indexed by the embeddings' item ids, in their order; see Describer for its columns.
     `describer` is TfidfDescriber() unless given: no model, no network. `embed` turns names into
     unit rows, by SentenceEmbedder() unless given; groups merge above cosine `tau`. Raises DataError
-    if items and embeddings do not match, ConfigError without a sentence model.
+    if items and embeddings do not match, ConfigError for a `tau` that is no cosine or without a
+    sentence model.
     """
+    check_tau(tau)
     if "title" not in items or not np.array_equal(
         items.index.astype(str), pd.Index(embeddings.item_ids).astype(str)
     ):

@@ -92,7 +92,8 @@ class ChatDescriber:
             done = [f for f in futures if not f.cancelled() and f.exception() is None]
             self.cost = Cost.spent(self.model, [future.result() for future in done])
             self.total += self.cost
-            log.info("asked %s; answers are kept in %s", self.cost, self.cache.path)
+            kept = f"; answers are kept in {self.cache.path}" if done else ""
+            log.info("asked %s%s", self.cost, kept)
 
     def _ask(self, client, pace: "_Pace", key: str, message: str) -> tuple[int, int]:
         """Ask for one name and keep it, or that it was refused; tokens in and out."""

@@ -8,7 +8,8 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import squareform
 
-from celsa_lib.errors import ConfigError
+from celsa_lib.errors import DataError
+from celsa_lib.segments.checks import check_tau, users_of
 from celsa_lib.segments.grouping import members_of
 from celsa_lib.segments.labels import Describer, Label
 
@@ -23,11 +24,11 @@ def merge_by_name(
     `of_item` (n_items,) is the group of each item; `embed` gives unit rows; groups merge where
     every pair of their names has cosine > `tau`. Returns the segment of each item, numbered by
     falling size, and a label a segment. The same whatever the order of groups, since names are
-    compared in alphabetical order. Raises ConfigError if `tau` is not in [−1, 1].
+    compared in alphabetical order. Raises ConfigError if `tau` is not in [−1, 1], DataError unless
+    there is one group an item.
     """
-    if not -1 <= tau <= 1:
-        raise ConfigError(f"tau is a cosine, from −1 to 1, got {tau!r}")
-    of_item = np.unique(of_item, return_inverse=True)[1]
+    check_tau(tau)
+    of_item = _numbered(of_item, len(items))
     labels = describer.describe(members_of(of_item, of_item.max() + 1), items)
     while True:
         names, name_of_group = np.unique([label.text for label in labels], return_inverse=True)
@@ -57,9 +58,12 @@ def merge_by_activation(of_item: np.ndarray, X: csr_matrix, tau: float) -> np.nd
 
     A group's profile is how many of its items each user of X (users × items) has; average linkage
     over cosines, cut at `tau`. Returns the segment of each item, numbered by falling size. A user
-    who chooses from a group fires its latent, so this is merging latents that fire together.
+    who chooses from a group fires its latent, so this is merging latents that fire together. Raises
+    ConfigError if `tau` is not in [−1, 1], DataError if X has other items.
     """
-    of_item = np.unique(of_item, return_inverse=True)[1]
+    check_tau(tau)
+    X = users_of(X, len(of_item))
+    of_item = _numbered(of_item, len(of_item))
     n_items, n_groups = len(of_item), of_item.max() + 1
     indicator = csr_matrix(
         (np.ones(n_items, np.float32), (np.arange(n_items), of_item)), shape=(n_items, n_groups)
@@ -70,6 +74,16 @@ def merge_by_activation(of_item: np.ndarray, X: csr_matrix, tau: float) -> np.nd
     cosines = (profiles @ profiles.T).toarray()
     clusters = _clusters(cosines, tau, "average")
     return _by_size(clusters[of_item], None)[0]
+
+
+def _numbered(of_item: np.ndarray, n_items: int) -> np.ndarray:
+    """Groups numbered 0, 1, …: (n_items,). Raises DataError unless there is one group an item."""
+    if np.shape(of_item) != (n_items,) or n_items == 0:
+        raise DataError(
+            f"groups of shape {np.shape(of_item)} for {n_items} items; pass one group an item, and "
+            "an item at least"
+        )
+    return np.unique(of_item, return_inverse=True)[1]
 
 
 def _close(vectors: np.ndarray, tau: float) -> np.ndarray:

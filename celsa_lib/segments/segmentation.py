@@ -10,10 +10,11 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from celsa_lib.embeddings import ItemEmbeddings
-from celsa_lib.errors import ConfigError, DataError, StorageError, check_count
+from celsa_lib.errors import DataError, StorageError, check_count
 from celsa_lib.files import write_whole
 from celsa_lib.retrieval import exclude_seen as hide_seen
 from celsa_lib.retrieval import top_n
+from celsa_lib.segments.checks import check_position, one_user, users_of
 from celsa_lib.segments.grouping import dominant_latents, members_of
 from celsa_lib.segments.labels import Label
 
@@ -54,13 +55,17 @@ class Segmentation:
         self.embeddings, self.of_item = embeddings, np.asarray(of_item)
         self.labels, self.titles = list(labels), np.asarray(titles, dtype=str)
         n_items = embeddings.matrix.shape[0]
-        if (len(self.of_item), len(self.titles)) != (n_items, n_items):
+        if self.of_item.shape != (n_items,) or self.titles.shape != (n_items,):
             raise DataError(
-                f"{n_items} embedding rows, {len(self.of_item)} segments of items and "
-                f"{len(self.titles)} titles; pass one of each an item"
+                f"{n_items} embedding rows, segments of shape {self.of_item.shape} and titles of "
+                f"shape {self.titles.shape}; pass one of each an item"
             )
-        if not np.array_equal(np.unique(self.of_item), np.arange(len(self.labels))):
-            raise DataError(f"{len(self.labels)} labels do not name every segment of the items")
+        numbered = np.issubdtype(self.of_item.dtype, np.integer)
+        if not numbered or set(self.of_item.tolist()) != set(range(len(self.labels))):
+            raise DataError(
+                f"{len(self.labels)} labels do not name every segment of the items; number the "
+                "segments 0, 1, … and pass a label for each"
+            )
         self.matrix = segment_matrix(embeddings.matrix, self.of_item)
 
     def __len__(self) -> int:
@@ -93,28 +98,36 @@ class Segmentation:
         )
 
     def latents(self, segment: int) -> list[tuple[int, int]]:
-        """(index, sign) of each latent of a segment, by index."""
+        """(index, sign) of each latent of a segment, by index. Raises ConfigError."""
+        check_position("segment", segment, len(self))
         row = self.matrix[segment]
         return [(int(i), int(np.sign(v))) for i, v in zip(row.indices, row.data, strict=True)]
 
     def score(self, X: csr_matrix) -> np.ndarray:
         """x·A·Bᵀ: users × segments, float32. Raises DataError if X has other columns."""
-        return np.ascontiguousarray((self.matrix @ self.embeddings.encode(X).T).T)
+        encoded = self.embeddings.encode(users_of(X, len(self.of_item)))
+        return np.ascontiguousarray((self.matrix @ encoded.T).T)
 
     def recommend(self, X: csr_matrix, n: int = 5) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best segments a user: (segments, scores), each users × n."""
+        """The `n` best segments a user: (segments, scores), each users × n.
+
+        Raises ConfigError if n < 1, DataError if X has other columns.
+        """
         check_count(n=n)
         return top_n(self.score(X), n)
 
     def recommend_items(
         self, X: csr_matrix, segment: int, n: int = 10, exclude_seen: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best items of one segment a user: (indices, scores), users × n; −1: none left."""
-        self._check(segment)
+        """The `n` best items of one segment a user: (indices, scores), users × n; −1: none left.
+
+        Raises ConfigError for a segment that is not there or n < 1, DataError for another X.
+        """
+        check_position("segment", segment, len(self))
         check_count(n=n)
+        X = users_of(X, len(self.of_item))
         members = self.members[segment]
         rows = self.embeddings.matrix[members]
-        X = csr_matrix(X)
         own = X[:, members]
         scores = np.ascontiguousarray((rows @ self.embeddings.encode(X).T).T) - own.toarray()
         items, values = top_n(hide_seen(scores, own) if exclude_seen else scores, n)
@@ -124,9 +137,10 @@ class Segmentation:
         """A two-dimensional page for one user x (1 × items): segments, the best items in each.
 
         Columns segment, label, segment score, position (of the item), title, score; a segment
-        whose items were all seen is left out.
+        whose items were all seen is left out. Raises ConfigError, and DataError for several users.
         """
-        parts = []
+        check_count(n_segments=n_segments, n_items=n_items)
+        x, parts = one_user(x, len(self.of_item)), []
         chosen, relevance = (part[0] for part in self.recommend(x, n_segments))
         for segment, score in zip(chosen, relevance, strict=True):
             items, scores = (part[0] for part in self.recommend_items(x, segment, n_items))
@@ -139,39 +153,45 @@ class Segmentation:
     def explain(self, x: csr_matrix, item: int) -> pd.DataFrame:
         """Why `item` (a position) was recommended to x (1 × items): its latents, a row each.
 
-        Columns latent, activation (x·A), because of (the title in x that adds most to it), segment
-        (the one with this signed latent; "" where it is no item's dominant one, or lost the vote in
-        `segment_matrix`), value (A at the item), contribution = activation × value. The
-        contributions sum to the item's score, plus 1 if it was seen.
+        Columns latent, activation (x·A), because of (the title in x that adds most to it), segment,
+        owned (whether B has this signed latent at the segment; where no segment has it, the one
+        of the item that is strongest there is named), value (A at the item), contribution =
+        activation × value. The contributions sum to the item's score, plus 1 if it was seen.
+        Raises ConfigError for an item that is not there, DataError for several users.
         """
+        x = one_user(x, len(self.of_item))
+        check_position("item", item, len(self.of_item))
         row = self.embeddings.matrix[item]
-        activations = self.embeddings.encode(csr_matrix(x))[0]
+        row.eliminate_zeros()
+        activations = self.embeddings.encode(x)[0]
         table = pd.DataFrame({"latent": row.indices, "activation": activations[row.indices]})
         table["because of"] = [self._source_of(x, latent, item) for latent in row.indices]
-        table["segment"] = [
-            self._segment_at(latent, value)
-            for latent, value in zip(row.indices, row.data, strict=True)
-        ]
+        pairs = zip(row.indices, np.sign(row.data), strict=True)
+        segments, owned = zip(*[self._segment_at(*pair) for pair in pairs], strict=True)
+        table["segment"] = [self.labels[segment].text for segment in segments]
+        table["owned"] = owned
         table["value"] = row.data
         table["contribution"] = table["activation"] * table["value"]
         return table.sort_values("contribution", ascending=False, kind="stable", ignore_index=True)
 
     def _source_of(self, x: csr_matrix, latent: int, item: int) -> str:
         """Title of the item in x that moves a latent most in the direction of `item`."""
-        seen = csr_matrix(x).indices
+        seen = x.indices
         column = self.embeddings.matrix[:, latent].toarray().ravel()
         shares = column[seen] * np.sign(column[item])
         return str(self.titles[seen[np.argmax(shares)]]) if (shares > 0).any() else ""
 
-    def _segment_at(self, latent: int, value: float) -> str:
-        """Label of the segment that has a latent with the sign of `value`."""
-        column = self.matrix[:, latent].tocoo()
-        having = column.row[np.sign(column.data) == np.sign(value)]
-        return self.labels[having[0]].text if len(having) else ""
+    def _segment_at(self, latent: int, sign: float) -> tuple[int, bool]:
+        """The segment of a signed latent, and whether it owns it in B.
 
-    def _check(self, segment: int) -> None:
-        if not 0 <= segment < len(self):
-            raise ConfigError(f"there is no segment {segment}; they are 0 to {len(self) - 1}")
+        A latent that is no item's dominant one, or lost the vote in `segment_matrix`, has no owner.
+        """
+        owners = self.matrix[:, latent].tocoo()
+        having = owners.row[np.sign(owners.data) == sign]
+        if len(having):
+            return int(having[0]), True
+        strongest = np.argmax(sign * self.embeddings.matrix[:, latent].toarray().ravel())
+        return int(self.of_item[strongest]), False
 
     def save(self, path: str | Path) -> Path:
         """Write one .npz (no pickle), whole or not at all: segments and names, without A."""

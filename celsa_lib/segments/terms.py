@@ -18,20 +18,29 @@ STOP_WORDS = frozenset(
     "de la le el und der die das vol volume book novel stories story collection complete part "
     "series edition i ii iii iv new item segment".split()
 )
-# Spellings of the same shelf, and short forms written out.
+# What readers note for themselves says nothing about a book: "books-i-own", "my-manga", "to-read".
+# An "i" with no such verb behind it is a numeral: "world-war-i".
+READERS_NOTE = re.compile(
+    r"\bi (own|have|ve|am|m|want|need|read|like|love)(e?d)?\b.*"
+    r"|\b(my|mine|own(ed)?|((to|currently|re) )?read(ing)?|wish ?list|favou?rites?|default)\b"
+)
+POSSESSIVE = re.compile(r"\b(\w{2,}) s\b")  # "children-s": no shelf has an apostrophe
+# Spellings of the same shelf, and short forms written out; what stands here is not replaced again.
 SPELLINGS = {
     "sci fi": "science fiction",
     "scifi": "science fiction",
     "sf": "science fiction",
     "ya": "young adult",
     "young adults": "young adult",
-    "teens": "teen",
+    "teens": "young adult",
     "teen": "young adult",
-    "children s": "children's",
     "childrens": "children's",
     "children": "children's",
     "kids": "children's",
+    "womens": "women's",
     "lit": "literature",
+    "chick lit": "chick lit",
+    "fic": "fiction",
     "nonfiction": "non-fiction",
     "non fiction": "non-fiction",
     "biographies": "biography",
@@ -48,26 +57,25 @@ SPELLINGS = {
     "tv": "TV",
     "wwii": "World War II",
     "ww2": "World War II",
+    "world war ii": "World War II",
+    "world war 2": "World War II",
+    "world war two": "World War II",
     "usa": "American",
+    "us": "American",
+    "u s": "American",
     "uk": "British",
+    "dc": "DC",
     "bio": "biography",
     "auto biography": "autobiography",
     "sciencefiction": "science fiction",
+    "historicalfiction": "historical fiction",
     "childrensbooks": "children's",
-    "chick lit": "chick lit",
     "romances": "romance",
-    # What readers note for themselves says nothing about a book.
-    "to read": "",
-    "read": "",
-    "favorites": "",
-    "favorite": "",
-    "favourites": "",
-    "own": "",
     "for": "",
-    "default": "",
     "audiobook": "",
     "audiobooks": "",
 }
+_SPELLED = re.compile(rf"\b({'|'.join(sorted(SPELLINGS, key=len, reverse=True))})\b(?!')")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,12 +151,13 @@ def _words(title: str) -> list[str]:
 
 @cache
 def genre_name(shelf: str) -> str:
-    """A shelf as words: "sci-fi" → "Science Fiction", "ya-lit" → "Young Adult Literature"."""
+    """A shelf as words: "sci-fi" → "Science Fiction", "manga-i-own" → "Manga", "to-read" → ""."""
     if "-" in shelf and shelf[:1].isupper():
         return shelf  # "Film-Noir", "Sci-Fi": a name as it stands
     words = re.sub(r"[-_\s]+", " ", shelf).strip().lower()
-    for spelling in sorted(SPELLINGS, key=len, reverse=True):
-        words = re.sub(rf"\b{spelling}\b(?!')", SPELLINGS[spelling], words)
+    words = READERS_NOTE.sub("", words)
+    words = POSSESSIVE.sub(r"\1's", " ".join(words.split()))
+    words = _SPELLED.sub(lambda found: SPELLINGS[found[0]], words)
     words = re.sub(r"\b\d+\b", "", words)
     unique = list(dict.fromkeys(words.split()))
     return " ".join(word if word[:1].isupper() else word[:1].upper() + word[1:] for word in unique)

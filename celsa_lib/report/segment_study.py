@@ -1,0 +1,160 @@
+"""Tables and figures of a study of segments: how good they are, beside baselines."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from celsa_lib.report.pages import absent
+from celsa_lib.report.style import styled
+from celsa_lib.report.tables import Html, notice, plain_table
+from celsa_lib.results import Result, load_result
+
+GROUPING_ORDER = (
+    "raw groups",
+    "segments",
+    "merged by activation",
+    "k-means, as many as raw groups",
+    "k-means, as many as segments",
+    "random, sizes of raw groups",
+    "random, sizes of segments",
+    "rarest genre",
+)
+SHARES = {
+    "recommended": "in the recommended segments",
+    "history": "in the segments with most items of the user's history",
+    "popular": "in the most popular segments",
+    "by popularity": "in the recommended ones, if popularity alone decided",
+    "random": "in random segments",
+}
+
+
+def stored_part(path: str | Path, part: Callable, *args, caption: str | None = None):
+    """`part(result, *args)` of a stored result, with its `caption` where it is a table.
+
+    A note where the result is not there, or was stored before it had such a part.
+    """
+    if not Path(path).exists():
+        return absent(path)
+    found = part(load_result(path), *args)
+    if not isinstance(found, pd.DataFrame):
+        return found
+    return absent(path, caption or "this table") if found.empty else plain_table(found, caption)
+
+
+def notice_of(result: Result) -> Html:
+    """Where a stored result comes from."""
+    return notice(result.manifest)
+
+
+def planted_table(rows: list[dict]) -> pd.DataFrame:
+    """Groupings of planted segments at each width: groups, ARI, NMI and purity."""
+    table = pd.DataFrame(rows).round({"ari": 2, "nmi": 2, "purity": 2})
+    return table.rename(columns={"ari": "ARI", "nmi": "NMI"})
+
+
+def groupings_table(result: Result, space: str) -> pd.DataFrame:
+    """Groupings of one space by measure: the value and its 95 % interval over groups."""
+    rows = [r for r in result.rows if r["section"] == "groupings" and r["space"] == space]
+    cells = {}
+    for row in rows:
+        cell = f"{row['value']:.3f}"
+        if "low" in row:
+            cell += f" [{row['low']:.3f}, {row['high']:.3f}]"
+        line = cells.setdefault(row["grouping"], {"groups": row["groups"], "alone": row["alone"]})
+        line[row["measure"]] = cell
+    ordered = [name for name in GROUPING_ORDER if name in cells]
+    table = pd.DataFrame([{"grouping": name} | cells[name] for name in ordered])
+    return table.rename(columns={"alone": "items alone"}).fillna("")
+
+
+def coherence_figure(result: Result, measure: str = "shelves (weighted Jaccard)") -> Figure:
+    """`measure` of each grouping with its interval, a panel a space."""
+    spaces = list(dict.fromkeys(r["space"] for r in result.rows if r["section"] == "groupings"))
+    with styled():
+        figure, panels = plt.subplots(
+            1, len(spaces), figsize=(8.0, 3.4), sharey=True, squeeze=False, layout="constrained"
+        )
+        for axes, space in zip(panels[0], spaces, strict=True):
+            rows = {
+                r["grouping"]: r
+                for r in result.rows
+                if r["section"] == "groupings" and r["space"] == space and r["measure"] == measure
+            }
+            names = [name for name in GROUPING_ORDER if name in rows][::-1]
+            values = np.array([rows[n]["value"] for n in names])
+            bounds = np.array([(rows[n]["low"], rows[n]["high"]) for n in names])
+            errors = np.abs(bounds - values[:, None]).T
+            colours = [_kind_colour(name) for name in names]
+            axes.barh(names, values, xerr=errors, color=colours, capsize=2)
+            axes.set(title=space)
+        figure.supxlabel(f"{measure}, pairs of items in a group", fontsize=10)
+        plt.close(figure)
+    return figure
+
+
+def _kind_colour(grouping: str) -> str:
+    kinds = {"raw": 0, "segments": 0, "merged": 0, "k-means": 1, "random": 3}
+    kind = kinds.get(grouping.split()[0].rstrip(","), 2)
+    return ("#D55E00", "#0072B2", "#009E73", "#999999")[kind]
+
+
+def tau_figure(result: Result) -> Figure:
+    """Number of segments and their coherence by the threshold τ of merging."""
+    rows = pd.DataFrame([r for r in result.rows if r["section"] == "tau"])
+    with styled():
+        figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.2), layout="constrained")
+        left.plot(rows["tau"], rows["groups"], "o-", color="#D55E00")
+        left.set(xlabel="τ (cosine of names)", ylabel="segments", ylim=(0, None))
+        errors = np.abs(rows[["low", "high"]].to_numpy() - rows[["value"]].to_numpy()).T
+        right.errorbar(
+            rows["tau"], rows["value"], yerr=errors, color="#0072B2", marker="s", capsize=2
+        )
+        right.set(xlabel="τ (cosine of names)", ylabel="shelves in common, pairs", ylim=(0, None))
+        plt.close(figure)
+    return figure
+
+
+def alignment_table(result: Result, space: str) -> pd.DataFrame:
+    """Shares of held-out items and of top-N lists by segments, with intervals over users."""
+    rows = {
+        r["measure"]: r for r in result.rows if r["section"] == "alignment" and r["space"] == space
+    }
+    table = []
+    for key, words in SHARES.items() if rows else ():
+        line = {"share": words, "held-out items": _percent(rows[key])}
+        top = rows.get(f"top {key}")
+        table.append(line | {"the model's ten best": _percent(top) if top else ""})
+    return pd.DataFrame(table)
+
+
+def _percent(row: dict) -> str:
+    if row["low"] == row["high"]:
+        return f"{row['value']:.2%}"
+    return f"{row['value']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
+
+
+def stability_table(result: Result) -> pd.DataFrame:
+    """Agreement of groupings between seeds: ARI and AMI, mean over pairs of seeds."""
+    rows = [r for r in result.rows if r["section"] == "stability"]
+    columns = {"grouping": "grouping", "seeds": "seeds", "ari": "ARI", "ami": "AMI"}
+    table = pd.DataFrame(rows, columns=list(columns)).rename(columns=columns)
+    return table.round({"ARI": 3, "AMI": 3})
+
+
+def stage_seconds(result: Result) -> pd.DataFrame:
+    """Seconds of training, of each space, and of the whole study."""
+    rows = [(r["what"], r["value"]) for r in result.rows if r["section"] == "seconds"]
+    rows.append(("all", result.manifest["seconds"]))
+    return pd.DataFrame(rows, columns=["part", "seconds"]).round(1)
+
+
+def names_table(result: Result) -> pd.DataFrame:
+    """Stored names of groups of the released embeddings beside the default describer's."""
+    columns = {"items": "items", "own": "name", "own by": "named by", "stored": "stored name",
+               "stored by": "given by"}  # fmt: skip
+    rows = [row for row in result.rows if row["section"] == "names"]
+    return pd.DataFrame(rows, columns=list(columns)).rename(columns=columns)
