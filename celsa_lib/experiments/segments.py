@@ -182,9 +182,9 @@ def _of_users(study: SegmentStudy, segmentation: Segmentation) -> Iterator[dict]
 
 def _of_tau(study: SegmentStudy) -> Iterator[dict]:
     """Number of segments and their coherence by the threshold of merging, for our embeddings."""
-    groups = group_items(study.own[0].matrix).of_item
+    groups, describer = group_items(study.own[0].matrix).of_item, TfidfDescriber()
     for tau in TAUS:
-        of_item, _ = merge_by_name(groups, study.items, TfidfDescriber(), study.embedder.embed, tau)
+        of_item, _ = merge_by_name(groups, study.items, describer, study.embedder.embed, tau)
         members = members_of(of_item, of_item.max() + 1)
         row = {"section": "tau", "tau": tau, "groups": len(members)}
         row["largest"] = int(max(map(len, members)))

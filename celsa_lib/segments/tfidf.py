@@ -29,9 +29,12 @@ class TfidfDescriber:
     a group's members and the catalogue only, not on the other groups.
     """
 
+    def __init__(self):
+        self._items, self._terms = None, None
+
     def describe(self, groups: Sequence[np.ndarray], items: pd.DataFrame) -> list[Label]:
         """See Describer."""
-        terms = terms_of(items, most=MOST_ITEMS)
+        terms = self._terms_of(items)
         shares = _shares(groups, terms)
         titles = items["title"].astype(object).fillna("").astype(str).to_numpy()
         return [
@@ -41,6 +44,12 @@ class TfidfDescriber:
             )
             for index, group in enumerate(groups)
         ]
+
+    def _terms_of(self, items: pd.DataFrame) -> Terms:
+        """Terms of the catalogue, kept for the next call: merging names the same one many times."""
+        if self._items is not items:
+            self._items, self._terms = items, terms_of(items, most=MOST_ITEMS)
+        return self._terms
 
 
 def _shares(groups: Sequence[np.ndarray], terms: Terms) -> csr_matrix:
