@@ -20,11 +20,12 @@ pdf: book ## the whole book as one file, build/celsa.pdf (needs chromium)
 	chromium --headless --no-sandbox --disable-gpu --virtual-time-budget=60000 --no-pdf-header-footer \
 		--print-to-pdf=build/celsa.pdf "file://$(CURDIR)/build/pdf/_build/singlehtml/book/intro.html"
 
-test: lint ## check the style and run all tests
+test: lint ## check style and spelling, run all tests
 	$(VENV)/bin/python -m pytest -q
 
-lint: $(STAMP) ## check the style only
+lint: $(STAMP) ## check the style and the spelling only
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/codespell
 
 bench: $(STAMP) ## measure costs, store them in results/ (half an hour, on an idle machine)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check compresso-recsys==0.3.7
