@@ -151,6 +151,12 @@ def test_what_the_page_says_about_latents_that_die(seed):
     assert exponential[-1] > constant[-1] > 0
 
 
+def test_the_table_of_latents_by_hand():
+    runs = [{"schedule": "a", "nnz": [3, 1], "used": ["111", "100"]}]
+    table = report.latents_table(runs)
+    assert table.to_dict("list") == {"epoch": [1, 2], "a k": [3, 1], "a, in use": [3, 1]}
+
+
 def test_the_slider_goes_through_the_epochs(opened, runs):
     page = opened(report.latents_figure(runs))
     assert page.locator("details").get_attribute("open") is None

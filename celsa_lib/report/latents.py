@@ -24,9 +24,9 @@ def latents_figure(runs: list[dict]) -> Html:
 
 
 def latents_table(runs: list[dict]) -> pd.DataFrame:
-    """A line an epoch: nonzeros an item and latents in use, under each schedule."""
+    """A line an epoch: nonzeros an item (k) and latents in use, under each schedule."""
     columns = {"epoch": range(1, len(runs[0]["nnz"]) + 1)}
     for run in runs:
-        columns[f"{run['schedule']}: nonzeros"] = run["nnz"]
-        columns[f"{run['schedule']}: in use"] = [used.count("1") for used in run["used"]]
+        columns[f"{run['schedule']} k"] = run["nnz"]
+        columns[f"{run['schedule']}, in use"] = [used.count("1") for used in run["used"]]
     return pd.DataFrame(columns)
