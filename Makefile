@@ -18,11 +18,12 @@ book: $(STAMP) ## run the notebooks and build the book (minutes; the first time 
 pdf: $(STAMP) ## the book, and all of it as one file, build/celsa.pdf (needs chromium)
 	$(VENV)/bin/celsa book --profile $(PROFILE) --pdf
 
-test: lint ## check the style and run all tests
+test: lint ## check style and spelling, run all tests
 	$(VENV)/bin/python -m pytest -q
 
-lint: $(STAMP) ## check the style only
+lint: $(STAMP) ## check the style and the spelling only
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/codespell
 
 bench: $(STAMP) ## measure costs, store them in results/ (half an hour, on an idle machine)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check compresso-recsys==0.3.7

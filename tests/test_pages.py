@@ -21,6 +21,8 @@ GRAVE = "serious", "critical"
 # and axe does not; the markup cannot be set.
 ALLOWED = {("aria-required-children", '<div role="list" class="citation-list">')}
 STILL = "*, *::before, *::after { transition: none !important; }"  # no colours half way
+OWN = "file:", "data:", "blob:", "about:"
+THEME = "document.documentElement.dataset.theme"
 # What axe need not do: fetch style sheets, list what passes.
 RUN = "axe.run({preload: false, resultTypes: ['violations']%s})"
 
@@ -93,39 +95,75 @@ def test_links_pictures_and_weight(site, name):
     assert name in HEAVY or weight(page) < MOST
 
 
+@pytest.fixture(scope="module")
+def tab(browser):
+    """One page of the browser for all, without a network: a new one for each is slow to start.
+
+    `outside` and `errors` are what it asked for and logged since they were cleared.
+    """
+    page = browser.new_page()
+    page.context.set_offline(True)
+    page.outside, page.errors = [], []
+    page.on("request", lambda r: None if r.url.startswith(OWN) else page.outside.append(r.url))
+    page.on("console", lambda m: page.errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: page.errors.append(str(e)))
+    yield page
+    page.close()
+
+
+def faults(tab, page: Path, themed: bool = True) -> dict[str, list[str]]:
+    """What is wrong with a page, by what it is; opened as if no other had been there before.
+
+    Contrast and structure in light colours on a wide screen, contrast in dark ones, then narrow.
+    `themed`: the book's theme, by script, follows the reader's colours.
+    """
+    tab.goto("about:blank")
+    tab.outside.clear()
+    tab.errors.clear()
+    tab.emulate_media(color_scheme="light")
+    tab.set_viewport_size({"width": WIDE, "height": 900})
+    tab.goto(page.as_uri())
+    tab.evaluate("() => window.MathJax?.startup?.promise")
+    raw = tab.locator("body").inner_text()
+    tab.add_style_tag(content=STILL)
+    tab.evaluate(AXE)
+    if themed:
+        tab.wait_for_function(f"{THEME} == 'light'")
+    light = list(violations(tab.evaluate(RUN % "")))
+    tab.emulate_media(color_scheme="dark")
+    if themed:
+        tab.wait_for_function(f"{THEME} == 'dark'")
+    dark = list(violations(tab.evaluate(RUN % ", runOnly: ['color-contrast']")))
+    tab.set_viewport_size({"width": NARROW, "height": 800})
+    too_wide = tab.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
+    return {
+        "asks for": list(tab.outside),
+        "logs": list(tab.errors),
+        "mathematics not typeset": re.findall(r"\\\(.{,40}", raw),
+        "poor in light colours": light,
+        "poor in dark colours": dark,
+        f"wider than {NARROW} px by": [f"{too_wide} px"] if too_wide > 1 else [],
+    }
+
+
 @pytest.mark.parametrize("name", book_pages())
-def test_a_page_in_a_browser_without_network(browser, site, name):
-    page = browser.new_page(viewport={"width": WIDE, "height": 900}, color_scheme="light")
-    outside, errors = [], []
+def test_a_page_in_a_browser_without_network(tab, site, name):
+    found = faults(tab, site / f"{name}.html", themed=name not in {"slides", "404"})
+    wrong = {what: places for what, places in found.items() if places}
+    assert not wrong, f"{name}: {wrong}"
 
-    def gate(route):
-        if route.request.url.startswith(("file:", "data:", "blob:")):
-            route.continue_()
-        else:
-            outside.append(route.request.url)
-            route.abort()
 
-    page.route("**/*", gate)
-    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda e: errors.append(str(e)))
-    try:
-        page.goto((site / f"{name}.html").as_uri())
-        page.evaluate("() => window.MathJax?.startup?.promise")
-        raw = page.locator("body").inner_text()
-        page.add_style_tag(content=STILL)
-        page.evaluate(AXE)
-        poor = list(violations(page.evaluate(RUN % "")))
-        page.emulate_media(color_scheme="dark")  # the page follows the reader's colours
-        if name not in {"slides", "404"}:  # which follow them by style alone
-            page.wait_for_function("document.documentElement.dataset.theme == 'dark'")
-        dark = list(violations(page.evaluate(RUN % ", runOnly: ['color-contrast']")))
-        page.set_viewport_size({"width": NARROW, "height": 800})
-        too_wide = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
-    finally:
-        page.close()
-    assert not outside, f"{name} asks for {outside[:3]}"
-    assert not errors, f"{name} logs {errors[:3]}"
-    assert "\\(" not in raw, f"{name} shows mathematics that was not typeset"
-    assert not poor, "\n".join(poor)
-    assert not dark, "in dark mode:\n" + "\n".join(dark)
-    assert too_wide <= 1, f"{name} is {too_wide} px wider than a screen of {NARROW} px"
+def test_every_kind_of_fault_is_found(tab, tmp_path):
+    page = tmp_path / "poor.html"
+    style = "p { color: #000; background: #fff; width: 900px }"
+    style += "@media (prefers-color-scheme: dark) { p { color: #ddd } }"
+    page.write_text(
+        f"<html><title>Poor</title><style>{style}</style>"
+        "<p>too wide, \\(x\\)<img src='https://example.org/a.png'></p>"
+    )
+    found = faults(tab, page, themed=False)
+    assert all(found.values()), found
+    assert found["asks for"] == ["https://example.org/a.png"]
+    assert "color-contrast" in found["poor in dark colours"][0]
+    page.write_text("<html lang='en'><title>Good</title><h1>Good</h1>")
+    assert not any(faults(tab, page, themed=False).values())  # nothing is left of the page before

@@ -23,7 +23,8 @@ def book(tmp_path):
 
 
 def test_the_address_follows_from_the_repository(book):
-    assert address(book("https://github.com/Some/book.git")) == "https://some.github.io/book/"
+    for url in ("https://github.com/Some/book.git", "https://github.com/Some/book/"):
+        assert address(book(url)) == "https://some.github.io/book/"
     assert address(book("")) == ""
     with pytest.raises(ConfigError, match="like https://github.com/owner/name"):
         address(book("https://example.org/a/b"))
@@ -38,16 +39,17 @@ def test_buttons_appear_with_an_address_only(book):
     config = yaml.safe_load((folder / "_config.yml").read_text())
     assert config["html"]["baseurl"] == "https://some.github.io/book/"
     options = config["sphinx"]["config"]["html_theme_options"]
-    assert options["launch_buttons"]["binderhub_url"] and options["show_navbar_depth"] == 1
+    assert set(options["launch_buttons"]) == {"binderhub_url", "colab_url"}
+    assert options["show_navbar_depth"] == 1
     assert options["repository_url"] == "https://github.com/some/book"
     assert config["title"] == "é"
 
 
 @pytest.mark.parametrize("base", ["", "https://some.github.io/book/"])
-def test_site_map_and_card(tmp_path, base):
+def test_site_map_and_card(tmp_path, book, base):
     page = tmp_path / "a.html"
     page.write_text("<html><head></head><body></body></html>")
-    publish(tmp_path, ["a"], base)
+    publish(tmp_path, ["a"], book("https://github.com/some/book" if base else ""))
     assert f'href="{base}index.html"' in (tmp_path / "404.html").read_text()
     assert ("og:image" in page.read_text()) == bool(base)
     assert (tmp_path / "sitemap.xml").exists() == bool(base)

@@ -11,7 +11,7 @@ from time import perf_counter
 from celsa_lib.book.fingerprint import fingerprint
 from celsa_lib.book.front import CARD, write_front
 from celsa_lib.book.notebook import check_parameters, run_notebook
-from celsa_lib.book.publish import address, configure, publish
+from celsa_lib.book.publish import configure, publish
 from celsa_lib.book.slides import write_slides
 from celsa_lib.errors import ConfigError, NotebookError
 
@@ -123,5 +123,5 @@ def build_html(root: Path, work: Path) -> Path:
         raise NotebookError("the book has not been built:\n" + "\n".join(told))
     write_slides(page.parent, pages_of(work))
     shutil.copy2(work / "book" / "front" / CARD, page.parent / "_images" / CARD)
-    publish(page.parent, pages_of(work), address(work))
+    publish(page.parent, pages_of(work), work)
     return page

@@ -2,6 +2,7 @@
 
 from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.deviations import run_deviations
+from celsa_lib.experiments.latents import few_places, latents_in_use
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.own import compare_methods, own_config, settings_for_size
 from celsa_lib.experiments.planted import planted_agreement
@@ -42,9 +43,11 @@ __all__ = [
     "compare_methods",
     "describe",
     "experiment",
+    "few_places",
     "find_title",
     "first_look",
     "history_of",
+    "latents_in_use",
     "live_demo",
     "main_table",
     "make_manifest",

@@ -34,6 +34,7 @@ from celsa_lib.report.cost import (
     step_ratios,
 )
 from celsa_lib.report.figures import accuracy_by_size, schedule_curves
+from celsa_lib.report.latents import latents_figure, latents_table
 from celsa_lib.report.load import (
     PAPER,
     paper_numbers,
@@ -135,6 +136,8 @@ __all__ = [
     "home_page",
     "inference_figure",
     "inference_table",
+    "latents_figure",
+    "latents_table",
     "learned",
     "ledger",
     "live_table",

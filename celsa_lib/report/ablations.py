@@ -7,7 +7,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.load import rows_table
-from celsa_lib.report.style import MARKS, PALETTE, styled
+from celsa_lib.report.style import MARKS, styled, variant_colour
 
 
 def variant(row: dict) -> str:
@@ -48,7 +48,7 @@ def variants_figure(table: pd.DataFrame, title: str = "", level: float | None = 
                 group["budget_bytes"],
                 group["ndcg@100"],
                 label=name,
-                color=PALETTE[i % len(PALETTE)],
+                color=variant_colour(name, i),
                 marker=MARKS[i % len(MARKS)],
                 linestyle="--" if name.endswith("continue") else "-",
             )
@@ -91,7 +91,7 @@ def active_figure(rows: list[dict], names: list[str], title: str = "") -> Figure
                 range(1, len(shares) + 1),
                 shares,
                 label=name,
-                color=PALETTE[i % len(PALETTE)],
+                color=variant_colour(name, i),
                 marker=MARKS[i % len(MARKS)],
                 markersize=4,
                 linestyle="--" if name.endswith("continue") else "-",

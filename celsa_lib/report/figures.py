@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from celsa_lib.report.style import colour, mark, styled
+from celsa_lib.report.style import colour, mark, styled, variant_colour
 from celsa_lib.report.tables import TITLES
 
 FAMILIES = ("Compressed ELSA", "Pruned EASE", "Low-dim ELSA", "ELSA + SAE")
@@ -43,14 +43,13 @@ def accuracy_by_size(
 
 def schedule_curves(stages: dict[str, list]) -> Figure:
     """Nonzeros per item by epoch (log) for each schedule; stages have `nnz` and `epochs`."""
-    palette = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
     with styled():
         figure, axes = plt.subplots(layout="constrained")
         for index, (name, steps) in enumerate(stages.items()):
             values = [step.nnz for step in steps for _ in range(step.epochs)]
             style = ["-", "--", "-.", ":"][index % 4]
             axes.step(range(1, len(values) + 1), values, style, where="post", label=name,
-                      color=palette[index % len(palette)])  # fmt: skip
+                      color=variant_colour(name, index))  # fmt: skip
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.set(xlabel="epoch", ylabel="nonzeros per item (log scale)")

@@ -23,6 +23,13 @@ METHOD_MARKS = {
     "Popularity": "X",
     "Released embeddings": "v",
 }
+# Lines on white and on black; the exponential one, the default, as Compressed ELSA.
+SCHEDULE_COLOURS = {
+    "constant": "#0072B2",
+    "linear": "#009E73",
+    "exponential": "#D55E00",
+    "step-wise": "#CC79A7",
+}
 # The same colours and marks for what is no method, in the order that it comes in.
 PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKS = "osD^vPX"
@@ -49,6 +56,11 @@ RC = {
 def colour(method: str) -> str:
     """Hex colour of a method's label."""
     return METHOD_COLOURS.get(method, OTHER_COLOUR)
+
+
+def variant_colour(name: str, position: int) -> str:
+    """Hex colour of a variant: its schedule's, if it begins with one, or that of its position."""
+    return SCHEDULE_COLOURS.get(name.split(",")[0], PALETTE[position % len(PALETTE)])
 
 
 def mark(method: str) -> str:
