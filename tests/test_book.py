@@ -161,6 +161,11 @@ def test_the_words_on_results_fit_the_stored_verdicts():
         books = f"best/goodbooks-10k/{size}"
         assert by_id[f"{books}/pruned-ease"]["why"].startswith("contradicted")
         assert by_id[f"{books}/low-dim-elsa"]["verdict"] == "reproduced"
+        planted = f"best/synthetic/{size}"
+        assert by_id[f"{planted}/low-dim-elsa"]["verdict"] == "reproduced"
+        assert by_id[f"{planted}/elsa-+-sae"]["verdict"] == "reproduced"
+        rival = "contradicted" if size > 64 else "undecided"
+        assert by_id[f"{planted}/pruned-ease"]["why"].startswith(rival)
     assert by_id["ten-times-smaller"]["verdict"] == "reproduced"
     assert by_id["standard-errors/goodbooks-10k"]["verdict"] == "not reproduced"
     assert by_id["gradual/ml-100k"]["verdict"] == "reproduced"
