@@ -170,7 +170,15 @@ def test_the_words_on_results_fit_the_stored_verdicts():
     assert by_id["standard-errors/goodbooks-10k"]["verdict"] == "not reproduced"
     assert by_id["gradual/ml-100k"]["verdict"] == "reproduced"
     outcomes = {id: {check["outcome"] for check in claim["checks"]} for id, claim in by_id.items()}
-    for id in ("gradual", "wider", "diminishing-returns", "post-hoc", "post-hoc/ml-100k"):
+    for id in (
+        "gradual-as-long",
+        "gradual-as-long/ml-100k",
+        "gradual",
+        "wider",
+        "diminishing-returns",
+        "post-hoc",
+        "post-hoc/ml-100k",
+    ):
         assert by_id[id]["verdict"] == "reproduced", id
     of_linear = {c["outcome"] for c in by_id["every-epoch"]["checks"] if "linear" in c["what"]}
     assert of_linear == {"contradicted"}

@@ -153,8 +153,12 @@ def stage_seconds(result: Result) -> pd.DataFrame:
 
 
 def names_table(result: Result) -> pd.DataFrame:
-    """Stored names of groups of the released embeddings beside the default describer's."""
-    columns = {"items": "items", "own": "name", "own by": "named by", "stored": "stored name",
-               "stored by": "given by"}  # fmt: skip
+    """Stored names of groups of the released embeddings beside the default describer's.
+
+    A column a describer, called by its source.
+    """
     rows = [row for row in result.rows if row["section"] == "names"]
-    return pd.DataFrame(rows, columns=list(columns)).rename(columns=columns)
+    return pd.DataFrame(
+        {"items": row["items"], row["own by"]: row["own"], row["stored by"]: row["stored"]}
+        for row in rows
+    )
