@@ -64,7 +64,7 @@ def save_result(result: Result, path: str | Path) -> Path:
 
 def load_result(path: str | Path) -> Result:
     """Read what `save_result` wrote. Raises StorageError for anything else; never unpickles."""
-    path = Path(path)
+    path = located(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = content["format"], content["version"]
@@ -81,6 +81,13 @@ def load_result(path: str | Path) -> Result:
     if found != (FORMAT, VERSION):
         raise StorageError(f"{path} is {found}, this celsa reads {(FORMAT, VERSION)}; run it again")
     return result
+
+
+def located(path: str | Path) -> Path:
+    """`path`, or the same from the folder above: a notebook opened in Jupyter runs in its own."""
+    path = Path(path)
+    above = Path("..") / path
+    return above if above.exists() and not path.exists() else path
 
 
 def users_path(path: str | Path) -> Path:

@@ -6,6 +6,7 @@ import pytest
 from celsa_lib import report
 from celsa_lib.errors import StorageError
 from celsa_lib.report.style import METHOD_COLOURS, METHOD_MARKS
+from celsa_lib.results import Result, save_result
 
 MANIFEST = {
     "config": {"split_seed": 42, "seeds": [0], "profile": "laptop"},
@@ -98,6 +99,15 @@ def test_stored_results_absent_or_damaged(tmp_path):
     damaged.write_text("{")
     with pytest.raises(StorageError, match=r"bad\.json"):
         report.load_result(damaged)
+
+
+def test_a_notebook_opened_in_its_folder_finds_the_results(tmp_path, monkeypatch):
+    save_result(Result(MANIFEST, ROWS), tmp_path / "results" / "x.json")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert "there is no" not in report.stored_results("results/x.json")
+    assert "Stored results: x" in report.stored_in("results", ["x"])
+    assert "there is no results/y.json" in report.stored_results("results/y.json")
 
 
 @pytest.mark.parametrize(("chosen", "end"), [(1.0, "reg"), (2.0, ""), (3.0, "reg")])

@@ -18,7 +18,7 @@ from celsa_lib.report.rules import BASELINES, BUDGETS
 from celsa_lib.report.style import colour, mark, styled
 from celsa_lib.report.tables import Html
 from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED, WORDS, Verdict
-from celsa_lib.results import load_result
+from celsa_lib.results import load_result, located
 
 FORMAT, VERSION = "celsa-claims", 1
 SHORT = {HOLDS: "better", CONTRADICTED: "worse", UNDECIDED: "undecided", MISSING: "–"}
@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 def ledger(results_dir: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Entry]:
     """Claims, judged by what is stored in `results_dir`. Raises StorageError, DataError."""
     names = dict.fromkeys(name for claim in claims for name in claim.stored)
-    paths = {name: Path(results_dir) / f"{name}.json" for name in names}
+    paths = {name: located(Path(results_dir) / f"{name}.json") for name in names}
     results = {name: load_result(path) for name, path in paths.items() if path.exists()}
     return [Entry(claim, claim.judge(results)) for claim in claims]
 

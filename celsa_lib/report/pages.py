@@ -9,7 +9,7 @@ from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.load import paper_table, with_demo, with_paper
 from celsa_lib.report.statistics import summary
 from celsa_lib.report.tables import Html, results_table
-from celsa_lib.results import load_result
+from celsa_lib.results import load_result, located
 
 BESIDE = ("label", "schedule", "restart", "width", "budget_bytes", "paper ndcg@100", "ndcg@100",
           "ndcg@100 ±", "seeds ±", "minus paper")  # fmt: skip
@@ -21,7 +21,7 @@ def stored_results(path: str | Path, paper: str | None = None) -> Html:
     With `paper`, a dataset of Table 1, the paper's numbers follow in a table of their own: other
     training data, so they are never mixed into our columns.
     """
-    if not Path(path).exists():
+    if not located(path).exists():
         return absent(path)
     stored = load_result(path)
     table = results_table(_by_size(summary(stored)), stored.manifest)
@@ -33,7 +33,7 @@ def stored_results(path: str | Path, paper: str | None = None) -> Html:
 
 def stored_figure(path: str | Path, title: str = ""):
     """Accuracy against size of a stored result; a note where there is none yet."""
-    if not Path(path).exists():
+    if not located(path).exists():
         return absent(path)
     return accuracy_by_size(_by_size(summary(load_result(path))), title=title)
 
@@ -43,7 +43,7 @@ def beside_paper(path: str | Path, dataset: str) -> Html:
 
     Without a stored result the paper's numbers alone, and that it was not run here.
     """
-    if Path(path).exists():
+    if located(path).exists():
         stored = load_result(path)
         return _beside(with_paper(summary(stored), dataset), stored.manifest)
     theirs = paper_table(dataset).rename(columns={"ndcg@100": "paper ndcg@100"})
@@ -56,7 +56,7 @@ def beside_demo(path: str | Path, dataset: str, *keys: str) -> Html:
 
     `keys`: what varies, "schedule" and "restart", or "width". A note where it was not run.
     """
-    if not Path(path).exists():
+    if not located(path).exists():
         return Html(_not_run(path))
     stored = load_result(path)
     return _beside(with_demo(summary(stored, *keys), dataset), stored.manifest)
@@ -64,7 +64,7 @@ def beside_demo(path: str | Path, dataset: str, *keys: str) -> Html:
 
 def stored_in(folder: str | Path, names: list[str]) -> Html:
     """One line: which of the results `names` are stored, from when, and which are not there."""
-    paths = {name: Path(folder) / f"{name}.json" for name in names}
+    paths = {name: located(Path(folder) / f"{name}.json") for name in names}
     found = []
     for name, path in paths.items():
         if path.exists():

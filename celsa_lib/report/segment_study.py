@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from celsa_lib.report.pages import absent
 from celsa_lib.report.style import styled
 from celsa_lib.report.tables import Html, notice, plain_table
-from celsa_lib.results import Result, load_result
+from celsa_lib.results import Result, load_result, located
 
 GROUPING_ORDER = (
     "raw groups",
@@ -37,7 +37,7 @@ def stored_part(path: str | Path, part: Callable, *args, caption: str | None = N
 
     A note where the result is not there, or was stored before it had such a part.
     """
-    if not Path(path).exists():
+    if not located(path).exists():
         return absent(path)
     found = part(load_result(path), *args)
     if not isinstance(found, pd.DataFrame):

@@ -11,14 +11,14 @@ from celsa_lib.report.load import rows_table
 from celsa_lib.report.pages import absent, choices, stored_in
 from celsa_lib.report.statistics import paired_table, summary
 from celsa_lib.report.tables import Html, notice, plain_table, results_table
-from celsa_lib.results import Result, load_result
+from celsa_lib.results import Result, load_result, located
 
 COMPRESSED = "CompressedELSA"
 
 
 def study_pairs(path: str | Path, label: str) -> Html:
     """`label` minus each rival of its size in a stored Table 1, by user; a note without one."""
-    if not Path(path).exists():
+    if not located(path).exists():
         return absent(path)
     stored = load_result(path)
     return Html(plain_table(paired_table(stored, label)) + notice(stored.manifest))
@@ -26,7 +26,7 @@ def study_pairs(path: str | Path, label: str) -> Html:
 
 def study_choices(path: str | Path) -> Html:
     """What each method of a stored study chose from on validation users; a note without one."""
-    if not Path(path).exists():
+    if not located(path).exists():
         return absent(path)
     stored = load_result(path)
     seed = stored.manifest["config"]["seeds"][0]
@@ -57,7 +57,7 @@ def origin(live: Result | None, path: str | Path) -> Html:
 
 def ablation_figure(path: str | Path, names: str, restarted: bool = False):
     """nDCG@100 against bytes, a line a variant, with dense ELSA where the study has it."""
-    if not Path(path).exists():
+    if not located(path).exists():
         return absent(path)
     stored = load_result(path)
     dense = stored.select(method="ELSA")
@@ -71,7 +71,7 @@ def against(path: str | Path, base: dict, others: list[dict]) -> pd.DataFrame:
 
     No lines without the file.
     """
-    if not Path(path).exists():
+    if not located(path).exists():
         return pd.DataFrame()
     stored, lines = load_result(path), []
     for other in others:
@@ -105,7 +105,7 @@ def restart_differences(path: str | Path) -> pd.DataFrame:
 
 def width_differences(path: str | Path) -> pd.DataFrame:
     """Each width minus the next smaller one, by user at each size; no lines without the file."""
-    if not Path(path).exists():
+    if not located(path).exists():
         return pd.DataFrame()
     rows = load_result(path).select(method=COMPRESSED)
     widths = sorted({row["params"]["width"] for row in rows})
@@ -117,7 +117,7 @@ def width_differences(path: str | Path) -> pd.DataFrame:
 
 def active_results(path: str | Path) -> Html:
     """Active and dead latents at the end of training, at the smallest size, by variant."""
-    if not Path(path).exists():
+    if not located(path).exists():
         return absent(path)
     stored, rows, names = _smallest(path)
     return Html(plain_table(ablations.active_table(rows, names)) + notice(stored.manifest))
@@ -125,7 +125,7 @@ def active_results(path: str | Path) -> Html:
 
 def stored_active_figure(path: str | Path):
     """Share of latents in use after each epoch, at the smallest size, by variant."""
-    if not Path(path).exists():
+    if not located(path).exists():
         return absent(path)
     stored, rows, names = _smallest(path)
     title = f"{stored.manifest['data']['name']}: stored results"
@@ -134,7 +134,7 @@ def stored_active_figure(path: str | Path):
 
 def stored_deviations(path: str | Path) -> Html:
     """What each habit of the released code changes, from a stored run."""
-    if not Path(path).exists():
+    if not located(path).exists():
         return absent(path)
     stored = load_result(path)
     table = plain_table(ablations.deviations_table(stored.rows), "nDCG@100 ± standard error")
