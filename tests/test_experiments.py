@@ -27,7 +27,7 @@ from celsa_lib.experiments import (
 from celsa_lib.experiments import run as run_experiment
 from celsa_lib.experiments.deviations import FilteredAfterwards, ZeroedSeen
 from celsa_lib.experiments.run import make_task, run_task
-from celsa_lib.experiments.studies import STUDIES, align_columns, run_study, study
+from celsa_lib.experiments.studies import STUDIES, align_columns, run_study, schedules, study
 from celsa_lib.models import make_schedule
 from celsa_lib.results import Result, load_result, save_result, users_path
 
@@ -265,6 +265,18 @@ def test_quickstart_keeps_the_dense_model_and_the_small_sizes():
     methods = quickstart("ml-100k").methods
     assert ("ELSA", 512) in {(m.name, m.params.get("width")) for m in methods}
     assert max(m.params.get("nnz", 0) for m in methods) == 512 // 8
+
+
+def test_budgets_and_seeds_of_a_run():
+    config = experiment("ml-100k", "smoke", seeds=[3, 4], budgets=[64, 256])
+    assert config.seeds == (3, 4)
+    compressed = [m.params["nnz"] for m in config.methods if m.name == "CompressedELSA"]
+    assert compressed == [32, 8]
+    for wrong in ([60], [64, 64], [-8], ["64"]):
+        with pytest.raises(ConfigError, match="multiples of 8"):
+            schedules("ml-100k", "smoke", [0], wrong)
+    with pytest.raises(ConfigError, match="whole numbers"):
+        experiment("ml-100k", "smoke", seeds=[0.5])
 
 
 def test_columns_are_put_in_the_wanted_order():

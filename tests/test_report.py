@@ -112,7 +112,7 @@ def test_a_notebook_opened_in_its_folder_finds_the_results(tmp_path, monkeypatch
 
 @pytest.mark.parametrize(("chosen", "end"), [(1.0, "reg"), (2.0, ""), (3.0, "reg")])
 def test_choices_say_what_was_tried(chosen, end):
-    """A value of a grid of three can lie inside; of two each is an end, which says nothing."""
+    """A value of a grid of three can lie inside; of two each is an end."""
     pairs = [(reg, b) for reg in (3.0, 1.0, 2.0) for b in (5, 6)]
     trials = [{"choice": {"reg": reg, "b": b}, "ndcg@100": reg / 10} for reg, b in pairs]
     row = ROWS[0] | {"trials": trials, "params": {"reg": chosen, "b": 5}}
@@ -120,4 +120,4 @@ def test_choices_say_what_was_tried(chosen, end):
     assert line["chosen"] == f"reg = {chosen:g}, b = 5"
     assert line["from"] == "1 to 3 (3 values), 5 to 6 (2 values)"
     assert (line["best"], line["worst"]) == ("0.3000", "0.1000")
-    assert line["at an end"] == end
+    assert line["at an end"] == ", ".join(filter(None, (end, "b")))

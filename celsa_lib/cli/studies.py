@@ -21,6 +21,7 @@ def study(
     """Run a study whose results the book shows; what its file has already is kept."""
     from celsa_lib.experiments import STUDIES, run_deviations, run_segment_study, run_study
     from celsa_lib.experiments.deviations import STORED
+    from celsa_lib.experiments.studies import stored_at
 
     if not name:
         for key, found in STUDIES.items():
@@ -31,13 +32,16 @@ def study(
         typer.echo(f"{SEGMENTS:24} goodbooks-10k-partial: segments, measured beside baselines")
         return
     log_to_stderr()
+    known = [*STUDIES, *STORED, SEGMENTS]
+    if name not in known:
+        raise ConfigError(f'unknown study "{name}"; choose one of {", ".join(known)}')
     if method and (name in STORED or name == SEGMENTS):
         raise ConfigError(f"{name} has no methods to choose from; leave out --method")
-    usual = out or Path("results") / f"{name}.json"
+    path = out or stored_at(name, None if profile in (None, "laptop") else profile)
     if name in STORED:
-        result = run_deviations(STORED[name], profile or "laptop", usual)
+        result = run_deviations(STORED[name], profile or "laptop", path)
     elif name == SEGMENTS:
-        result = run_segment_study(profile or "laptop", usual)
+        result = run_segment_study(profile or "laptop", path)
     else:
         result = run_study(name, profile, tuple(method or ()), out)
     typer.echo(f"{len(result.rows)} rows, {result.manifest['seconds']:.0f} s")

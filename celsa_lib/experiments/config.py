@@ -71,6 +71,8 @@ class ExperimentConfig:
         object.__setattr__(self, "seeds", tuple(self.seeds))
         if not self.methods or not self.seeds:
             raise ConfigError("an experiment needs at least one method and one seed")
+        if not all(isinstance(seed, int) for seed in self.seeds):
+            raise ConfigError(f"seeds must be whole numbers, got {list(self.seeds)}")
         if self.n_test < 1 or self.n_val < 0 or self.n_folds < 1:
             raise ConfigError(
                 f"n_test and n_folds must be 1 or more and n_val 0 or more, got {self.n_test}, "

@@ -1,6 +1,6 @@
 """How big a run is: `smoke` for tests, `laptop` by default, `paper` at the paper's scale."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from celsa_lib.errors import ConfigError
@@ -88,6 +88,9 @@ LAPTOP = {
         2500, 1000, width=4096, pruning_epochs=5, sae_epochs=30, code_width=2048,
         ablation_width=1024, ablation_epochs=2,
     ),
+    "goodbooks-10k": Settings(
+        2500, 1000, width=4096, pruning_epochs=5, sae_epochs=30, code_width=2048
+    ),
     "netflix-prize": Settings(10_000, 5_000, epochs=1),
     "synthetic": Settings(
         500, 250, epochs=5, batch_size=512, budgets=(64,), regs=(100.0, 400.0), sae_epochs=30,
@@ -116,8 +119,11 @@ PAPER = {
 PROFILES = {"smoke": SMOKE, "laptop": LAPTOP, "paper": PAPER}
 
 
-def settings_for(profile: str, dataset: str) -> Settings:
-    """The settings of a dataset in a profile. Raises ConfigError, naming what there is."""
+def settings_for(profile: str, dataset: str, budgets: Sequence[int] = ()) -> Settings:
+    """The settings of a dataset in a profile, at other `budgets` (bytes an item) if given.
+
+    Raises ConfigError, naming what there is.
+    """
     if profile not in PROFILES:
         raise ConfigError(f'unknown profile "{profile}"; choose one of {", ".join(PROFILES)}')
     if dataset not in PROFILES[profile]:
@@ -125,7 +131,18 @@ def settings_for(profile: str, dataset: str) -> Settings:
             f'profile "{profile}" has no settings for "{dataset}"; it has '
             f"{', '.join(PROFILES[profile])}"
         )
-    return PROFILES[profile][dataset]
+    settings = PROFILES[profile][dataset]
+    return replace(settings, budgets=_checked(budgets)) if budgets else settings
+
+
+def _checked(budgets: Sequence[int]) -> tuple[int, ...]:
+    """Budgets, largest first. Raises ConfigError for what no number of nonzeros fills."""
+    wrong = [b for b in budgets if not isinstance(b, int) or b < 8 or b % 8]
+    if wrong or len(set(budgets)) < len(budgets):
+        raise ConfigError(
+            f"budgets must be different multiples of 8 bytes an item, got {list(budgets)}"
+        )
+    return tuple(sorted(budgets, reverse=True))
 
 
 def methods_for(
@@ -158,7 +175,7 @@ def _without(params: dict, grid: dict) -> dict:
 
 
 def configuration(
-    dataset: str, profile: str, methods: Iterable[MethodConfig], seeds: tuple[int, ...] = (0,)
+    dataset: str, profile: str, methods: Iterable[MethodConfig], seeds: Sequence[int] = (0,)
 ) -> ExperimentConfig:
     """`methods` on a dataset, with as many users as the profile says. Raises ConfigError."""
     settings = settings_for(profile, dataset)
@@ -175,16 +192,20 @@ def configuration(
 
 
 def experiment(
-    dataset: str, profile: str = "laptop", with_sae: bool = True, seed: int = 0
+    dataset: str,
+    profile: str = "laptop",
+    with_sae: bool = True,
+    seeds: Sequence[int] = (0,),
+    budgets: Sequence[int] = (),
 ) -> ExperimentConfig:
-    """All of Table 1's methods on a dataset, as big as the profile says."""
-    methods = methods_for(settings_for(profile, dataset), with_sae)
-    return configuration(dataset, profile, methods, (seed,))
+    """All of Table 1's methods on a dataset, as big as the profile says. Raises ConfigError."""
+    methods = methods_for(settings_for(profile, dataset, budgets), with_sae)
+    return configuration(dataset, profile, methods, seeds)
 
 
 def quickstart(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
     """The quickstart's comparison: every family but the autoencoder, at the smaller sizes."""
-    whole = experiment(dataset, profile, with_sae=False, seed=seed)
+    whole = experiment(dataset, profile, with_sae=False, seeds=(seed,))
     budgets = [b for b in settings_for(profile, dataset).budgets if b <= 512]
     sizes = {b // 4 for b in budgets}, {b // 8 for b in budgets}
 
@@ -226,7 +247,7 @@ def live_demo(dataset: str, profile: str = "laptop", seed: int = 0) -> Experimen
 
 def many_tastes(profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
     """The synthetic set in the paper's regime, every compressed method at its smallest budget."""
-    return experiment("synthetic", profile, with_sae=False, seed=seed)
+    return experiment("synthetic", profile, with_sae=False, seeds=(seed,))
 
 
 def _dense(config: ExperimentConfig) -> MethodConfig:

@@ -5,7 +5,7 @@ not published, so every user who is likely to be one of them is dropped from the
 removal is approximate.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,17 +32,19 @@ RESULTS = Path("results")
 GRADUAL = ("exponential", "linear", "step-wise")
 
 
-def main_table(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
-    """Table 1 on `dataset`: every method at every budget, each tuned on validation users."""
+def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
+    """Table 1: every method at every budget, each tuned on validation users."""
     methods = methods_for(settings_for(profile, dataset), tuned=True)
     if dataset == GOODBOOKS:
         methods = (MethodConfig("Released"), *methods)
     return configuration(dataset, profile, methods, seeds)
 
 
-def schedules(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
+def schedules(
+    dataset: str, profile: str, seeds: Sequence[int], budgets: Sequence[int] = ()
+) -> ExperimentConfig:
     """Figures 1a and 1b: four schedules, the gradual ones with and without restarts."""
-    settings = settings_for(profile, dataset)
+    settings = settings_for(profile, dataset, budgets)
     variants = [{"schedule": s, "restart": r} for s in GRADUAL for r in (True, False)]
     variants.append({"schedule": "constant", "restart": False})
     methods = [
@@ -55,7 +57,7 @@ def schedules(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentC
     return configuration(dataset, profile, methods, seeds)
 
 
-def equal_epochs(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
+def equal_epochs(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
     """Exponential against constant with as many epochs in all, which Figure 1a does not give it."""
     settings = settings_for(profile, dataset)
     base = settings.ablation() | {"schedule": "exponential", "restart": True}
@@ -67,9 +69,11 @@ def equal_epochs(dataset: str, profile: str, seeds: tuple[int, ...]) -> Experime
     return configuration(dataset, profile, methods, seeds)
 
 
-def widths(dataset: str, profile: str, seeds: tuple[int, ...]) -> ExperimentConfig:
+def widths(
+    dataset: str, profile: str, seeds: Sequence[int], budgets: Sequence[int] = ()
+) -> ExperimentConfig:
     """Figure 1c: four widths, each twice the one before; and tuned dense ELSA, the line to pass."""
-    settings = settings_for(profile, dataset)
+    settings = settings_for(profile, dataset, budgets)
     base = settings.ablation()
     methods = [
         method
@@ -100,6 +104,9 @@ class Study:
 
 
 STUDIES = {
+    "goodbooks-10k": Study(main_table, "goodbooks-10k", (0, 1, 2), "paper"),
+    "ml-20m": Study(main_table, "ml-20m", (0, 1, 2), "paper"),
+    "netflix-prize": Study(main_table, "netflix-prize", (0, 1, 2), "paper"),
     "goodbooks-10k-partial": Study(main_table, GOODBOOKS, (0, 1, 2)),
     "ml-100k": Study(main_table, "ml-100k", (0, 1, 2, 3, 4)),
     "synthetic": Study(main_table, "synthetic", (0, 1, 2), "paper"),
@@ -140,11 +147,16 @@ def run_study(
         )
     dataset, task = prepare(config, data_dir)
     usual = config.profile == study(name).profile
-    path = Path(out or (RESULTS if usual else Path("build") / config.profile) / f"{name}.json")
+    path = Path(out or stored_at(name, None if usual else config.profile))
     stored = load_result(path) if path.exists() else None
     return run_task(
         config, dataset, task, stored, only, lambda result: save_result(result, path), path
     )
+
+
+def stored_at(name: str, profile: str | None = None) -> Path:
+    """Where the study `name` is kept: in results/, at a `profile` that is not stored in build/."""
+    return (Path("build") / profile if profile else RESULTS) / f"{name}.json"
 
 
 def run_where_data_is(config: ExperimentConfig) -> Result | None:

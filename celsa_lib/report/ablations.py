@@ -35,7 +35,12 @@ def side_by_side_table(table: pd.DataFrame) -> pd.DataFrame:
     wide = table.pivot(index="variant", columns="budget_bytes", values="ndcg@100")
     wide = wide.loc[list(dict.fromkeys(table["variant"]))]
     wide = wide[sorted(wide.columns, reverse=True)].rename(columns="{:,} B".format)
-    return wide.map("{:.4f}".format).reset_index().rename_axis(columns=None)
+    return (
+        wide.map("{:.4f}".format, na_action="ignore")
+        .fillna("–")
+        .reset_index()
+        .rename_axis(columns=None)
+    )
 
 
 def variants_figure(table: pd.DataFrame, title: str = "", level: float | None = None) -> Figure:

@@ -98,7 +98,7 @@ def _choice(row: dict) -> dict:
         for name in row["trials"][0]["choice"]
     }
     values = [trial["ndcg@100"] for trial in row["trials"]]
-    ends = [n for n, v in tried.items() if len(v) > 2 and row["params"][n] in (v[0], v[-1])]
+    ends = [n for n, v in tried.items() if row["params"][n] in (v[0], v[-1])]
     return {
         "method": row["label"],
         "bytes per item": row["budget_bytes"],

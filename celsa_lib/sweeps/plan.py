@@ -138,4 +138,4 @@ def recorded_seconds(records: list[dict], name: str, parameters: dict) -> float 
 
 
 def _but_seed(parameters: dict) -> dict:
-    return {name: value for name, value in parameters.items() if name != "seed"}
+    return {name: value for name, value in parameters.items() if name not in ("seed", "seeds")}
