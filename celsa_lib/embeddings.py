@@ -123,7 +123,7 @@ class ItemEmbeddings:
             raise
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise StorageError(
-                f"{path} is not a file of item embeddings, or is damaged ({error}); save it again"
+                f"{path} is not a file of item embeddings, or is damaged; save it again"
             ) from error
 
     def _check_columns(self, X: csr_matrix) -> None:

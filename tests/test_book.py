@@ -167,6 +167,22 @@ def test_the_words_on_results_fit_the_stored_verdicts():
         rival = "contradicted" if size > 64 else "undecided"
         assert by_id[f"{planted}/pruned-ease"]["why"].startswith(rival)
     assert by_id["ten-times-smaller"]["verdict"] == "reproduced"
+    study = report.load_result(ROOT / "results/goodbooks-10k-partial.json")
+    sixteenth = {"label": "Compressed ELSA", "budget_bytes": 256}
+    (dense, *_) = study.select(label="ELSA")
+    assert (
+        dense["budget_bytes"] == 16 * 256
+        and report.better(study, sixteenth, {"label": "ELSA"}).low > 0
+    )
+    assert by_id["segments/agreement"]["computed"].endswith("by construction of x·A·Bᵀ")
+    for size, rival, start in (
+        (1024, "pruned-ease", "contradicted"),
+        (512, "pruned-ease", "contradicted"),
+        (64, "pruned-ease", "the interval lies above 0"),
+        (1024, "low-dim-elsa", "contradicted"),
+        (64, "low-dim-elsa", "contradicted"),
+    ):  # as the page on MovieLens says
+        assert by_id[f"best/ml-100k/{size}/{rival}"]["why"].startswith(start)
     assert by_id["standard-errors/goodbooks-10k"]["verdict"] == "not reproduced"
     assert by_id["gradual/ml-100k"]["verdict"] == "reproduced"
     outcomes = {id: {check["outcome"] for check in claim["checks"]} for id, claim in by_id.items()}

@@ -72,6 +72,7 @@ def test_an_error_is_one_line_and_exit_1():
 def test_pairs():
     assert join_pairs(["nb", "-p", "a", "1", "-p", "b=2"]) == ["nb", "-p", "a=1", "-p", "b=2"]
     assert join_pairs(["nb", "-p", "a", "-1"]) == ["nb", "-p", "a=-1"]
+    assert join_pairs(["nb", "-p", "a", "--out", "x"]) == ["nb", "-p", "a", "--out", "x"]
 
 
 @pytest.mark.parametrize(

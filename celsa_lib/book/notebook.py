@@ -85,7 +85,12 @@ def run_notebook(path: Path, target: Path, parameters: dict, cwd: Path) -> Path:
     partial = target.with_suffix(".failed.ipynb")
     try:
         papermill.execute_notebook(
-            str(path), str(partial), parameters=parameters, kernel_name=KERNEL, cwd=str(cwd)
+            str(path),
+            str(partial),
+            parameters=parameters,
+            kernel_name=KERNEL,
+            cwd=str(cwd),
+            extra_arguments=["--log-level=ERROR"],
         )
     except papermill.PapermillExecutionError as error:
         number = error.cell_index + 1 - bool(parameters)  # papermill adds a cell for parameters

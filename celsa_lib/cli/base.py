@@ -43,7 +43,8 @@ def join_pairs(args: list[str]) -> list[str]:
     while rest:
         word = rest.pop(0)
         joined.append(word)
-        if word in ("-p", "--parameter") and len(rest) > 1 and "=" not in rest[0]:
+        is_pair = len(rest) > 1 and "=" not in rest[0] and not rest[1].startswith("--")
+        if word in ("-p", "--parameter") and is_pair:
             joined.append(f"{rest.pop(0)}={rest.pop(0)}")
     return joined
 

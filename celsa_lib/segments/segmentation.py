@@ -222,5 +222,5 @@ class Segmentation:
             raise
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise StorageError(
-                f"{path} is not a file of segments, or is damaged ({error}); save it again"
+                f"{path} is not a file of segments, or is damaged; save it again"
             ) from error
