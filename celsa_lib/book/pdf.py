@@ -11,11 +11,13 @@ from celsa_lib.files import write_whole
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # Paper cannot be clicked: what is folded is open, but for the long catalogue of segments.
-UNFOLD = """<script>for (const fold of document.querySelectorAll("details, .toggle")) {
-  if (fold.closest(".celsa-catalogue")) continue;
-  fold.open = true;
-  fold.classList.remove("toggle-hidden");
-}</script>"""
+UNFOLD = """<script>addEventListener("load", () => {  // after the scripts that add to the page
+  for (const fold of document.querySelectorAll("details, .toggle")) {
+    if (fold.closest(".celsa-catalogue")) continue;
+    fold.open = true;
+    fold.classList.remove("toggle-hidden");
+  }
+});</script>"""
 
 
 def build_pdf(root: Path) -> Path:
