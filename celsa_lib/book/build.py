@@ -105,6 +105,13 @@ def digest(root: Path, path: Path, profile: str) -> str:
     return fingerprint(settings, (path, *stored))
 
 
+def jupyter_book(work: Path, out: Path, *options: str) -> subprocess.CompletedProcess:
+    """Run this environment's Jupyter Book on the sources in `work`; it writes `out`/_build."""
+    program = Path(sys.executable).parent / "jupyter-book"
+    command = [str(program), "build", str(work), *options, "--path-output", str(out)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
 def build_html(root: Path, work: Path) -> Path:
     """jupyter-book, strict (every warning is an error), from nothing; then slides and 404.html.
 
@@ -112,10 +119,7 @@ def build_html(root: Path, work: Path) -> Path:
     """
     out = root / BUILD
     shutil.rmtree(out / "_build", ignore_errors=True)
-    program = Path(sys.executable).parent / "jupyter-book"
-    command = [str(program), "build", str(work), "-W", "-n", "--keep-going"]
-    command += ["--path-output", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = jupyter_book(work, out, "-W", "-n", "--keep-going")
     page = out / "_build" / "html" / "index.html"
     if done.returncode or not page.exists():
         lines = (done.stdout + done.stderr).splitlines()

@@ -2,10 +2,9 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-from celsa_lib.book.build import BUILD
+from celsa_lib.book.build import BUILD, jupyter_book
 from celsa_lib.errors import NotebookError
 from celsa_lib.files import write_whole
 
@@ -34,9 +33,8 @@ def whole_page(source: Path, out: Path) -> Path:
     The builder writes it where the first page's source is, and links as from the top.
     """
     shutil.rmtree(out, ignore_errors=True)
-    program = Path(sys.executable).parent / "jupyter-book"
-    command = [str(program), "build", str(source), "--builder", "singlehtml"]
-    _run([*command, "--path-output", str(out)], "the page with the whole book was not built")
+    done = jupyter_book(source, out, "--builder", "singlehtml")
+    _check(done, "the page with the whole book was not built")
     folder = out / "_build" / "singlehtml"
     text = (folder / "book" / "intro.html").read_text(encoding="utf-8")
     text = text.replace("</body>", f"{UNFOLD}\n</body>")
@@ -53,7 +51,8 @@ def print_page(page: Path, target: Path) -> None:
     part = target.with_suffix(".part.pdf")
     command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
     command += ["--virtual-time-budget=60000", f"--print-to-pdf={part}", page.resolve().as_uri()]
-    _run(command, f"{page} was not printed")
+    done = subprocess.run(command, capture_output=True, text=True)
+    _check(done, f"{page} was not printed")
     part.replace(target)
 
 
@@ -62,7 +61,6 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, CHROMIUM)), None)
 
 
-def _run(command: list[str], failed: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
+def _check(done: subprocess.CompletedProcess, failed: str) -> None:
     if done.returncode:
         raise NotebookError(f"{failed}:\n" + "\n".join(done.stderr.splitlines()[-15:]))

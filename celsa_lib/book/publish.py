@@ -56,9 +56,9 @@ def configure(work: Path) -> None:
 
 
 def publish(html: Path, pages: list[str], work: Path) -> None:
-    """404.html in the folder `html`; with an address in `work`, the sources, all the rest.
+    """Write 404.html into the folder `html` of a built book whose sources are in `work`.
 
-    The rest: a site map, a card for each page, notebooks to take away that install celsa.
+    With an address also a site map, a card for each page, and notebooks that install celsa.
     """
     base = address(work)
     templates = Environment(loader=PackageLoader("celsa_lib.book"), autoescape=True)

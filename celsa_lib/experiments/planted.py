@@ -27,6 +27,7 @@ def planted_agreement(profile: str = "laptop", seed: int = 0) -> list[dict]:
             "raw groups": raw,
             "merged by names": named,
             "merged by activation": merge_by_activation(raw, task.fit, ACTIVATION_TAU),
+            # The dense model does not depend on the width: the first study's serves both.
             "k-means, as many as merged by names": studies[0].kmeans(named),
         }
         width = study.own[0].matrix.shape[1]
