@@ -60,8 +60,8 @@ def paired_table(result: Result, label: str) -> pd.DataFrame:
                 {
                     "bytes per item": size,
                     "compared with": other,
-                    "difference": f"{found.mean:+.3f}",
-                    "95 % interval": f"{found.low:+.3f} to {found.high:+.3f}",
+                    "difference": f"{found.mean:+.4f}",
+                    "95 % interval": f"{found.low:+.4f} to {found.high:+.4f}",
                     "clear": "yes" if found.is_clear else "no",
                 }
             )
