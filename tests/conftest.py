@@ -68,6 +68,33 @@ def browser():
         running.close()
 
 
+@pytest.fixture
+def open_html(browser, tmp_path):
+    """A function that opens HTML from a file, in a page that notes errors and requests.
+
+    `body` and `head` are HTML, `width` is in pixels, options are those of the browser's page.
+    """
+    pages = []
+
+    def open_page(body: str, head: str = "", width: int = 1280, **options):
+        path = tmp_path / f"page-{len(pages)}.html"
+        meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        page = f"<head>{meta}{head}</head><body>{body}</body>"
+        path.write_text(f"<!DOCTYPE html><html lang='en'>{page}</html>")
+        page = browser.new_page(viewport={"width": width, "height": 800}, **options)
+        pages.append(page)
+        page.trouble = []
+        page.on("request", lambda r: r.url == path.as_uri() or page.trouble.append(r.url))
+        page.on("console", lambda m: page.trouble.append(m.text))
+        page.on("pageerror", lambda error: page.trouble.append(str(error)))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Path:
     """The HTML of the book, built strictly; notebooks as they were run last, or not yet run."""

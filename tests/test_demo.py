@@ -51,29 +51,6 @@ def ordered(trained) -> list[ItemEmbeddings]:
     return sorted(found, key=lambda rows: (rows.is_dense, rows.bytes_per_item))
 
 
-@pytest.fixture
-def opened(browser, tmp_path):
-    """A function that opens a demo from a file, in a page that notes errors and requests."""
-    pages = []
-
-    def open_page(html: str, width: int = 1280, **options):
-        path = tmp_path / f"demo-{len(pages)}.html"
-        head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        path.write_text(f"<!DOCTYPE html><html lang='en'><head>{head}</head><body>{html}</body>")
-        page = browser.new_page(viewport={"width": width, "height": 800}, **options)
-        pages.append(page)
-        page.trouble = []
-        page.on("request", lambda r: r.url == path.as_uri() or page.trouble.append(r.url))
-        page.on("console", lambda m: page.trouble.append(m.text))
-        page.on("pageerror", lambda error: page.trouble.append(str(error)))
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-
-
 def handmade(titles: list[str] | None = None) -> tuple[pd.DataFrame, ItemEmbeddings]:
     """Five items in three latents; a user of item 0 scores them −0, 0.6, 0, 0.6 and −1."""
     rows = [[1, 0, 0], [0.6, 0.8, 0], [0, 1, 0], [0.6, 0, -0.8], [-1, 0, 0]]
@@ -158,9 +135,9 @@ def test_a_notebook_keeps_the_page_once(trained):
 # In a browser
 
 
-def test_all_scores_are_those_of_the_library(trained, ordered, html, opened):
+def test_all_scores_are_those_of_the_library(trained, ordered, html, open_html):
     data = trained[0]
-    page = opened(html)
+    page = open_html(html)
     longest = int(np.diff(data.X.indptr).argmax())
     for user in (0, 7, 42, longest):
         row = data.X[user]
@@ -179,16 +156,18 @@ def test_all_scores_are_those_of_the_library(trained, ordered, html, opened):
     assert not page.trouble
 
 
-def test_equal_scores_go_by_the_lower_index(opened):
-    page = opened(handmade_page())
+def test_equal_scores_go_by_the_lower_index(open_html):
+    page = open_html(handmade_page())
     scores = page.evaluate("celsaDemo.scores([0], 0)")
     np.testing.assert_allclose(scores, [0, 0.6, 0, 0.6, -1], atol=1e-7)
     assert page.evaluate("celsaDemo.best([0], 0, 9)") == [1, 3, 2, 4]
 
 
-def test_the_segments_are_x_a_b_and_their_arrows_follow_the_signs(trained, ordered, html, opened):
+def test_the_segments_are_x_a_b_and_their_arrows_follow_the_signs(
+    trained, ordered, html, open_html
+):
     data = trained[0]
-    page = opened(html)
+    page = open_html(html)
     (place,) = [k for k, rows in enumerate(ordered) if rows.bytes_per_item == 128]
     segments = segment_items(ItemEmbeddings(ordered[place].matrix, data.item_ids), data.items)
     picks = page.evaluate("JSON.parse(document.getElementById('celsa-demo-data').textContent)")
@@ -214,8 +193,8 @@ def test_the_segments_are_x_a_b_and_their_arrows_follow_the_signs(trained, order
     assert not page.trouble
 
 
-def test_why_leads_from_picks_to_the_item(opened):
-    page = opened(handmade_page())
+def test_why_leads_from_picks_to_the_item(open_html):
+    page = open_html(handmade_page())
     page.evaluate("document.querySelector('.celsa-clear').click()")
     page.get_by_role("combobox").press_sequentially("a")
     page.keyboard.press("Enter")
@@ -226,8 +205,8 @@ def test_why_leads_from_picks_to_the_item(opened):
     assert "Drama" in links[2]
 
 
-def test_a_keyboard_is_enough(html, opened):
-    page = opened(html)
+def test_a_keyboard_is_enough(html, open_html):
+    page = open_html(html)
     chips = page.locator(".celsa-picks li:has(button[aria-label])")
     before = chips.count()
     field = page.get_by_role("combobox")
@@ -271,8 +250,8 @@ def test_a_keyboard_is_enough(html, opened):
     assert not page.trouble
 
 
-def test_hostile_titles_are_text(opened):
-    page = opened(handmade_page(HOSTILE))
+def test_hostile_titles_are_text(open_html):
+    page = open_html(handmade_page(HOSTILE))
     for summary in page.locator(".celsa-list summary").all():
         summary.click()
     page.get_by_role("combobox").press_sequentially("e")
@@ -285,9 +264,9 @@ def test_hostile_titles_are_text(opened):
     assert not page.trouble
 
 
-def test_a_click_is_answered_at_once(html, opened):
+def test_a_click_is_answered_at_once(html, open_html):
     """50 ms is the aim; the limit leaves room for a busy machine."""
-    page = opened(html)
+    page = open_html(html)
     times = page.evaluate("""() => {
         const root = document.getElementById("celsa-demo"), times = [];
         const time = (act) => {
@@ -333,10 +312,10 @@ CONTRASTS = """() => {
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_has_contrast_and_a_telephone_is_wide_enough(html, opened, theme):
+def test_text_has_contrast_and_a_telephone_is_wide_enough(html, open_html, theme):
     """The book's theme decides, whatever the system prefers."""
     other = {"light": "dark", "dark": "light"}[theme]
-    page = opened(html, width=375, color_scheme=other)
+    page = open_html(html, width=375, color_scheme=other)
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     assert page.evaluate(CONTRASTS) == []
     page.get_by_role("slider").press("End")
@@ -346,14 +325,14 @@ def test_text_has_contrast_and_a_telephone_is_wide_enough(html, opened, theme):
     assert outline == "solid"
 
 
-def test_motion_is_left_out_where_it_is_unwanted(html, opened):
+def test_motion_is_left_out_where_it_is_unwanted(html, open_html):
     ask = "getComputedStyle(document.querySelector('.celsa-bar span')).transitionDuration"
-    assert opened(html, reduced_motion="reduce").evaluate(ask) == "0s"
-    assert opened(html, reduced_motion="no-preference").evaluate(ask) == "0.2s"
+    assert open_html(html, reduced_motion="reduce").evaluate(ask) == "0s"
+    assert open_html(html, reduced_motion="no-preference").evaluate(ask) == "0.2s"
 
 
-def test_the_script_does_nothing_without_its_element(opened):
-    page = opened(handmade_page().replace('id="celsa-demo"', 'id="something-else"'))
+def test_the_script_does_nothing_without_its_element(open_html):
+    page = open_html(handmade_page().replace('id="celsa-demo"', 'id="something-else"'))
     assert page.evaluate("window.celsaDemo") is None
     assert not page.trouble
 

@@ -32,29 +32,11 @@ def runs() -> list[dict]:
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    """A function that opens figures from a file, in a page that notes errors and requests."""
-    pages = []
-
-    def open_page(*figures: str, width: int = 1280, **options):
-        path = tmp_path / f"figures-{len(pages)}.html"
-        script, css = ((STATIC / f"figures.{kind}").read_text() for kind in ("js", "css"))
-        head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        head += f"<title>Figures</title><style>{css}</style><script>{script}</script>"
-        body = "".join(figures)
-        path.write_text(f"<!DOCTYPE html><html lang='en'><head>{head}</head><body>{body}</body>")
-        page = browser.new_page(viewport={"width": width, "height": 800}, **options)
-        pages.append(page)
-        page.trouble = []
-        page.on("request", lambda r: r.url == path.as_uri() or page.trouble.append(r.url))
-        page.on("console", lambda m: page.trouble.append(m.text))
-        page.on("pageerror", lambda error: page.trouble.append(str(error)))
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
+def opened(open_html):
+    """A function that opens figures with the book's script and style."""
+    script, css = ((STATIC / f"figures.{kind}").read_text() for kind in ("js", "css"))
+    head = f"<title>Figures</title><style>{css}</style><script>{script}</script>"
+    return lambda *figures, **options: open_html("".join(figures), head, **options)
 
 
 def nonzeros(name: str, shape: tuple) -> list[int]:
