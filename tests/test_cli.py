@@ -10,9 +10,11 @@ from scipy.sparse import csr_matrix
 from typer.testing import CliRunner
 
 import celsa_lib as cl
+from celsa_lib import experiments
 from celsa_lib.book import check_parameters
 from celsa_lib.cli import app, join_pairs
 from celsa_lib.errors import ConfigError
+from celsa_lib.results import Result
 
 COMMANDS = [[], ["data"], ["data", "list"], ["data", "fetch"], ["data", "info"], ["run"], ["train"]]
 COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks-widths"], ["claims"]]
@@ -83,6 +85,32 @@ def test_a_notebook_goes_into_a_folder_or_a_file(notebook, tmp_path, output, wri
     assert result.exit_code == 0, result.output
     kept = [str(path.relative_to(tmp_path)) for path in (tmp_path / "x").rglob("*")]
     assert kept == [written]
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ([], "results/ml-100k-deviations.json"),
+        (["--profile", "smoke"], "build/smoke/ml-100k-deviations.json"),
+        (["--profile", "smoke", "--out", "x.json"], "x.json"),
+    ],
+)
+def test_only_the_usual_profile_is_written_over_what_is_stored(monkeypatch, options, path):
+    written = []
+
+    def stand_in(dataset, profile, out):
+        written.append((dataset, str(out)))
+        return Result({"seconds": 0.0})
+
+    monkeypatch.setattr(experiments, "run_deviations", stand_in)
+    assert call("study", "ml-100k-deviations", *options).exit_code == 0
+    assert written == [("ml-100k", path)]
+
+
+def test_an_unknown_study_names_all_there_are():
+    result = call("study", "goodboks")
+    assert result.exit_code == 1
+    assert "segments" in result.stderr and "ml-100k-deviations" in result.stderr
 
 
 def test_an_unknown_parameter_is_refused(notebook, tmp_path):
