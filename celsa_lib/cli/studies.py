@@ -19,32 +19,50 @@ def study(
     out: Annotated[Path | None, typer.Option(help="Default: results/NAME.json.")] = None,
 ) -> None:
     """Run a study whose results the book shows; what its file has already is kept."""
-    from celsa_lib.experiments import STUDIES, run_deviations, run_segment_study, run_study
-    from celsa_lib.experiments.deviations import STORED
+    from celsa_lib.experiments import STUDIES, run_study
     from celsa_lib.experiments.studies import stored_at
 
+    others = _studies_of_their_own()
     if not name:
         for key, found in STUDIES.items():
             about = (found.make.__doc__ or "").splitlines()[0]
             typer.echo(f"{key:24} {found.dataset}: {about}")
-        for key, dataset in STORED.items():
-            typer.echo(f"{key:24} {dataset}: what each habit of the released code changes")
-        typer.echo(f"{SEGMENTS:24} goodbooks-10k-partial: segments, measured beside baselines")
+        for key, (_, dataset, about) in others.items():
+            typer.echo(f"{key:24} {dataset}: {about}")
         return
     log_to_stderr()
-    known = [*STUDIES, *STORED, SEGMENTS]
-    if name not in known:
-        raise ConfigError(f'unknown study "{name}"; choose one of {", ".join(known)}')
-    if method and (name in STORED or name == SEGMENTS):
-        raise ConfigError(f"{name} has no methods to choose from; leave out --method")
-    path = out or stored_at(name, None if profile in (None, "laptop") else profile)
-    if name in STORED:
-        result = run_deviations(STORED[name], profile or "laptop", path)
-    elif name == SEGMENTS:
-        result = run_segment_study(profile or "laptop", path)
-    else:
+    if name in STUDIES:
         result = run_study(name, profile, tuple(method or ()), out)
+    elif name in others:
+        if method:
+            raise ConfigError(f"{name} has no methods to choose from; leave out --method")
+        run, dataset, _ = others[name]
+        path = out or stored_at(name, None if profile in (None, "laptop") else profile)
+        result = run(dataset, profile or "laptop", path)
+    else:
+        known = ", ".join([*STUDIES, *others])
+        raise ConfigError(f'unknown study "{name}"; choose one of {known}')
     typer.echo(f"{len(result.rows)} rows, {result.manifest['seconds']:.0f} s")
+
+
+def _studies_of_their_own() -> dict[str, tuple]:
+    """Studies whose rows are not methods: name → (run, dataset, about)."""
+    from celsa_lib import experiments
+    from celsa_lib.experiments.amounts import STORED_AMOUNTS
+    from celsa_lib.experiments.deviations import STORED_DEVIATIONS
+    from celsa_lib.experiments.profiles import GOODBOOKS
+
+    def segments(dataset: str, profile: str, out: Path):
+        return experiments.run_segment_study(profile, out)
+
+    habits = "what each habit of the released code changes"
+    data = "with less to learn from, and on other users"
+    about = "segments, measured beside baselines"
+    return {
+        **{k: (experiments.run_deviations, v, habits) for k, v in STORED_DEVIATIONS.items()},
+        **{k: (experiments.run_amounts, v, data) for k, v in STORED_AMOUNTS.items()},
+        SEGMENTS: (segments, GOODBOOKS, about),
+    }
 
 
 def claims(

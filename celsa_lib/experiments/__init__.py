@@ -1,5 +1,6 @@
 """Experiments: frozen configurations, run to results with a manifest."""
 
+from celsa_lib.experiments.amounts import run_amounts
 from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.deviations import run_deviations
 from celsa_lib.experiments.latents import few_places, latents_in_use
@@ -59,6 +60,7 @@ __all__ = [
     "quickstart",
     "recommend_by_title",
     "run",
+    "run_amounts",
     "run_and_keep",
     "run_deviations",
     "run_segment_study",

@@ -22,7 +22,8 @@ from celsa_lib.results import Result, save_result
 from celsa_lib.split import Fold, holdout_folds
 
 NNZ, REG, CAP = 16, 100.0, 6.0
-STORED = {"goodbooks-deviations": GOODBOOKS, "ml-100k-deviations": "ml-100k"}  # in results/
+# Files in results/, and the data that each is about.
+STORED_DEVIATIONS = {"goodbooks-deviations": GOODBOOKS, "ml-100k-deviations": "ml-100k"}
 
 
 class ZeroedSeen:

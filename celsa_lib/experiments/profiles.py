@@ -68,10 +68,17 @@ class Settings:
             "sae_learning_rate": self.sae_learning_rate,
         }
 
+    def scaled_down(self) -> "Settings":
+        """With the width and epochs of ablations, which train Compressed ELSA many times."""
+        return replace(
+            self,
+            width=self.ablation_width or self.width,
+            pruning_epochs=self.ablation_epochs or self.pruning_epochs,
+        )
+
     def ablation(self) -> dict:
-        """Parameters of Compressed ELSA in ablations, which train it many times."""
-        smaller = {"width": self.ablation_width, "epochs": self.ablation_epochs}
-        return self.compressed() | {name: value for name, value in smaller.items() if value}
+        """Parameters of Compressed ELSA in ablations."""
+        return self.scaled_down().compressed()
 
 
 # Rows of a batch: 943 users in batches of 1,024 would be one step an epoch, so small sets take 64.

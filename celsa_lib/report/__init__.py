@@ -9,6 +9,12 @@ from celsa_lib.report.ablations import (
     variants_figure,
     variants_table,
 )
+from celsa_lib.report.amounts import (
+    amounts_figure,
+    amounts_table,
+    stored_amounts,
+    stored_amounts_figure,
+)
 from celsa_lib.report.budgets import advice, enough, reference_of, shares_of
 from celsa_lib.report.claim_list import CLAIMS, Claim
 from celsa_lib.report.claims import (
@@ -115,6 +121,8 @@ __all__ = [
     "advice",
     "against",
     "alignment_table",
+    "amounts_figure",
+    "amounts_table",
     "beside_demo",
     "beside_paper",
     "best_by_size",
@@ -173,6 +181,8 @@ __all__ = [
     "step_figure",
     "step_ratios",
     "stored_active_figure",
+    "stored_amounts",
+    "stored_amounts_figure",
     "stored_deviations",
     "stored_figure",
     "stored_in",

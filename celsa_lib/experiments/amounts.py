@@ -1,0 +1,161 @@
+"""What the amount of data decides: Compressed ELSA beside pruned EASE with less to learn from.
+
+Goodbooks-10k partial has about a fifth of the paper's ratings, and its test users' histories are
+whole. Two things differ, so each is changed alone: how much is learned from, and who is tested.
+"""
+
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from celsa_lib.data import Dataset
+from celsa_lib.evaluation import evaluate, paired_difference
+from celsa_lib.experiments.config import ExperimentConfig
+from celsa_lib.experiments.manifest import make_manifest
+from celsa_lib.experiments.profiles import GOODBOOKS, configuration, methods_for, settings_for
+from celsa_lib.experiments.run import Task, folds_of, run_and_keep
+from celsa_lib.experiments.studies import prepare
+from celsa_lib.results import Result, load_result, save_result
+from celsa_lib.split import Fold, split_users
+
+# Files in results/, and the data that each is about.
+STORED_AMOUNTS = {"goodbooks-amounts": GOODBOOKS, "ml-100k-amounts": "ml-100k"}
+COMPARED = ("CompressedELSA", "PrunedEASE")
+EVERYTHING = "everything"
+TEST, THINNED, KEPT_OUT = "test users", "test users, thinned", "users kept out"
+THIN = 0.2  # Goodbooks-10k partial has about a fifth of the ratings
+SHORTEST = 5  # interactions of a user, as in the protocol
+
+
+def run_amounts(
+    dataset: str,
+    profile: str = "laptop",
+    out: str | Path | None = None,
+    data_dir: str | Path | None = None,
+) -> Result:
+    """A row for each training set, group of test users and size: both models, their difference.
+
+    Both choose on validation users of the same training set. A training set that `out` has already,
+    of the same configuration and data, is not run again. Raises CelsaError.
+    """
+    config = amounts_config(dataset, profile)
+    data, task = prepare(config, data_dir)
+    result = Result(make_manifest(config, data))
+    result.rows = _finished(out, result.manifest)
+    X, groups = divide(config, task)
+    for name, part in training_sets(X, config.split_seed).items():
+        if name not in {row["trained on"] for row in result.rows}:
+            result.rows += _rows_of(config, data, name, part, groups)
+            seconds = {row["trained on"]: row["seconds"] for row in result.rows}
+            result.manifest["seconds"] = round(sum(seconds.values()), 1)
+            if out:
+                save_result(result, out)
+    return result
+
+
+def amounts_config(dataset: str, profile: str) -> ExperimentConfig:
+    """Both methods at every size, tuned; width and epochs scaled down as in the ablations."""
+    settings = settings_for(profile, dataset).scaled_down()
+    methods = methods_for(settings, with_sae=False, tuned=True)
+    return configuration(dataset, profile, [m for m in methods if m.name in COMPARED])
+
+
+def divide(config: ExperimentConfig, task: Task) -> tuple[csr_matrix, dict[str, list[Fold]]]:
+    """Users to learn from, and folds of each group of users to test.
+
+    Where the test users are a set of their own, some users of the data are kept out beside them.
+    """
+    given, hidden = task.folds[0]
+    thinned = thin(given + hidden, THIN, config.split_seed)
+    groups = {TEST: task.folds, THINNED: folds_of(config, thinned)}
+    if config.test_users == "split":
+        return task.fit, groups
+    split = split_users(task.fit, config.n_test, seed=config.split_seed)
+    return split.train, groups | {KEPT_OUT: folds_of(config, split.test)}
+
+
+def training_sets(X: csr_matrix, seed: int) -> dict[str, csr_matrix]:
+    """All of X; a half and a quarter of its users; a half and a quarter of each history.
+
+    The quarters lie within the halves. Users with fewer than SHORTEST interactions are dropped.
+    """
+    order = np.random.default_rng(seed).permutation(X.shape[0])
+    half, quarter = X.shape[0] // 2, X.shape[0] // 4
+    return {
+        EVERYTHING: X,
+        "half of the users": X[np.sort(order[:half])],
+        "a quarter of the users": X[np.sort(order[:quarter])],
+        "half of each history": thin(X, 0.5, seed),
+        "a quarter of each history": thin(X, 0.25, seed),
+    }
+
+
+def thin(X: csr_matrix, share: float, seed: int) -> csr_matrix:
+    """X with each interaction kept with probability `share`, without users left with too few.
+
+    A smaller share of the same seed keeps a part of what a larger one keeps.
+    """
+    kept = X.tocoo()
+    chosen = np.random.default_rng(seed).random(X.nnz) < share
+    thinned = csr_matrix(
+        (kept.data[chosen], (kept.row[chosen], kept.col[chosen])), shape=X.shape, dtype=X.dtype
+    )
+    return thinned[np.diff(thinned.indptr) >= SHORTEST]
+
+
+def _rows_of(
+    config: ExperimentConfig, data: Dataset, name: str, X: csr_matrix, groups: dict[str, list[Fold]]
+) -> list[dict]:
+    """Choose and fit both methods on X, then test every group."""
+    started = perf_counter()
+    n_val = min(config.n_val, X.shape[0] // 5)
+    split = split_users(X, 0, n_val, config.split_seed)
+    task = Task(split.train, folds_of(config, split.val), X, groups[TEST])
+    result, models = run_and_keep(config, data, task)
+    fitted = {
+        (row["method"], row["budget_bytes"]): (row, model)
+        for row, model in zip(result.rows, models, strict=True)
+    }
+    sizes = [budget for method, budget in fitted if method == COMPARED[0]]
+    about = {"trained on": name, "users": X.shape[0], "interactions": int(X.nnz)}
+    rows = [
+        about | _compared(group, folds, [fitted[method, size] for method in COMPARED])
+        for group, folds in groups.items()
+        for size in sizes
+    ]
+    seconds = round(perf_counter() - started, 1)
+    return [row | {"seconds": seconds} for row in rows]
+
+
+def _compared(group: str, folds: list[Fold], pair: list) -> dict:
+    """Compressed ELSA and pruned EASE of one size on one group of users, by user."""
+    (row, model), (rival_row, rival) = pair
+    ours, theirs = evaluate(model, folds), evaluate(rival, folds)
+    found = paired_difference(ours, theirs)
+    numbers = {
+        "ours": ours.mean["ndcg@100"],
+        "ours ±": ours.stderr["ndcg@100"],
+        "theirs": theirs.mean["ndcg@100"],
+        "theirs ±": theirs.stderr["ndcg@100"],
+        "difference": found.mean,
+        "low": found.low,
+        "high": found.high,
+    }
+    return {
+        "tested on": group,
+        "test users": len(ours.by_user()),
+        "budget_bytes": row["budget_bytes"],
+        "learning_rate": row["params"]["learning_rate"],
+        "reg": rival_row["params"]["reg"],
+    } | {key: round(float(value), 5) for key, value in numbers.items()}
+
+
+def _finished(out: str | Path | None, manifest: dict) -> list[dict]:
+    """Rows of an earlier call with the same configuration and data. Raises StorageError."""
+    if not out or not Path(out).exists():
+        return []
+    stored = load_result(out)
+    same = all(stored.manifest[part] == manifest[part] for part in ("config", "data"))
+    return stored.rows if same else []
