@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -133,6 +134,18 @@ def test_values_take_the_type_of_the_default(notebook):
     given = {"name": "007", "count": "7", "rate": "1", "flag": "false", "words": '["b"]'}
     expected = {"name": "007", "count": 7, "rate": 1.0, "flag": False, "words": ["b"]}
     assert check_parameters(notebook, given) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"profile": "laptp"}, 'unknown profile "laptp"; choose one of smoke, laptop, paper'),
+        ({"dataset": "ml-100"}, 'profile "laptop" has no settings for "ml-100"; it has ml-100k'),
+    ],
+)
+def test_a_profile_or_dataset_that_is_not_there_starts_no_kernel(given, message):
+    with pytest.raises(ConfigError, match=message):
+        check_parameters(Path("notebooks/schedules.ipynb"), given)
 
 
 def test_run_needs_name_and_value(notebook):

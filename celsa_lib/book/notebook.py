@@ -25,8 +25,8 @@ def notebook_path(name: str) -> Path:
 def check_parameters(path: Path, given: dict[str, str], only_known: bool = False) -> dict:
     """`given` as values of the types of the notebook's defaults.
 
-    Raises ConfigError for a parameter the notebook does not have (left out with `only_known`) or a
-    value of another type; papermill itself only warns.
+    Raises ConfigError for a parameter the notebook does not have (left out with `only_known`), a
+    value of another type (papermill itself only warns), or a profile or dataset that is not there.
     """
     defaults = default_parameters(path)
     unknown = sorted(set(given) - set(defaults))
@@ -35,7 +35,19 @@ def check_parameters(path: Path, given: dict[str, str], only_known: bool = False
             f"{path.name} has no parameter {', '.join(unknown)}; it has {', '.join(defaults)}"
         )
     known = {name: text for name, text in given.items() if name in defaults}
-    return {name: _typed(name, text, defaults[name], path) for name, text in known.items()}
+    values = {name: _typed(name, text, defaults[name], path) for name, text in known.items()}
+    _check_settings(defaults | values)
+    return values
+
+
+def _check_settings(parameters: dict) -> None:
+    """Refuse here what the notebook would refuse once its kernel has started."""
+    from celsa_lib.experiments import PROFILES, settings_for
+
+    if "profile" not in parameters:
+        return
+    some = next(iter(PROFILES["laptop"]))
+    settings_for(parameters["profile"], parameters.get("dataset", some))
 
 
 def default_parameters(path: Path) -> dict:
