@@ -24,11 +24,7 @@ def study(
 
     others = _studies_of_their_own()
     if not name:
-        for key, found in STUDIES.items():
-            about = (found.make.__doc__ or "").splitlines()[0]
-            typer.echo(f"{key:24} {found.dataset}: {about}")
-        for key, (_, dataset, about) in others.items():
-            typer.echo(f"{key:24} {dataset}: {about}")
+        _list_studies(others)
         return
     log_to_stderr()
     if name in STUDIES:
@@ -43,6 +39,20 @@ def study(
         known = ", ".join([*STUDIES, *others])
         raise ConfigError(f'unknown study "{name}"; choose one of {known}')
     typer.echo(f"{len(result.rows)} rows, {result.manifest['seconds']:.0f} s")
+
+
+def _list_studies(others: dict[str, tuple]) -> None:
+    """A line a study: its data, what it is about, how long a GPU would train."""
+    from celsa_lib.experiments import STUDIES
+    from celsa_lib.experiments.work import SUSTAINED, work_of_study
+
+    typer.echo(f"Minutes: expected of a GPU with {SUSTAINED / 1e12:g} Tflop/s, for training alone.")
+    for name, found in STUDIES.items():
+        about = (found.make.__doc__ or "").splitlines()[0]
+        minutes = max(1, round(work_of_study(name).gpu_minutes()))
+        typer.echo(f"{name:24} {found.dataset}, {minutes} min: {about}")
+    for name, (_, dataset, about) in others.items():
+        typer.echo(f"{name:24} {dataset}: {about}")
 
 
 def _studies_of_their_own() -> dict[str, tuple]:

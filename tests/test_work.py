@@ -1,0 +1,68 @@
+"""How much a study has to compute: by hand, and against what is really trained."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from celsa_lib import experiments
+from celsa_lib.experiments import work
+from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
+from celsa_lib.training import loop
+
+
+def config(*methods, seeds=(0,)):
+    return ExperimentConfig("synthetic", methods, n_test=10, n_val=10, seeds=seeds)
+
+
+def test_elsa_by_hand():
+    """Three products of 2·100·20·8 an epoch, 5 epochs: two rates tried, one kept for two seeds."""
+    elsa = MethodConfig("ELSA", {"width": 8, "epochs": 5}, {"learning_rate": (0.1, 0.3)})
+    found = work.work_of(config(elsa, seeds=(0, 1)), users=100, items=20)
+    assert found == work.Work(3 * 2 * 100 * 20 * 8 * 5 * (2 + 2), 0)
+    assert found.gpu_minutes(sustained=60) == found.operations / 3600
+
+
+def test_an_autoencoder_shares_its_dense_rows():
+    """Two sizes on one dense ELSA, and the encoder's two products for each of them."""
+    params = {"width": 8, "epochs": 2, "learning_rate": 0.1, "code_width": 16, "sae_epochs": 3}
+    sizes = [MethodConfig("SparseAutoencoderELSA", params | {"nnz": nnz}) for nnz in (2, 4)]
+    found = work.work_of(config(*sizes), users=100, items=20)
+    assert found.operations == 6 * 100 * 20 * 8 * 2 + 2 * (4 * 20 * 8 * 16 * 3)
+
+
+def test_regularisations_are_inverted_once_for_all_sizes():
+    regs = {"reg": (1.0, 2.0, 3.0)}
+    pruned = [MethodConfig("PrunedEASE", {"nnz": nnz}, regs) for nnz in (2, 4)]
+    found = work.work_of(config(MethodConfig("EASE", {}, regs), *pruned), users=100, items=20)
+    assert found == work.Work(0.0, (3 + 3) + (1 + 1))
+
+
+@pytest.mark.parametrize("schedule", ["exponential", "step-wise", "constant"])
+def test_compressed_elsa_counts_the_epochs_that_are_trained(schedule, monkeypatch):
+    """Against the epochs that a run of all sizes really trains."""
+    params = {"width": 32, "epochs": 2, "batch_size": 64, "schedule": schedule}
+    methods = [MethodConfig("CompressedELSA", params | {"nnz": nnz}) for nnz in (4, 2)]
+    small = {"n_users": 200, "n_items": 50, "n_segments": 4}
+    wanted = replace(config(*methods), data_params=small)
+    epochs = []
+    batches = loop.shuffled_batches
+
+    def counted(*arguments):
+        epochs.append(1)
+        return batches(*arguments)
+
+    monkeypatch.setattr(loop, "shuffled_batches", counted)
+    experiments.run(wanted)
+    found = work.work_of(wanted, users=200, items=50)
+    assert found.operations == 6 * 200 * 50 * 32 * len(epochs)
+
+
+def test_the_page_says_what_is_expected_of_a_gpu():
+    """Column of book/reproduce.md: training of each study, as this module counts it."""
+    page = Path("book/reproduce.md").read_text()
+    lines = re.findall(r"`celsa study ([\w-]+)` \| [^|]+ \| ([\d,]+) \|", page)
+    expected = {n: max(1, round(work.work_of_study(n).gpu_minutes())) for n in experiments.STUDIES}
+    assert {name: int(text.replace(",", "")) for name, text in lines}.items() <= expected.items()
+    assert {"goodbooks-10k", "ml-20m", "netflix-prize"} <= {name for name, _ in lines}
