@@ -41,6 +41,33 @@ def accuracy_by_size(
     return figure
 
 
+def named_by_size(rows: pd.DataFrame, title: str = "") -> Figure:
+    """`accuracy_by_size` with large names beside what they name: read at a glance, and on a phone.
+
+    Families are named at their smallest size, single marks below, or above the best.
+    """
+    figure = accuracy_by_size(rows, title=title)
+    (axes,) = figure.axes
+    axes.get_legend().remove()
+    best = rows["ndcg@100"].max()
+    for label, group in rows.groupby("label", sort=False):
+        first = group.sort_values("budget_bytes").iloc[0]
+        if label in FAMILIES:
+            place = {"xytext": (-9, 0), "ha": "right", "va": "center"}
+            text = {"color": colour(label), "fontweight": "bold"}
+        else:
+            above = first["ndcg@100"] == best
+            place = {"xytext": (0, 9 if above else -9), "ha": "center"}
+            text = {"va": "bottom" if above else "top"}
+        point = first[["budget_bytes", "ndcg@100"]]
+        axes.annotate(label, point, textcoords="offset points", fontsize=13, **place, **text)
+    axes.margins(x=0.1, y=0.12)
+    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+        text.set_fontsize(14)
+    axes.tick_params(labelsize=12)
+    return figure
+
+
 def schedule_curves(stages: dict[str, list]) -> Figure:
     """Nonzeros per item by epoch (log) for each schedule; stages have `nnz` and `epochs`."""
     with styled():
