@@ -77,14 +77,16 @@ def best_by_size(entries: Sequence[Entry]) -> pd.DataFrame:
 def claims_table(entries: Sequence[Entry]) -> Html:
     """Each claim with its verdict, group by group, counts first; everything in it escaped."""
     parts = []
+    others_only = not any(entry.claim.cell for entry in entries)
     for group in GROUPS:
         chosen = [entry for entry in entries if entry.claim.group == group]
         if not chosen:
             continue
         counts = ", ".join(f"{n} {word}" for word, n in _counts(entries, group).items() if n)
         is_open = " open" if group == OTHER_CLAIMS else ""
+        title = "claims" if others_only and group == OTHER_CLAIMS else group
         parts.append(
-            f"<details{is_open}><summary>{escape(group.capitalize())}: {counts}</summary>"
+            f"<details{is_open}><summary>{escape(title.capitalize())}: {counts}</summary>"
             f"{_table(chosen)}</details>"
         )
     return Html("".join(parts))
@@ -171,10 +173,18 @@ def _line(entry: Entry) -> str:
     cells = [
         f"<strong>{escape(verdict.word)}</strong>",
         f"{link}<br><small>Section {escape(claim.section)}</small>",
-        f"{interval}{escape(verdict.why)}<br><small>{escape(verdict.computed)}. On: "
+        f"{interval}{escape(_sentences(verdict.why, first=not interval))}<br>"
+        f"<small>{escape(verdict.computed)}. On: "
         f"{escape(verdict.data)}</small>",
     ]
     return "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
+
+
+def _sentences(text: str, first: bool) -> str:
+    """`text` with a capital after each full stop, and a stop at its end; `first`: begins with one."""
+    head, *rest = text.split(". ")
+    rest = [part[:1].upper() + part[1:] for part in rest]
+    return ". ".join([head[:1].upper() + head[1:] if first else head, *rest]) + "."
 
 
 def _forest(axes, entries: Sequence[Entry], title: str) -> None:
