@@ -181,7 +181,7 @@ def _line(entry: Entry) -> str:
 
 
 def _sentences(text: str, first: bool) -> str:
-    """`text` with a capital after each full stop, and a stop at its end; `first`: begins with one."""
+    """`text` with a capital after each full stop, at its `first` word too if so, and a stop."""
     head, *rest = text.split(". ")
     rest = [part[:1].upper() + part[1:] for part in rest]
     return ". ".join([head[:1].upper() + head[1:] if first else head, *rest]) + "."
