@@ -116,14 +116,15 @@ def claims_figure(entries: Sequence[Entry]) -> Figure | Html:
     if not panels:
         return Html("<p><em>No comparison is stored yet.</em></p>")
     with styled():
-        size = (3.6 * len(panels) + 1.4, 4.2)
+        size = (2.6 * len(panels) + 1.0, 4.2)
         figure, axes = plt.subplots(1, len(panels), figsize=size, layout="constrained",
                                     squeeze=False, sharey=True)  # fmt: skip
         for panel, ax in zip(panels, axes[0], strict=True):
             _forest(ax, [entry for entry in drawn if entry.claim.data == panel], panel)
+        figure.supxlabel("Compressed ELSA − baseline, nDCG@100", fontsize=11)
         handles, labels = axes[0][0].get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
-        figure.legend(unique.values(), unique, loc="outside lower center", ncols=3, fontsize=8)
+        figure.legend(unique.values(), unique, loc="outside upper center", ncols=3, fontsize=9.5)
         plt.close(figure)  # the caller shows it: once, not twice
     return figure
 
@@ -197,6 +198,6 @@ def _forest(axes, entries: Sequence[Entry], title: str) -> None:
                       marker=mark(baseline), linestyle="none", label=baseline)  # fmt: skip
     axes.axvline(0, color="#555555", linewidth=1)
     axes.set_yticks([-i for i in range(len(BUDGETS))], [f"{b:,}" for b in BUDGETS])
-    axes.set(title=title, xlabel="Compressed ELSA − baseline, nDCG@100", ylabel="bytes per item")
-    axes.locator_params(axis="x", nbins=5)
+    axes.set(title=title, ylabel="bytes per item")
+    axes.locator_params(axis="x", nbins=4)
     axes.label_outer()
