@@ -68,6 +68,7 @@ def test_a_plain_table_separates_thousands_and_lets_only_long_text_break():
     html = report.plain_table(table)
     assert '<td class="celsa-text">a line of words' in html
     assert "<td>1,024</td>" in html and "<td></td>" in html
+    assert "<th>1,024&nbsp;B</th>" in report.plain_table(pd.DataFrame({"1,024 B": [0.4]}))
 
 
 def test_words_are_on_the_left_and_numbers_on_the_right():

@@ -157,6 +157,7 @@ def inference_figure(rows: list[dict]) -> Figure:
         axes.bar_label(bars, [f"{value:,.0f}" for value in rate], padding=3, fontsize=9.5)
         axes.set(xlabel="users served per second (top 100 of 10,000 items)")
         axes.margins(x=0.12)
+        axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.grid(axis="y", visible=False)
         plt.close(figure)

@@ -96,12 +96,14 @@ def results_table(
 def plain_table(table: pd.DataFrame, source: str | None = None) -> Html:
     """Any small table as HTML, everything in it escaped, whole numbers as 1,024.
 
-    Cells of LONG text have a class of their own: on a page they may break, numbers may not.
+    Cells of LONG text have a class of their own: on a page they may break, numbers may not, and
+    a heading such as 1,024 B neither.
     """
     whole = dict.fromkeys(table.select_dtypes("integer"), "{:,}".format)
     html = table.to_html(
         index=False, border=0, escape=True, na_rep="", classes="celsa-table", formatters=whole
     )
+    html = re.sub(r"<th>([\d,]+) B</th>", r"<th>\1&nbsp;B</th>", html)
     html = re.sub(f"<td>(?=[^<]{{{LONG},}}</td>)", '<td class="celsa-text">', html)
     return Html(html + (f"<p><small>{escape(source)}</small></p>" if source else ""))
 
