@@ -1,6 +1,7 @@
 """The paper's numbers, statistics over users and seeds, and verdicts, by hand-made cases."""
 
 import json
+import re
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -441,7 +442,11 @@ def test_a_ledger_as_tables_and_a_figure(stored):
     best = report.best_by_size(entries)
     assert (best.loc["Goodbooks-10k", "64 B"] == "better").all()
     assert set(best.loc["Netflix Prize", "64 B"]) == {"–"}
-    assert report.claims_table(entries).count("<details") == 3
+    table = report.claims_table(entries)
+    assert table.count("<details") == 3 and "Other claims: " in table
+    assert re.search(r"holds in \d+ of \d+ checks\. [A-Z][a-z ]+: .*\.<br>", table)
+    some = [entry for entry in entries if entry.claim.notebook == "schedules"]
+    assert report.claims_table(some).startswith("<details open><summary>Claims: ")
     assert "<strong>Reproduced</strong> (3): Vectors ten times smaller" in report.learned(entries)
     figure = report.claims_figure(entries)
     assert [ax.get_title() for ax in figure.axes] == ["Goodbooks-10k"]

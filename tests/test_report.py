@@ -1,5 +1,7 @@
 """Tables and figures: escaped, told apart, and clear about where numbers come from."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -59,6 +61,20 @@ def test_text_from_data_is_escaped():
     assert "<u>" not in lists
     assert "<u>" not in report.plain_table(pd.DataFrame({"a": ["<u>"]}))
     assert r"\<script\>" in report.markdown_table(report.rows_table(ROWS), MANIFEST)
+
+
+def test_a_plain_table_separates_thousands_and_lets_only_long_text_break():
+    table = pd.DataFrame({"what": ["a line of words, longer than a number", None], "n": [1024, 8]})
+    html = report.plain_table(table)
+    assert '<td class="celsa-text">a line of words' in html
+    assert "<td>1,024</td>" in html and "<td></td>" in html
+    assert "<th>1,024&nbsp;B</th>" in report.plain_table(pd.DataFrame({"1,024 B": [0.4]}))
+
+
+def test_words_are_on_the_left_and_numbers_on_the_right():
+    rows = pd.DataFrame([{"schedule": "linear", "restart": True, "budget_bytes": 64}])
+    html = report.results_table(rows, "the paper")
+    assert re.findall(r"text-align:(\w+)", html) == ["left", "left", "right"]
 
 
 def test_the_best_of_a_size_is_bold():

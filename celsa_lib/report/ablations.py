@@ -7,7 +7,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.load import rows_table
-from celsa_lib.report.style import MARKS, styled, variant_colour
+from celsa_lib.report.style import MARKS, legend_below, styled, variant_colour
 
 
 def variant(row: dict) -> str:
@@ -61,7 +61,7 @@ def variants_figure(table: pd.DataFrame, title: str = "", level: float | None = 
             axes.axhline(level, color="#555555", linestyle=":", label="dense ELSA")
         bytes_axis(axes)
         axes.set(xlabel="size of an item (bytes, log scale)", ylabel="nDCG@100", title=title)
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        legend_below(figure)
         plt.close(figure)
     return figure
 
@@ -104,7 +104,7 @@ def active_figure(rows: list[dict], names: list[str], title: str = "") -> Figure
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set(xlabel="epoch", ylabel="latents in use", title=title, ylim=(0, 1.05))
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        legend_below(figure)
         plt.close(figure)
     return figure
 

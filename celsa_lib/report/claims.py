@@ -77,14 +77,16 @@ def best_by_size(entries: Sequence[Entry]) -> pd.DataFrame:
 def claims_table(entries: Sequence[Entry]) -> Html:
     """Each claim with its verdict, group by group, counts first; everything in it escaped."""
     parts = []
+    others_only = not any(entry.claim.cell for entry in entries)
     for group in GROUPS:
         chosen = [entry for entry in entries if entry.claim.group == group]
         if not chosen:
             continue
         counts = ", ".join(f"{n} {word}" for word, n in _counts(entries, group).items() if n)
         is_open = " open" if group == OTHER_CLAIMS else ""
+        title = "claims" if others_only and group == OTHER_CLAIMS else group
         parts.append(
-            f"<details{is_open}><summary>{escape(group.capitalize())}: {counts}</summary>"
+            f"<details{is_open}><summary>{escape(title.capitalize())}: {counts}</summary>"
             f"{_table(chosen)}</details>"
         )
     return Html("".join(parts))
@@ -114,14 +116,15 @@ def claims_figure(entries: Sequence[Entry]) -> Figure | Html:
     if not panels:
         return Html("<p><em>No comparison is stored yet.</em></p>")
     with styled():
-        size = (3.6 * len(panels) + 1.4, 4.2)
+        size = (2.6 * len(panels) + 1.0, 4.2)
         figure, axes = plt.subplots(1, len(panels), figsize=size, layout="constrained",
                                     squeeze=False, sharey=True)  # fmt: skip
         for panel, ax in zip(panels, axes[0], strict=True):
             _forest(ax, [entry for entry in drawn if entry.claim.data == panel], panel)
+        figure.supxlabel("Compressed ELSA − baseline, nDCG@100", fontsize=11)
         handles, labels = axes[0][0].get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
-        figure.legend(unique.values(), unique, loc="outside lower center", ncols=3, fontsize=8)
+        figure.legend(unique.values(), unique, loc="outside upper center", ncols=3, fontsize=9.5)
         plt.close(figure)  # the caller shows it: once, not twice
     return figure
 
@@ -171,10 +174,18 @@ def _line(entry: Entry) -> str:
     cells = [
         f"<strong>{escape(verdict.word)}</strong>",
         f"{link}<br><small>Section {escape(claim.section)}</small>",
-        f"{interval}{escape(verdict.why)}<br><small>{escape(verdict.computed)}. On: "
+        f"{interval}{escape(_sentences(verdict.why, first=not interval))}<br>"
+        f"<small>{escape(verdict.computed)}. On: "
         f"{escape(verdict.data)}</small>",
     ]
     return "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
+
+
+def _sentences(text: str, first: bool) -> str:
+    """`text` with a capital after each full stop, at its `first` word too if so, and a stop."""
+    head, *rest = text.split(". ")
+    rest = [part[:1].upper() + part[1:] for part in rest]
+    return ". ".join([head[:1].upper() + head[1:] if first else head, *rest]) + "."
 
 
 def _forest(axes, entries: Sequence[Entry], title: str) -> None:
@@ -187,6 +198,6 @@ def _forest(axes, entries: Sequence[Entry], title: str) -> None:
                       marker=mark(baseline), linestyle="none", label=baseline)  # fmt: skip
     axes.axvline(0, color="#555555", linewidth=1)
     axes.set_yticks([-i for i in range(len(BUDGETS))], [f"{b:,}" for b in BUDGETS])
-    axes.set(title=title, xlabel="Compressed ELSA − baseline, nDCG@100", ylabel="bytes per item")
-    axes.locator_params(axis="x", nbins=5)
+    axes.set(title=title, ylabel="bytes per item")
+    axes.locator_params(axis="x", nbins=4)
     axes.label_outer()

@@ -197,11 +197,8 @@ def svg_uri(figure: Figure) -> str:
 
 
 def _narrow(figure: Figure) -> Figure:
-    """The legend below instead of beside, so that a telephone shows it in readable letters."""
+    """As narrow as a telephone shows it in readable letters."""
     figure.set_size_inches(5.2, 4.8)
-    figure.axes[0].get_legend().remove()
-    with styled():
-        figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 

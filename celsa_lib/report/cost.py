@@ -5,7 +5,7 @@ from html import escape
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from celsa_lib.report.style import styled
 from celsa_lib.report.tables import Html
@@ -89,7 +89,7 @@ def density_figure(rows: list[dict]) -> Figure:
                     "density of the rows, nnz / width (log scale)")  # fmt: skip
     axes = figure.axes[0]
     axes.axvline(threshold, color="#555555", linestyle="--")
-    axes.annotate(f"dense_above = {threshold:g}", (threshold, axes.get_ylim()[1]), fontsize=8,
+    axes.annotate(f"dense_above = {threshold:g}", (threshold, axes.get_ylim()[1]), fontsize=9.5,
                   xytext=(-4, -2), textcoords="offset points", ha="right", va="top")  # fmt: skip
     return figure
 
@@ -104,7 +104,7 @@ def growth_figure(rows: list[dict]) -> Figure:
         "width": "width",
     }
     with styled():
-        figure, axes = plt.subplots(figsize=(7.0, 4.4), layout="constrained")
+        figure, axes = plt.subplots(figsize=(6.4, 4.6), layout="constrained")
         marks = "os^Dv"
         colours = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000"]
         for (size, title), mark, colour in zip(titles.items(), marks, colours, strict=True):
@@ -126,7 +126,7 @@ def growth_figure(rows: list[dict]) -> Figure:
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
             axis.set_minor_locator(NullLocator())
         axes.set(xlabel="size, relative to the smallest", ylabel="time of a step, relative")
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=9.5)
         plt.close(figure)
     return figure
 
@@ -136,7 +136,7 @@ def inference_table(rows: list[dict]) -> pd.DataFrame:
     table = section(rows, "inference")
     ours = table.loc[table["contender"] == OURS, "seconds"].iloc[0]
     return pd.DataFrame({
-        "": table["contender"],
+        "contender": table["contender"],
         "2,500 users, ms": (1e3 * table["seconds"]).round(0).astype(int),
         "times ours": (table["seconds"] / ours).round(1),
         "one user, median ms": (1e3 * table["p50"]).round(2),
@@ -151,12 +151,14 @@ def inference_figure(rows: list[dict]) -> Figure:
     table = section(rows, "inference").iloc[::-1]
     rate = 2_500 / table["seconds"]
     with styled():
-        figure, axes = plt.subplots(figsize=(7.0, 3.2), layout="constrained")
+        figure, axes = plt.subplots(figsize=(6.8, 3.2), layout="constrained")
         colours = [COLOURS[OURS] if name == OURS else "#0072B2" for name in table["contender"]]
         bars = axes.barh(table["contender"], rate, color=colours)
-        axes.bar_label(bars, [f"{value:,.0f}" for value in rate], padding=3, fontsize=8)
+        axes.bar_label(bars, [f"{value:,.0f}" for value in rate], padding=3, fontsize=9.5)
         axes.set(xlabel="users served per second (top 100 of 10,000 items)")
         axes.margins(x=0.12)
+        axes.locator_params(axis="x", nbins=5)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.grid(axis="y", visible=False)
         plt.close(figure)
     return figure
@@ -172,9 +174,16 @@ def _lines(table: pd.DataFrame, x: str, label: str) -> Figure:
                           color=COLOURS[name], marker=MARKS[name])  # fmt: skip
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.3g}"))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(_plain))
+            axis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.set(xlabel=label, ylabel="seconds per step (log scale)")
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=9.5)
         plt.close(figure)
     return figure
+
+
+def _plain(value: float, _) -> str:
+    """A tick as a reader would write it: 4,096 and 0.125."""
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"

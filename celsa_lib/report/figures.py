@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from celsa_lib.report.style import colour, mark, styled, variant_colour
+from celsa_lib.report.style import colour, legend_below, mark, styled, variant_colour
 from celsa_lib.report.tables import TITLES
 
 FAMILIES = ("Compressed ELSA", "Pruned EASE", "Low-dim ELSA", "ELSA + SAE")
@@ -36,7 +36,7 @@ def accuracy_by_size(
             _add_paper(axes, paper, metric)
         bytes_axis(axes)
         axes.set(xlabel="size of an item (bytes, log scale)", ylabel=TITLES[metric], title=title)
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        legend_below(figure)
         plt.close(figure)  # the caller shows it: once, not twice
     return figure
 

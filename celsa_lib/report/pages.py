@@ -8,7 +8,7 @@ import pandas as pd
 from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.load import paper_table, with_demo, with_paper
 from celsa_lib.report.statistics import summary
-from celsa_lib.report.tables import Html, results_table
+from celsa_lib.report.tables import Html, plain_table, results_table
 from celsa_lib.results import load_result, located
 
 BESIDE = ("label", "schedule", "restart", "width", "budget_bytes", "paper ndcg@100", "ndcg@100",
@@ -80,8 +80,7 @@ def side_by_side(liked: list[str], **lists: pd.DataFrame) -> Html:
     """Recommendations of several models next to each other; `lists` have a column title."""
     titles = pd.DataFrame({name: table["title"] for name, table in lists.items()})
     titles.index = pd.RangeIndex(1, len(titles) + 1, name="rank")
-    html = titles.reset_index().to_html(index=False, border=0, escape=True, na_rep="")
-    return Html(f"<p>Liked: {escape('; '.join(liked))}</p>{html}")
+    return Html(f"<p>Liked: {escape('; '.join(liked))}</p>{plain_table(titles.reset_index())}")
 
 
 def choices(rows: list[dict]) -> pd.DataFrame:

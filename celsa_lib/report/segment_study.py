@@ -76,7 +76,7 @@ def coherence_figure(result: Result, measure: str = "shelves (weighted Jaccard)"
     spaces = list(dict.fromkeys(r["space"] for r in result.rows if r["section"] == "groupings"))
     with styled():
         figure, panels = plt.subplots(
-            1, len(spaces), figsize=(8.0, 3.4), sharey=True, squeeze=False, layout="constrained"
+            1, len(spaces), figsize=(7.0, 3.6), sharey=True, squeeze=False, layout="constrained"
         )
         for axes, space in zip(panels[0], spaces, strict=True):
             rows = {
@@ -91,7 +91,7 @@ def coherence_figure(result: Result, measure: str = "shelves (weighted Jaccard)"
             colours = [_kind_colour(name) for name in names]
             axes.barh(names, values, xerr=errors, color=colours, capsize=2)
             axes.set(title=space)
-        figure.supxlabel(f"{measure}, pairs of items in a group", fontsize=10)
+        figure.supxlabel(f"{measure}, pairs of items in a group", fontsize=11)
         plt.close(figure)
     return figure
 
@@ -106,7 +106,7 @@ def tau_figure(result: Result) -> Figure:
     """Number of segments and their coherence by the threshold τ of merging."""
     rows = pd.DataFrame([r for r in result.rows if r["section"] == "tau"])
     with styled():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 3.2), layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.2), layout="constrained")
         left.plot(rows["tau"], rows["groups"], "o-", color="#D55E00")
         left.set(xlabel="τ (cosine of names)", ylabel="segments", ylim=(0, None))
         errors = np.abs(rows[["low", "high"]].to_numpy() - rows[["value"]].to_numpy()).T

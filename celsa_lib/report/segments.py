@@ -137,7 +137,7 @@ def user_figure(segmentation, x: csr_matrix, n_segments: int = 4, n_latents: int
     place = {int(latent): i for i, latent in enumerate(strongest)}
     height = 0.12 * np.abs(activations).max()
     with styled():
-        figure, axes = plt.subplots(figsize=(8.0, 4.2), layout="constrained")
+        figure, axes = plt.subplots(figsize=(7.0, 4.2), layout="constrained")
         axes.bar(range(len(strongest)), activations[strongest], color="#9A9A9A", width=0.8)
         for rank, segment in enumerate(chosen):
             style = PALETTE[rank % len(PALETTE)], MARKS[rank % len(MARKS)]
@@ -148,7 +148,7 @@ def user_figure(segmentation, x: csr_matrix, n_segments: int = 4, n_latents: int
             ylabel="activation x·A",
             xticks=[],
         )
-        axes.legend(fontsize=8, loc="upper right", title="recommended segments")
+        axes.legend(fontsize=9.5, loc="upper right", title="recommended segments")
         plt.close(figure)
     return figure
 

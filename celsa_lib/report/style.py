@@ -36,7 +36,7 @@ MARKS = "osD^vPX"
 OTHER_COLOUR, OTHER_MARK = "#F0E442", "h"
 
 RC = {
-    "figure.figsize": (7.0, 4.2),
+    "figure.figsize": (6.4, 4.8),
     "figure.dpi": 110,
     "figure.facecolor": "white",  # readable in the book's dark mode too
     "savefig.facecolor": "white",
@@ -45,7 +45,7 @@ RC = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "grid.color": "#DDDDDD",
-    "font.size": 10,
+    "font.size": 11,
     "lines.linewidth": 1.6,
     "lines.markersize": 6,
     "legend.frameon": False,
@@ -66,6 +66,11 @@ def variant_colour(name: str, position: int) -> str:
 def mark(method: str) -> str:
     """Matplotlib marker of a method's label."""
     return METHOD_MARKS.get(method, OTHER_MARK)
+
+
+def legend_below(figure) -> None:
+    """One legend below the axes, not beside them: a telephone shows both in larger letters."""
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9.5)
 
 
 def styled():

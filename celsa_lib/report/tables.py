@@ -1,5 +1,6 @@
 """Tables for the book: numbers with their errors, and where they come from."""
 
+import re
 from html import escape
 
 import pandas as pd
@@ -28,6 +29,8 @@ FORMATS = {
     "minus paper": "{:+.3f}",
     "seconds": "{:.1f}",
 }
+TEXT = ("label", "schedule", "restart")  # columns of text, on the left; numbers on the right
+LONG = 28  # characters of a cell that is text and no number
 
 
 class Html(str):
@@ -77,7 +80,7 @@ def results_table(
     for position, (_, row) in enumerate(rows.iterrows()):
         cells = [
             f'<td class="celsa-{c.split()[0]}" '
-            f'style="text-align:{"left" if c == "label" else "right"}">'
+            f'style="text-align:{"left" if c in TEXT else "right"}">'
             f"{_strong(escape(_cell(row, c)), position in bold and c == 'ndcg@100')}</td>"
             for c in columns
         ]
@@ -91,8 +94,17 @@ def results_table(
 
 
 def plain_table(table: pd.DataFrame, source: str | None = None) -> Html:
-    """Any small table as HTML, everything in it escaped."""
-    html = table.to_html(index=False, border=0, escape=True, classes="celsa-table")
+    """Any small table as HTML, everything in it escaped, whole numbers as 1,024.
+
+    Cells of LONG text have a class of their own: on a page they may break, numbers may not, and
+    a heading such as 1,024 B neither.
+    """
+    whole = dict.fromkeys(table.select_dtypes("integer"), "{:,}".format)
+    html = table.to_html(
+        index=False, border=0, escape=True, na_rep="", classes="celsa-table", formatters=whole
+    )
+    html = re.sub(r"<th>([\d,]+) B</th>", r"<th>\1&nbsp;B</th>", html)
+    html = re.sub(f"<td>(?=[^<]{{{LONG},}}</td>)", '<td class="celsa-text">', html)
     return Html(html + (f"<p><small>{escape(source)}</small></p>" if source else ""))
 
 
