@@ -9,6 +9,8 @@ from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.load import rows_table
 from celsa_lib.report.style import MARKS, legend_below, styled, variant_colour
 
+LABELS = {"Released": "Released embeddings"}  # models that are rows of deviations
+
 
 def variant(row: dict) -> str:
     """What a row of an ablation is called: its schedule and whether it restarts."""
@@ -114,7 +116,7 @@ def deviations_table(rows: list[dict]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "what": row["deviation"],
-            "model": row["model"],
+            "model": LABELS.get(row["model"], row["model"]),
             "ours": f"{row['default']:.4f} ± {row['stderr']:.4f}",
             "as released": f"{row['as released']:.4f}",
             "difference": f"{row['difference']:+.4f}",

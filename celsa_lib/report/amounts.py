@@ -36,17 +36,16 @@ def amounts_table(rows: list[dict]) -> pd.DataFrame:
 
 
 def amounts_figure(rows: list[dict], title: str = "") -> Figure:
-    """Compressed ELSA minus pruned EASE by size: left by what was learned from, right by users."""
+    """Compressed ELSA minus pruned EASE by size: above by training set, below by users."""
     all_sets = dict.fromkeys(row["trained on"] for row in rows)
     all_groups = dict.fromkeys(row["tested on"] for row in rows)
     first_set, first_group = next(iter(all_sets)), next(iter(all_groups))
     with styled():
-        figure, panels = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True, layout="constrained")
+        figure, panels = plt.subplots(2, 1, figsize=(7, 8.4), sharey=True, layout="constrained")
         by_set = {n: _of(rows, n, first_group) for n in all_sets}
         by_group = {n: _of(rows, first_set, n) for n in all_groups}
         _differences(panels[0], by_set, f"tested on: {first_group}")
         _differences(panels[1], by_group, f"trained on: {first_set}")
-        panels[0].set_ylabel("difference in nDCG@100")
         figure.suptitle(title)
         plt.close(figure)
     return figure
@@ -73,8 +72,10 @@ def _differences(axes: Axes, lines: dict[str, list[dict]], title: str) -> None:
             capsize=2,
         )
     bytes_axis(axes)
-    axes.set(xlabel="size of an item (bytes, log scale)", title=title)
-    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    axes.set(
+        xlabel="size of an item (bytes, log scale)", ylabel="difference in nDCG@100", title=title
+    )
+    axes.legend(fontsize=9.5, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 
 
 def stored_amounts(path: str | Path) -> Html:

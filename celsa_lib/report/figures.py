@@ -18,26 +18,11 @@ def accuracy_by_size(
 
     Families are lines; methods of one size are single marks.
     """
+    figure = _drawn(rows, metric, title)
     with styled():
-        figure, axes = plt.subplots(layout="constrained")
-        for label, group in rows.groupby("label", sort=False):
-            group = group.sort_values("budget_bytes")
-            axes.errorbar(
-                group["budget_bytes"],
-                group[metric],
-                yerr=group.get(f"{metric} ±"),
-                label=label,
-                color=colour(label),
-                marker=mark(label),
-                linestyle="-" if label in FAMILIES else "none",
-                capsize=2,
-            )
         if paper is not None and not paper.empty and metric in paper:
-            _add_paper(axes, paper, metric)
-        bytes_axis(axes)
-        axes.set(xlabel="size of an item (bytes, log scale)", ylabel=TITLES[metric], title=title)
+            _add_paper(figure.axes[0], paper, metric)
         legend_below(figure)
-        plt.close(figure)  # the caller shows it: once, not twice
     return figure
 
 
@@ -46,9 +31,8 @@ def named_by_size(rows: pd.DataFrame, title: str = "") -> Figure:
 
     Families are named at their smallest size, single marks below, or above the best.
     """
-    figure = accuracy_by_size(rows, title=title)
+    figure = _drawn(rows, "ndcg@100", title)
     (axes,) = figure.axes
-    axes.get_legend().remove()
     best = rows["ndcg@100"].max()
     for label, group in rows.groupby("label", sort=False):
         first = group.sort_values("budget_bytes").iloc[0]
@@ -82,6 +66,28 @@ def schedule_curves(stages: dict[str, list]) -> Figure:
         axes.set(xlabel="epoch", ylabel="nonzeros per item (log scale)")
         axes.legend()
         plt.close(figure)
+    return figure
+
+
+def _drawn(rows: pd.DataFrame, metric: str, title: str) -> Figure:
+    """Lines and marks of every method, named by nothing yet."""
+    with styled():
+        figure, axes = plt.subplots(layout="constrained")
+        for label, group in rows.groupby("label", sort=False):
+            group = group.sort_values("budget_bytes")
+            axes.errorbar(
+                group["budget_bytes"],
+                group[metric],
+                yerr=group.get(f"{metric} ±"),
+                label=label,
+                color=colour(label),
+                marker=mark(label),
+                linestyle="-" if label in FAMILIES else "none",
+                capsize=2,
+            )
+        bytes_axis(axes)
+        axes.set(xlabel="size of an item (bytes, log scale)", ylabel=TITLES[metric], title=title)
+        plt.close(figure)  # the caller shows it: once, not twice
     return figure
 
 

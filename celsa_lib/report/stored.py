@@ -137,7 +137,9 @@ def stored_deviations(path: str | Path) -> Html:
     if not located(path).exists():
         return absent(path)
     stored = load_result(path)
-    table = plain_table(ablations.deviations_table(stored.rows), "nDCG@100 ± standard error")
+    table = plain_table(
+        ablations.deviations_table(stored.rows), "nDCG@100 ± standard error over users"
+    )
     return Html(table + notice(stored.manifest))
 
 
