@@ -153,6 +153,36 @@ def test_lecture_and_lab_take_ninety_minutes_each():
         assert sum(map(int, minutes)) == 90, plan
 
 
+def test_the_words_on_amounts_fit_the_stored_study():
+    """notebooks/amounts.ipynb and book/results.md say who catches up, without numbers."""
+
+    def by_size(rows, trained_on, tested_on):
+        wanted = {"trained on": trained_on, "tested on": tested_on}
+        return [r for r in rows if wanted.items() <= r.items()]
+
+    books = report.load_result(ROOT / "results/goodbooks-amounts.json").rows
+    films = report.load_result(ROOT / "results/ml-100k-amounts.json").rows
+    usual, thinned, kept_out = "test users", "test users, thinned", "users kept out"
+    for rows, groups in ((books, (usual, thinned, kept_out)), (films, (usual,))):
+        for group in groups:
+            everything = [r["difference"] for r in by_size(rows, "everything", group)]
+            fewer = [r["difference"] for r in by_size(rows, "a quarter of the users", group)]
+            assert len(fewer) == 5 and all(np.less(fewer, everything))
+            for share in ("half of each history", "a quarter of each history"):
+                shorter = [r["difference"] for r in by_size(rows, share, group)]
+                assert len(shorter) == 5 and all(np.greater(shorter, everything))
+    on_test, on_thin, on_others = (
+        by_size(books, "everything", g) for g in (usual, thinned, kept_out)
+    )
+    assert all(row["high"] < 0 for row in on_test)
+    assert [row["low"] > 0 for row in on_thin] == [True, True, False, False, False]
+    assert all(row["low"] < 0 < row["high"] for row in on_thin[2:])
+    for low, middle, high in zip(on_test, on_others, on_thin, strict=True):
+        assert low["difference"] < middle["difference"] < high["difference"]
+    shortest = by_size(books, "a quarter of each history", usual)
+    assert all(row["low"] > 0 for row in shortest[:2])
+
+
 def test_the_words_on_results_fit_the_stored_verdicts():
     """Prose has no numbers, but it says who is ahead: results/claims.json decides."""
     claims = json.loads((ROOT / "results/claims.json").read_text())["claims"]
