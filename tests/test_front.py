@@ -49,7 +49,7 @@ def test_no_two_names_overlap():
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     overlaps = [(a, b) for a in boxes for b in boxes if a is not b and _rows_meet(a, b)]
     assert not overlaps
-    inside = figure.bbox
+    inside = figure.axes[0].bbox
     assert all(inside.x0 <= box.x0 and box.x1 <= inside.x1 for box in boxes)
 
 
