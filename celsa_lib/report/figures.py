@@ -45,7 +45,7 @@ def named_by_size(rows: pd.DataFrame, title: str = "") -> Figure:
             text = {"va": "bottom" if above else "top"}
         point = first[["budget_bytes", "ndcg@100"]]
         axes.annotate(label, point, textcoords="offset points", fontsize=12, **place, **text)
-    axes.margins(x=0.17, y=0.12)  # room for the names
+    axes.margins(x=0.14, y=0.12)  # room for the names
     for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
         text.set_fontsize(14)
     axes.tick_params(labelsize=12)
