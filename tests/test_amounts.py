@@ -131,12 +131,13 @@ def test_only_what_is_missing_is_run(result, path, tmp_path, monkeypatch):
 
 
 def test_the_page_shows_lines_of_sets_and_of_groups(result, path):
-    left, right = report.amounts_figure(result.rows).axes
-    assert len(left.get_legend_handles_labels()[1]) == 5
-    assert right.get_legend_handles_labels()[1] == [amounts.TEST, amounts.THINNED]
+    above, below = report.amounts_figure(result.rows).axes
+    assert len(above.get_legend_handles_labels()[1]) == 5
+    assert below.get_legend_handles_labels()[1] == [amounts.TEST, amounts.THINNED]
     (first, *_) = result.rows
     line = report.amounts_table(result.rows).iloc[0]
-    assert line["difference"] == f"{first['difference']:+.4f}"
+    assert line["difference"].startswith(f"{first['difference']:+.4f} [")
+    assert line["reg"] == f"{first['reg']:g}"
     shown = report.stored_amounts(path)
     assert f"{first['difference']:+.4f}" in shown and "Stored results" in shown
     assert len(report.stored_amounts_figure(path).axes) == 2

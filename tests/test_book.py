@@ -153,6 +153,9 @@ def test_lecture_and_lab_take_ninety_minutes_each():
         assert sum(map(int, minutes)) == 90, plan
 
 
+SHORTER = ("half of each history", "a quarter of each history")
+
+
 def test_the_words_on_amounts_fit_the_stored_study():
     """notebooks/amounts.ipynb and book/results.md say who catches up, without numbers."""
 
@@ -168,7 +171,7 @@ def test_the_words_on_amounts_fit_the_stored_study():
             everything = [r["difference"] for r in by_size(rows, "everything", group)]
             fewer = [r["difference"] for r in by_size(rows, "a quarter of the users", group)]
             assert len(fewer) == 5 and all(np.less(fewer, everything))
-            for share in ("half of each history", "a quarter of each history"):
+            for share in SHORTER:
                 shorter = [r["difference"] for r in by_size(rows, share, group)]
                 assert len(shorter) == 5 and all(np.greater(shorter, everything))
     on_test, on_thin, on_others = (
@@ -179,6 +182,14 @@ def test_the_words_on_amounts_fit_the_stored_study():
     assert all(row["low"] < 0 < row["high"] for row in on_thin[2:])
     for low, middle, high in zip(on_test, on_others, on_thin, strict=True):
         assert low["difference"] < middle["difference"] < high["difference"]
+    halved = [r["difference"] for r in by_size(books, "half of the users", usual)]
+    wider = np.less(halved, [r["difference"] for r in on_test])
+    assert wider.any() and not wider.all()  # "at some sizes only"
+    thin_films = [by_size(films, share, thinned) for share in SHORTER]
+    usual_films = by_size(films, "everything", thinned)
+    lower = [r["difference"] < e["difference"] for rs in thin_films
+             for r, e in zip(rs, usual_films, strict=True)]  # fmt: skip
+    assert sum(lower) > len(lower) / 2  # "favour pruned EASE at most sizes"
     shortest = by_size(books, "a quarter of each history", usual)
     assert all(row["low"] > 0 for row in shortest[:2])
 
@@ -243,3 +254,9 @@ def test_the_book_builds_strictly(site):
     assert (site / "index.html").exists()
     for name in toc_files():
         assert (site / f"{name}.html").exists()
+
+
+def test_the_page_on_reproducing_names_every_notebook():
+    page = (ROOT / "book/reproduce.md").read_text()
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        assert f"notebooks/{path.name})" in page, path.name

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
 from celsa_lib import report
-from celsa_lib.errors import ConfigError, DataError, StorageError
+from celsa_lib.errors import ConfigError, DataError, DatasetNotFoundError, StorageError
 from celsa_lib.experiments import (
     PROFILES,
     ExperimentConfig,
@@ -19,9 +19,11 @@ from celsa_lib.experiments import (
     experiment,
     find_title,
     first_look,
+    live_or_stored,
     quickstart,
     recommend_by_title,
     run_deviations,
+    run_prepared,
     run_where_data_is,
 )
 from celsa_lib.experiments import run as run_experiment
@@ -359,6 +361,19 @@ def test_deviations_are_measured_on_any_dataset(tmp_path):
     models = {row["model"] for row in result.rows}
     assert models == {"EASE", "Compressed ELSA", "ELSA + SAE"}
     assert len(report.deviations_table(result.rows)) == 9
+
+
+def test_without_data_what_is_stored_is_shown(monkeypatch, tmp_path):
+    config = experiment("netflix-prize", "smoke")  # nobody has it without asking for it
+    monkeypatch.setenv("CELSA_DATA", str(tmp_path))
+    monkeypatch.setenv("CELSA_OFFLINE", "1")
+    with pytest.raises(DatasetNotFoundError):
+        live_or_stored(lambda: run_prepared(config), tmp_path / "none.json")
+    path = save_result(Result({"seconds": 0.0}, [{"label": "stored"}]), tmp_path / "some.json")
+    found, is_live = live_or_stored(lambda: run_prepared(config), path)
+    assert found.rows == [{"label": "stored"}] and not is_live
+    planted, is_live = live_or_stored(lambda: run_prepared(first_look("synthetic", "smoke")), path)
+    assert len(planted.rows) == 2 and is_live
 
 
 def test_a_study_is_not_run_without_its_data(monkeypatch, tmp_path):

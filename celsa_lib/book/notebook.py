@@ -47,7 +47,11 @@ def _check_settings(parameters: dict) -> None:
     if "profile" not in parameters:
         return
     some = next(iter(PROFILES["laptop"]))
-    settings_for(parameters["profile"], parameters.get("dataset", some))
+    named = parameters["profile"], parameters.get("dataset", some)
+    settings_for(*named, parameters.get("budgets", []))
+    seeds = parameters.get("seeds", [0])
+    if not seeds or not all(isinstance(seed, int) for seed in seeds):
+        raise ConfigError(f"seeds must be a list of whole numbers, got {seeds}")
 
 
 def default_parameters(path: Path) -> dict:

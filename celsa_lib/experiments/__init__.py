@@ -22,8 +22,10 @@ from celsa_lib.experiments.segment_study import SegmentStudy, segment_config
 from celsa_lib.experiments.segments import run_segment_study, run_segments
 from celsa_lib.experiments.studies import (
     STUDIES,
+    live_or_stored,
     main_table,
     prepare,
+    run_prepared,
     run_study,
     run_where_data_is,
     schedules,
@@ -50,6 +52,7 @@ __all__ = [
     "history_of",
     "latents_in_use",
     "live_demo",
+    "live_or_stored",
     "main_table",
     "make_manifest",
     "many_tastes",
@@ -63,6 +66,7 @@ __all__ = [
     "run_amounts",
     "run_and_keep",
     "run_deviations",
+    "run_prepared",
     "run_segment_study",
     "run_segments",
     "run_study",

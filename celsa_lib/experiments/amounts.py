@@ -119,7 +119,12 @@ def _rows_of(
         for row, model in zip(result.rows, models, strict=True)
     }
     sizes = [budget for method, budget in fitted if method == COMPARED[0]]
-    about = {"trained on": name, "users": X.shape[0], "interactions": int(X.nnz)}
+    about = {
+        "trained on": name,
+        "users": X.shape[0],
+        "interactions": int(X.nnz),
+        "commit": result.manifest["code"]["commit"],
+    }
     rows = [
         about | _compared(group, folds, [fitted[method, size] for method in COMPARED])
         for group, folds in groups.items()

@@ -25,7 +25,7 @@ from celsa_lib.experiments.profiles import (
 )
 from celsa_lib.experiments.run import Task, folds_of, make_task, run_task
 from celsa_lib.models import make_schedule
-from celsa_lib.results import Result, load_result, save_result
+from celsa_lib.results import Result, load_result, located, save_result
 from celsa_lib.split import split_users
 
 RESULTS = Path("results")
@@ -162,10 +162,27 @@ def stored_at(name: str, profile: str | None = None) -> Path:
 def run_where_data_is(config: ExperimentConfig) -> Result | None:
     """The experiment, None where its data cannot be had here. Raises CelsaError for the rest."""
     try:
-        dataset, task = prepare(config)
+        return run_prepared(config)
     except (DatasetNotFoundError, DownloadError):
         return None
-    return run_task(config, dataset, task)
+
+
+def live_or_stored(run: Callable[[], Result], path: str | Path) -> tuple[Result, bool]:
+    """What `run` gives and True; where its data cannot be had here, the result at `path` and False.
+
+    Raises what `run` raises where there is no such file either.
+    """
+    try:
+        return run(), True
+    except (DatasetNotFoundError, DownloadError):
+        if not located(path).exists():
+            raise
+        return load_result(path), False
+
+
+def run_prepared(config: ExperimentConfig) -> Result:
+    """The experiment on its own task. Raises CelsaError."""
+    return run_task(config, *prepare(config))
 
 
 def prepare(config: ExperimentConfig, data_dir: str | Path | None = None) -> tuple[Dataset, Task]:

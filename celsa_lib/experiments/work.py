@@ -46,7 +46,8 @@ def work_of_study(name: str) -> Work:
 def work_of(config: ExperimentConfig, users: int, items: int) -> Work:
     """Trying every candidate, then reporting one of each method.
 
-    A lower bound: sizes of Compressed ELSA that choose different rates are trained apart.
+    A lower bound: sizes of Compressed ELSA that choose different rates are trained apart, and of
+    the autoencoder only the encoder's products are counted.
     """
     first = config.seeds[:1]
     tuned = [method for method in config.methods if method.has_choice]

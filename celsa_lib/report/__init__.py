@@ -101,6 +101,7 @@ from celsa_lib.report.tables import (
     plain_table,
     provenance,
     results_table,
+    titled,
 )
 from celsa_lib.report.verdicts import Check, Verdict
 from celsa_lib.results import load_result
@@ -193,6 +194,7 @@ __all__ = [
     "styled",
     "summary",
     "tau_figure",
+    "titled",
     "user_figure",
     "variant",
     "variants_figure",

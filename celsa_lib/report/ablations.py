@@ -112,15 +112,14 @@ def active_figure(rows: list[dict], names: list[str], title: str = "") -> Figure
 
 
 def deviations_table(rows: list[dict]) -> pd.DataFrame:
-    """Each habit of the released code: nDCG@100 both ways, the difference by user, its interval."""
+    """Each habit of the released code: nDCG@100 both ways, the difference by user [interval]."""
     return pd.DataFrame(
         {
             "what": row["deviation"],
             "model": LABELS.get(row["model"], row["model"]),
             "ours": f"{row['default']:.4f} ± {row['stderr']:.4f}",
             "as released": f"{row['as released']:.4f}",
-            "difference": f"{row['difference']:+.4f}",
-            "95 % interval": f"{row['low']:+.4f} to {row['high']:+.4f}",
+            "difference": f"{row['difference']:+z.4f} [{row['low']:+z.4f}, {row['high']:+z.4f}]",
             "clear": "yes" if row["low"] > 0 or row["high"] < 0 else "no",
         }
         for row in rows

@@ -60,6 +60,11 @@ def provenance(source: str | dict, live: bool = False) -> str:
     )
 
 
+def titled(manifest: dict, live: bool) -> str:
+    """What a figure or table shows, for its title: the data, and whether it was run live."""
+    return f"{manifest['data']['name']}: {'live run' if live else 'stored results'}"
+
+
 def notice(source: str | dict, live: bool = False) -> Html:
     """The provenance line as a paragraph: what a page shows first."""
     return Html(
