@@ -3,6 +3,8 @@
 import os
 import shutil
 import threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from chat_server import ChatServer
 from scipy.sparse import csr_matrix
 
 ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -95,17 +98,49 @@ def open_html(browser, tmp_path):
         page.close()
 
 
+def smoke_parameters(path: Path) -> dict:
+    """The synthetic set, with titles that it has: no download."""
+    import celsa_lib as cl
+    from celsa_lib.book.notebook import default_parameters
+    from celsa_lib.experiments import settings_for
+
+    defaults = default_parameters(path)
+    if "dataset" not in defaults:  # it shows stored results
+        return {}
+    parameters = {"profile": "smoke", "dataset": "synthetic"}
+    if "liked" in defaults:
+        data = cl.load_dataset("synthetic", **settings_for("smoke", "synthetic").data_params)
+        titles = [str(title) for title in data.items["title"].iloc[:2]]
+        parameters |= {"liked": titles}
+        if "darker" in defaults:
+            parameters["darker"] = titles[:1]
+    return parameters
+
+
 @pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Path:
-    """The HTML of the book, built strictly; notebooks as they were run last, or not yet run."""
+def executed(tmp_path_factory) -> dict[str, Path]:
+    """Every notebook run at the smoke profile, two at a time; where they are, by name."""
+    from celsa_lib.book import run_notebook
+
+    folder = tmp_path_factory.mktemp("executed")
+    (folder / "results").symlink_to(ROOT / "results")  # nbval runs a notebook in its own folder
+    jobs = [(path, folder / path.name, smoke_parameters(path), ROOT) for path in NOTEBOOKS]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        return {path.stem: path for path in pool.map(run_notebook, *zip(*jobs, strict=True))}
+
+
+@pytest.fixture(scope="session")
+def site(request, tmp_path_factory) -> Path:
+    """The HTML of the book, built strictly: notebooks as in build/ if fresh, else `executed`."""
     from celsa_lib.book.build import build_html, copy_sources
 
     folder = tmp_path_factory.mktemp("book")
     source = folder / "source"
     copy_sources(ROOT, source)
     (source / "notebooks").mkdir()
-    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+    for notebook in NOTEBOOKS:
         run = ROOT / "build/book/notebooks" / notebook.name
-        is_fresh = run.exists() and run.stat().st_mtime >= notebook.stat().st_mtime
-        shutil.copy(run if is_fresh else notebook, source / "notebooks" / notebook.name)
+        if not run.exists() or run.stat().st_mtime < notebook.stat().st_mtime:
+            run = request.getfixturevalue("executed")[notebook.stem]
+        shutil.copy(run, source / "notebooks" / notebook.name)
     return build_html(folder, source).parent

@@ -4,14 +4,11 @@ import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
 import pytest
 
-import celsa_lib as cl
 from celsa_lib.book import run_notebook
 from celsa_lib.book.build import run_if_changed
 from celsa_lib.book.notebook import QUIET, default_parameters
@@ -22,34 +19,6 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECKED = "nbval-check-output"
 TEACHING = {"from_scratch", "exercises"}  # code to learn from: these may define functions
-
-
-def smoke_parameters(path: Path) -> dict:
-    """The synthetic set, with titles that it has: no download."""
-    defaults = default_parameters(path)
-    if "dataset" not in defaults:  # it shows stored results
-        return {}
-    parameters = {"profile": "smoke", "dataset": "synthetic"}
-    if "liked" in defaults:
-        data = cl.load_dataset("synthetic", **settings_for("smoke", "synthetic").data_params)
-        titles = [str(title) for title in data.items["title"].iloc[:2]]
-        parameters |= {"liked": titles}
-        if "darker" in defaults:
-            parameters["darker"] = titles[:1]
-    return parameters
-
-
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory) -> dict[str, Path]:
-    return run_all(tmp_path_factory.mktemp("executed"))
-
-
-def run_all(folder: Path) -> dict[str, Path]:
-    """Every notebook, two at a time; where they are."""
-    (folder / "results").symlink_to(ROOT / "results")  # nbval runs a notebook in its own folder
-    jobs = [(path, folder / path.name, smoke_parameters(path), ROOT) for path in NOTEBOOKS]
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        return {path.stem: path for path in pool.map(run_notebook, *zip(*jobs, strict=True))}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,5 +1,6 @@
 """Every built page in a browser without a network: links, pictures, contrast, width, weight."""
 
+import json
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -167,3 +168,20 @@ def test_every_kind_of_fault_is_found(tab, tmp_path):
     assert "color-contrast" in found["poor in dark colours"][0]
     page.write_text("<html lang='en'><title>Good</title><h1>Good</h1>")
     assert not any(faults(tab, page, themed=False).values())  # nothing is left of the page before
+
+
+@pytest.mark.parametrize("name", [name for name in book_pages() if name.startswith("notebooks/")])
+def test_a_notebook_shows_what_it_computed(site, name):
+    assert parsed(site / f"{name}.html").select(".cell_output")
+
+
+def test_the_claims_are_all_on_their_page(site):
+    claims = json.loads((ROOT / "results/claims.json").read_text())["claims"]
+    rows = parsed(site / "notebooks/claims.html").select("table.celsa-claims tbody tr")
+    assert len(rows) == len(claims) > 0
+
+
+def test_the_demo_recommends_on_its_page(tab, site):
+    tab.goto((site / "notebooks/demo.html").as_uri())
+    tab.locator("#celsa-demo [data-part=personas] button").first.click()
+    assert tab.locator("#celsa-demo [data-part=list] > li").count() > 5

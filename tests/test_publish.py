@@ -1,12 +1,15 @@
 """A published book: what its address decides, and that nothing shows without one."""
 
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 import yaml
 
-from celsa_lib.book.publish import address, configure, publish
+from celsa_lib.book.publish import PDF, address, configure, publish
 from celsa_lib.errors import ConfigError
+
+WORKFLOWS = Path(__file__).parents[1] / ".github/workflows"
 
 
 @pytest.fixture
@@ -15,6 +18,7 @@ def book(tmp_path):
 
     def with_url(url: str):
         config = {"title": "é", "repository": {"url": url, "branch": "main"}, "html": {}}
+        config["parse"] = {"myst_substitutions": {}}
         config["sphinx"] = {"config": {"html_theme_options": {"show_navbar_depth": 1}}}
         (tmp_path / "_config.yml").write_text(yaml.safe_dump(config))
         return tmp_path
@@ -43,6 +47,8 @@ def test_buttons_appear_with_an_address_only(book):
     assert options["show_navbar_depth"] == 1
     assert options["repository_url"] == "https://github.com/some/book"
     assert config["title"] == "é"
+    link = config["parse"]["myst_substitutions"]["on_paper"]
+    assert link.endswith("(https://some.github.io/book/celsa.pdf)")
 
 
 @pytest.mark.parametrize("base", ["", "https://some.github.io/book/"])
@@ -56,3 +62,16 @@ def test_site_map_and_card(tmp_path, book, base):
     if base:
         found = [element.text for element in ET.parse(tmp_path / "sitemap.xml").iter()]
         assert f"{base}a.html" in found
+
+
+def test_the_workflow_waits_for_the_tests_of_main():
+    publishing, testing = (
+        yaml.load((WORKFLOWS / f"{name}.yml").read_text(), yaml.BaseLoader)  # "on" is no boolean
+        for name in ("publish", "test")
+    )
+    assert set(publishing["on"]) == {"workflow_run", "workflow_dispatch"}
+    awaited = publishing["on"]["workflow_run"]
+    assert awaited["workflows"] == [testing["name"]] and awaited["branches"] == ["main"]
+    job = publishing["jobs"]["publish"]
+    assert "conclusion == 'success'" in job["if"]
+    assert any(f"cp build/{PDF} build/_build/html/" == step.get("run") for step in job["steps"])

@@ -14,6 +14,7 @@ from celsa_lib.errors import ConfigError
 from celsa_lib.files import write_whole
 
 BINDER = "https://mybinder.org"  # builds environment.yml, so what it runs is pinned
+PDF = "celsa.pdf"  # .github/workflows/publish.yml puts it beside the pages
 
 
 def repository(work: Path) -> tuple[str, str]:
@@ -38,12 +39,13 @@ def address(work: Path) -> str:
 
 
 def configure(work: Path) -> None:
-    """With an address: canonical links, and buttons on notebooks that run them elsewhere."""
+    """With an address: canonical links, the PDF, and buttons to run notebooks elsewhere."""
     if not (base := address(work)):
         return
     file = work / "_config.yml"
     config = yaml.safe_load(file.read_text(encoding="utf-8"))
     config["html"]["baseurl"] = base
+    config["parse"]["myst_substitutions"]["on_paper"] = f"[the whole book as a PDF]({base}{PDF})"
     url, branch = repository(work)
     # The options of the theme are ours as a whole: Jupyter Book merges nothing into them.
     config["sphinx"]["config"]["html_theme_options"] |= {
