@@ -119,8 +119,8 @@ def deviations_table(rows: list[dict]) -> pd.DataFrame:
             "model": LABELS.get(row["model"], row["model"]),
             "ours": f"{row['default']:.4f} ± {row['stderr']:.4f}",
             "as released": f"{row['as released']:.4f}",
-            "difference": f"{row['difference']:+z.4f} [{row['low']:+z.4f}, {row['high']:+z.4f}]",
             "clear": "yes" if row["low"] > 0 or row["high"] < 0 else "no",
+            "difference": f"{row['difference']:+z.4f} [{row['low']:+z.4f}, {row['high']:+z.4f}]",
         }
         for row in rows
     )
