@@ -67,7 +67,7 @@ def holdout_folds(
         held = [_with_replacement(X, fraction, rng) for _ in range(n_folds)]
     else:
         raise ConfigError(f'unknown method "{method}"; choose "disjoint" or "as_released"')
-    return [(_keep(X, ~mask), _keep(X, mask)) for mask in held]
+    return [(keep(X, ~mask), keep(X, mask)) for mask in held]
 
 
 def _disjoint(X: csr_matrix, n_folds: int, fraction: float, rng) -> list[np.ndarray]:
@@ -99,7 +99,7 @@ def _with_replacement(X: csr_matrix, fraction: float, rng) -> np.ndarray:
     return mask
 
 
-def _keep(X: csr_matrix, mask: np.ndarray) -> csr_matrix:
+def keep(X: csr_matrix, mask: np.ndarray) -> csr_matrix:
     """X with only the interactions where `mask` is true."""
     indptr = np.concatenate(([0], np.cumsum(mask)))[X.indptr]
     return csr_matrix((X.data[mask], X.indices[mask], indptr), shape=X.shape)

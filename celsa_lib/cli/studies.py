@@ -44,13 +44,12 @@ def study(
 def _list_studies(others: dict[str, tuple]) -> None:
     """A line a study: its data, what it is about, how long a GPU would train."""
     from celsa_lib.experiments import STUDIES
-    from celsa_lib.experiments.work import SUSTAINED, work_of_study
+    from celsa_lib.experiments.work import SUSTAINED, gpu_minutes
 
     typer.echo(f"GPU: at least so many minutes of training at {SUSTAINED / 1e12:g} Tflop/s.")
     for name, found in STUDIES.items():
         about = (found.make.__doc__ or "").splitlines()[0]
-        minutes = max(1, round(work_of_study(name).gpu_minutes()))
-        typer.echo(f"{name:24} {found.dataset}, GPU {minutes} min: {about}")
+        typer.echo(f"{name:24} {found.dataset}, GPU {gpu_minutes(name)} min: {about}")
     for name, (_, dataset, about) in others.items():
         typer.echo(f"{name:24} {dataset}: {about}")
 

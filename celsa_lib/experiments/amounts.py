@@ -1,7 +1,7 @@
 """What the amount of data decides: Compressed ELSA beside pruned EASE with less to learn from.
 
 Goodbooks-10k partial has about a fifth of the paper's ratings, and its test users' histories are
-whole. Two things differ, so each is changed alone: how much is learned from, and who is tested.
+whole. So two things are changed, one at a time: how much is learned from, and who is tested.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from celsa_lib.experiments.profiles import GOODBOOKS, configuration, methods_for
 from celsa_lib.experiments.run import Task, folds_of, run_and_keep
 from celsa_lib.experiments.studies import prepare
 from celsa_lib.results import Result, load_result, save_result
-from celsa_lib.split import Fold, split_users
+from celsa_lib.split import Fold, keep, split_users
 
 # Files in results/, and the data that each is about.
 STORED_AMOUNTS = {"goodbooks-amounts": GOODBOOKS, "ml-100k-amounts": "ml-100k"}
@@ -97,11 +97,7 @@ def thin(X: csr_matrix, share: float, seed: int) -> csr_matrix:
 
     A smaller share of the same seed keeps a part of what a larger one keeps.
     """
-    kept = X.tocoo()
-    chosen = np.random.default_rng(seed).random(X.nnz) < share
-    thinned = csr_matrix(
-        (kept.data[chosen], (kept.row[chosen], kept.col[chosen])), shape=X.shape, dtype=X.dtype
-    )
+    thinned = keep(X, np.random.default_rng(seed).random(X.nnz) < share)
     return thinned[np.diff(thinned.indptr) >= SHORTEST]
 
 

@@ -5,7 +5,6 @@ however few nonzeros are left: page *Cost* of the book.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
 
 from celsa_lib.data import dataset_info
 from celsa_lib.experiments.config import GRADIENT_METHODS, ExperimentConfig, MethodConfig
@@ -21,30 +20,19 @@ PER_CODE = 2 * 2  # of the autoencoder: a product with its encoder and the gradi
 Job = tuple[MethodConfig, int]  # what to train, with which seed
 
 
-@dataclass(frozen=True)
-class Work:
-    """Operations of the large products in training; matrices, items × items, to invert."""
+def gpu_minutes(name: str) -> int:
+    """Least minutes of training the study `name` on a GPU, 1 or more, on its data before filtering.
 
-    operations: float
-    inversions: int
-
-    def gpu_minutes(self, sustained: float = SUSTAINED) -> float:
-        """Training on a GPU with so many operations a second; inversions, on the CPU, come on top.
-
-        Small models take longer: they wait for memory, not for products.
-        """
-        return self.operations / sustained / 60
-
-
-def work_of_study(name: str) -> Work:
-    """`work_of` a study as it is stored, on its data before filtering. Raises ConfigError."""
+    EASE's inversions, on the CPU, come on top; small models take longer, as they wait for memory.
+    Raises ConfigError.
+    """
     found = study(name)
     info = dataset_info(found.dataset)
-    return work_of(found.config(), info.users, info.items)
+    return max(1, round(operations_of(found.config(), info.users, info.items) / SUSTAINED / 60))
 
 
-def work_of(config: ExperimentConfig, users: int, items: int) -> Work:
-    """Trying every candidate, then reporting one of each method.
+def operations_of(config: ExperimentConfig, users: int, items: int) -> int:
+    """Operations of the large products: every candidate tried, then one of each method reported.
 
     A lower bound: sizes of Compressed ELSA that choose different rates are trained apart, and of
     the autoencoder only the encoder's products are counted.
@@ -57,11 +45,7 @@ def work_of(config: ExperimentConfig, users: int, items: int) -> Work:
         for method in config.methods
         for seed in (config.seeds if method.name in GRADIENT_METHODS else first)
     ]
-    rounds = (tried, reported)
-    return Work(
-        operations=float(sum(_operations(jobs, users, items) for jobs in rounds)),
-        inversions=sum(len(_inverted(jobs)) for jobs in rounds),
-    )
+    return sum(_operations(jobs, users, items) for jobs in (tried, reported))
 
 
 def _operations(jobs: list[Job], users: int, items: int) -> int:
@@ -92,8 +76,3 @@ def _epochs(sizes: list[dict]) -> int:
         for p in sizes
     ]
     return sum(node.stage.epochs for node in make_plan(schedules).nodes)
-
-
-def _inverted(jobs: list[Job]) -> set[tuple]:
-    """EASE and pruned EASE ask for their inversions apart, each once a regularisation."""
-    return {(job.name, job.params["reg"]) for job, _ in jobs if "reg" in job.params}

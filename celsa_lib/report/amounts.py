@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.pages import absent
 from celsa_lib.report.style import MARKS, PALETTE, styled
-from celsa_lib.report.tables import Html, notice, plain_table
+from celsa_lib.report.tables import Html, notice, plain_table, titled
 from celsa_lib.results import load_result, located
 
 APART = 0.03  # of a mark's place, so that intervals of the same size do not hide each other
@@ -98,4 +98,4 @@ def stored_amounts_figure(path: str | Path):
     if not located(path).exists():
         return absent(path)
     stored = load_result(path)
-    return amounts_figure(stored.rows, f"{stored.manifest['data']['name']}: stored results")
+    return amounts_figure(stored.rows, titled(stored.manifest, live=False))

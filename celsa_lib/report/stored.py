@@ -10,7 +10,7 @@ from celsa_lib.report import ablations
 from celsa_lib.report.load import rows_table
 from celsa_lib.report.pages import absent, choices, stored_in
 from celsa_lib.report.statistics import paired_table, summary
-from celsa_lib.report.tables import Html, notice, plain_table, results_table
+from celsa_lib.report.tables import Html, notice, plain_table, results_table, titled
 from celsa_lib.results import Result, load_result, located
 
 COMPRESSED = "CompressedELSA"
@@ -62,7 +62,7 @@ def ablation_figure(path: str | Path, names: str, restarted: bool = False):
     stored = load_result(path)
     dense = stored.select(method="ELSA")
     level = dense[0]["mean"]["ndcg@100"] if dense else None
-    title = f"{stored.manifest['data']['name']}: stored results"
+    title = titled(stored.manifest, live=False)
     return ablations.variants_figure(_table(stored, names, restarted), title, level)
 
 
@@ -128,7 +128,7 @@ def stored_active_figure(path: str | Path):
     if not located(path).exists():
         return absent(path)
     stored, rows, names = _smallest(path)
-    title = f"{stored.manifest['data']['name']}: stored results"
+    title = titled(stored.manifest, live=False)
     return ablations.active_figure(rows, names, title)
 
 
