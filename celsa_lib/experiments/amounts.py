@@ -4,6 +4,8 @@ Goodbooks-10k partial has about a fifth of the paper's ratings, and its test use
 whole. So two things are changed, one at a time: how much is learned from, and who is tested.
 """
 
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
 
@@ -11,11 +13,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from celsa_lib.data import Dataset
-from celsa_lib.evaluation import evaluate, paired_difference
+from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.profiles import GOODBOOKS, configuration, methods_for, settings_for
-from celsa_lib.experiments.run import Task, folds_of, run_and_keep
+from celsa_lib.experiments.run import TUNED_ON, Task, folds_of, run_and_keep
 from celsa_lib.experiments.studies import prepare
 from celsa_lib.results import Result, load_result, save_result
 from celsa_lib.split import Fold, keep, split_users
@@ -35,19 +37,23 @@ def run_amounts(
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
 ) -> Result:
-    """A row for each training set, group of test users and size: both models, their difference.
+    """A row for each training set, group of test users, size and method; users' nDCG@100 of each.
 
-    Both choose on validation users of the same training set. A training set that `out` has already,
-    of the same configuration and data, is not run again. Raises CelsaError.
+    Both methods choose on validation users of the same training set. Smaller sets are read more
+    often, so that the number of gradient steps stays. A training set that `out` has already, of the
+    same configuration and data, is not run again. Raises CelsaError.
     """
     config = amounts_config(dataset, profile)
     data, task = prepare(config, data_dir)
     result = Result(make_manifest(config, data))
-    result.rows = _finished(out, result.manifest)
+    result.rows, result.users = _finished(out, result.manifest)
     X, groups = divide(config, task)
     for name, part in training_sets(X, config.split_seed).items():
         if name not in {row["trained on"] for row in result.rows}:
-            result.rows += _rows_of(config, data, name, part, groups)
+            longer = with_steps_of(X.shape[0], part.shape[0], config)
+            rows, users = _rows_of(longer, data, name, part, groups)
+            result.rows += rows
+            result.users |= users
             seconds = {row["trained on"]: row["seconds"] for row in result.rows}
             result.manifest["seconds"] = round(sum(seconds.values()), 1)
             if out:
@@ -101,62 +107,77 @@ def thin(X: csr_matrix, share: float, seed: int) -> csr_matrix:
     return thinned[np.diff(thinned.indptr) >= SHORTEST]
 
 
+def with_steps_of(all_users: int, users: int, config: ExperimentConfig) -> ExperimentConfig:
+    """The configuration with epochs over `users` that make as many steps as over `all_users`.
+
+    The epochs of an exponential schedule are nearly proportional to its E; rows count the steps.
+    """
+
+    def longer(params: dict) -> dict:
+        if "epochs" not in params:
+            return params
+        size = params["batch_size"]
+        ratio = batches_of(all_users, size) / batches_of(users, size)
+        return params | {"epochs": max(1, round(params["epochs"] * ratio))}
+
+    return replace(config, methods=[replace(m, params=longer(m.params)) for m in config.methods])
+
+
+def batches_of(users: int, batch_size: int) -> int:
+    """Gradient steps of an epoch."""
+    return -(-users // batch_size)
+
+
 def _rows_of(
     config: ExperimentConfig, data: Dataset, name: str, X: csr_matrix, groups: dict[str, list[Fold]]
-) -> list[dict]:
-    """Choose and fit both methods on X, then test every group."""
+) -> tuple[list[dict], dict[str, np.ndarray]]:
+    """Choose and fit both methods on X, then test every group: rows, users' nDCG@100 by hash."""
     started = perf_counter()
     n_val = min(config.n_val, X.shape[0] // 5)
     split = split_users(X, 0, n_val, config.split_seed)
     task = Task(split.train, folds_of(config, split.val), X, groups[TEST])
     result, models = run_and_keep(config, data, task)
-    fitted = {
-        (row["method"], row["budget_bytes"]): (row, model)
-        for row, model in zip(result.rows, models, strict=True)
-    }
-    sizes = [budget for method, budget in fitted if method == COMPARED[0]]
-    about = {
+    rows, users = [], {}
+    for group, folds in groups.items():
+        for fitted, model in zip(result.rows, models, strict=True):
+            values = evaluate(model, folds).by_user()[TUNED_ON].to_numpy()
+            row = _row(name, X, group, fitted, values)
+            users[row["hash"]] = values
+            rows.append(row)
+    seconds = round(perf_counter() - started, 1)
+    return [row | {"seconds": seconds} for row in rows], users
+
+
+def _row(name: str, X: csr_matrix, group: str, fitted: dict, values: np.ndarray) -> dict:
+    """What one model gives one group; `fitted` is the model's row of `run_and_keep`."""
+    kept = ("commit", "method", "budget_bytes", "params", "seed", "trials")
+    return {
+        "hash": sha256(f"{fitted['hash']} {name} {group}".encode()).hexdigest()[:16],
         "trained on": name,
         "users": X.shape[0],
         "interactions": int(X.nnz),
-        "commit": result.manifest["code"]["commit"],
-    }
-    rows = [
-        about | _compared(group, folds, [fitted[method, size] for method in COMPARED])
-        for group, folds in groups.items()
-        for size in sizes
-    ]
-    seconds = round(perf_counter() - started, 1)
-    return [row | {"seconds": seconds} for row in rows]
-
-
-def _compared(group: str, folds: list[Fold], pair: list) -> dict:
-    """Compressed ELSA and pruned EASE of one size on one group of users, by user."""
-    (row, model), (rival_row, rival) = pair
-    ours, theirs = evaluate(model, folds), evaluate(rival, folds)
-    found = paired_difference(ours, theirs)
-    numbers = {
-        "ours": ours.mean["ndcg@100"],
-        "ours ±": ours.stderr["ndcg@100"],
-        "theirs": theirs.mean["ndcg@100"],
-        "theirs ±": theirs.stderr["ndcg@100"],
-        "difference": found.mean,
-        "low": found.low,
-        "high": found.high,
-    }
-    return {
+        "steps": _steps(fitted, X.shape[0]),
         "tested on": group,
-        "test users": len(ours.by_user()),
-        "budget_bytes": row["budget_bytes"],
-        "learning_rate": row["params"]["learning_rate"],
-        "reg": rival_row["params"]["reg"],
-    } | {key: round(float(value), 5) for key, value in numbers.items()}
+        "test users": len(values),
+        TUNED_ON: round(float(values.mean()), 5),
+        "stderr": round(float(values.std(ddof=1) / np.sqrt(len(values))), 5),
+    } | {key: fitted[key] for key in kept}
 
 
-def _finished(out: str | Path | None, manifest: dict) -> list[dict]:
-    """Rows of an earlier call with the same configuration and data. Raises StorageError."""
+def _steps(fitted: dict, users: int) -> int:
+    """Gradient steps of a fitted row's model; 0 for a closed form."""
+    if "epochs" not in fitted:
+        return 0
+    return len(fitted["epochs"]) * batches_of(users, fitted["params"]["batch_size"])
+
+
+def _finished(out: str | Path | None, manifest: dict) -> tuple[list[dict], dict[str, np.ndarray]]:
+    """Rows and users of an earlier call with the same configuration and data.
+
+    Raises StorageError.
+    """
     if not out or not Path(out).exists():
-        return []
+        return [], {}
     stored = load_result(out)
     same = all(stored.manifest[part] == manifest[part] for part in ("config", "data"))
-    return stored.rows if same else []
+    return (stored.rows, stored.users) if same else ([], {})

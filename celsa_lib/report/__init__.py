@@ -12,6 +12,7 @@ from celsa_lib.report.ablations import (
 from celsa_lib.report.amounts import (
     amounts_figure,
     amounts_table,
+    compared_amounts,
     stored_amounts,
     stored_amounts_figure,
 )
@@ -134,6 +135,7 @@ __all__ = [
     "claims_table",
     "coherence_figure",
     "colour",
+    "compared_amounts",
     "comparison_page",
     "density_figure",
     "deviations_table",

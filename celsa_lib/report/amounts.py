@@ -3,72 +3,107 @@
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from celsa_lib.evaluation import difference_by_user
 from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.pages import absent
 from celsa_lib.report.style import MARKS, PALETTE, styled
 from celsa_lib.report.tables import Html, notice, plain_table, titled
-from celsa_lib.results import load_result, located
+from celsa_lib.results import Result, load_result, located
 
 APART = 0.03  # of a mark's place, so that intervals of the same size do not hide each other
+# What both methods' rows say alike, but for the steps, which a closed form has none of.
+SHARED = (
+    "trained on", "users", "interactions", "steps", "tested on", "test users", "budget_bytes"
+)  # fmt: skip
 
 
-def amounts_table(rows: list[dict]) -> pd.DataFrame:
-    """Each training set, group of test users and size: both methods, the difference by user [95 %],
-    what each chose.
+def compared_amounts(result: Result) -> pd.DataFrame:
+    """Compressed ELSA beside pruned EASE for each training set, group of test users and size.
+
+    difference: ours − theirs by user, with its interval; change: how much more or less that is than
+    of the same users after learning from everything. Raises StorageError without users' values.
     """
+    usual = {}
+    lines = []
+    for ours in result.select(method="CompressedELSA"):
+        place = {name: ours[name] for name in ("trained on", "tested on", "budget_bytes")}
+        (theirs,) = result.select(method="PrunedEASE", **place)
+        gaps = result.by_user([ours]) - result.by_user([theirs])
+        before = usual.setdefault((ours["tested on"], ours["budget_bytes"]), gaps)
+        lines.append(
+            {name: ours[name] for name in SHARED}
+            | {"ours": ours["ndcg@100"], "ours ±": ours["stderr"]}
+            | {"theirs": theirs["ndcg@100"], "theirs ±": theirs["stderr"]}
+            | _interval("difference", gaps, np.zeros_like(gaps))
+            | _interval("change", gaps, before)
+            | {"learning_rate": ours["params"]["learning_rate"], "reg": theirs["params"]["reg"]}
+        )
+    return pd.DataFrame(lines)
+
+
+def _interval(name: str, values: np.ndarray, others: np.ndarray) -> dict[str, float]:
+    found = difference_by_user(values, others)
+    return {name: found.mean, f"{name} low": found.low, f"{name} high": found.high}
+
+
+def amounts_table(compared: pd.DataFrame) -> pd.DataFrame:
+    """The lines of `compared_amounts` as text; intervals are 95 %."""
+    everything = compared["trained on"].iloc[0]
     return pd.DataFrame(
         {
             "trained on": row["trained on"],
             "users": f"{row['users']:,}",
             "interactions": f"{row['interactions']:,}",
+            "steps": f"{row['steps']:,}",
             "tested on": row["tested on"],
             "test users": f"{row['test users']:,}",
             "bytes per item": row["budget_bytes"],
             "Compressed ELSA": f"{row['ours']:.4f} ± {row['ours ±']:.4f}",
             "Pruned EASE": f"{row['theirs']:.4f} ± {row['theirs ±']:.4f}",
-            "difference": f"{row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]",
+            "difference": _with_interval(row, "difference"),
+            "change": "" if row["trained on"] == everything else _with_interval(row, "change"),
             "learning rate": f"{row['learning_rate']:g}",
             "reg": f"{row['reg']:g}",
         }
-        for row in rows
+        for row in compared.to_dict("records")
     )
 
 
-def amounts_figure(rows: list[dict], title: str = "") -> Figure:
+def _with_interval(row: dict, name: str) -> str:
+    return f"{row[name]:+.4f} [{row[f'{name} low']:+.4f}, {row[f'{name} high']:+.4f}]"
+
+
+def amounts_figure(compared: pd.DataFrame, title: str = "") -> Figure:
     """Compressed ELSA minus pruned EASE by size: above by training set, below by users."""
-    all_sets = dict.fromkeys(row["trained on"] for row in rows)
-    all_groups = dict.fromkeys(row["tested on"] for row in rows)
-    first_set, first_group = next(iter(all_sets)), next(iter(all_groups))
+    first_set, first_group = compared[["trained on", "tested on"]].iloc[0]
     with styled():
         figure, panels = plt.subplots(2, 1, figsize=(7, 8.4), sharey=True, layout="constrained")
-        by_set = {n: _of(rows, n, first_group) for n in all_sets}
-        by_group = {n: _of(rows, first_set, n) for n in all_groups}
-        _differences(panels[0], by_set, f"tested on: {first_group}")
-        _differences(panels[1], by_group, f"trained on: {first_set}")
+        on_group = compared[compared["tested on"] == first_group]
+        of_set = compared[compared["trained on"] == first_set]
+        _differences(panels[0], on_group, "trained on", f"tested on: {first_group}")
+        _differences(panels[1], of_set, "tested on", f"trained on: {first_set}")
         figure.suptitle(title)
         plt.close(figure)
     return figure
 
 
-def _of(rows: list[dict], trained_on: str, tested_on: str) -> list[dict]:
-    return [r for r in rows if (r["trained on"], r["tested on"]) == (trained_on, tested_on)]
-
-
-def _differences(axes: Axes, lines: dict[str, list[dict]], title: str) -> None:
-    """A line for each entry, with 95 % intervals; zero marked."""
+def _differences(axes: Axes, compared: pd.DataFrame, by: str, title: str) -> None:
+    """A line for each value of the column `by`, with 95 % intervals; zero marked."""
     axes.axhline(0, color="#555555", linewidth=1)
-    for i, (name, rows) in enumerate(lines.items()):
+    lines = compared.groupby(by, sort=False)
+    for i, (name, values) in enumerate(lines):
         shift = 1 + APART * (i - (len(lines) - 1) / 2)
-        values = pd.DataFrame(rows).sort_values("budget_bytes")
-        below, above = values["difference"] - values["low"], values["high"] - values["difference"]
+        values = values.sort_values("budget_bytes")
+        middle = values["difference"]
         axes.errorbar(
             values["budget_bytes"] * shift,
-            values["difference"],
-            yerr=[below, above],
+            middle,
+            yerr=[middle - values["difference low"], values["difference high"] - middle],
             label=name,
             color=PALETTE[i % len(PALETTE)],
             marker=MARKS[i % len(MARKS)],
@@ -88,7 +123,8 @@ def stored_amounts(path: str | Path) -> Html:
     if not located(path).exists():
         return absent(path)
     stored = load_result(path)
-    table = plain_table(amounts_table(stored.rows), "nDCG@100 ± standard error over users")
+    lines = amounts_table(compared_amounts(stored))
+    table = plain_table(lines, "nDCG@100 ± standard error over users")
     folded = f"<details><summary>All numbers</summary>{table}</details>"
     return Html(folded + notice(stored.manifest))
 
@@ -98,4 +134,4 @@ def stored_amounts_figure(path: str | Path):
     if not located(path).exists():
         return absent(path)
     stored = load_result(path)
-    return amounts_figure(stored.rows, titled(stored.manifest, live=False))
+    return amounts_figure(compared_amounts(stored), titled(stored.manifest, live=False))

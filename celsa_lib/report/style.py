@@ -30,8 +30,8 @@ SCHEDULE_COLOURS = {
     "exponential": "#D55E00",
     "step-wise": "#CC79A7",
 }
-# The same colours and marks for what is no method, in the order that it comes in.
-PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# For what is no method, in the order that it comes in: Tol's "muted" scheme (2021).
+PALETTE = ("#332288", "#CC6677", "#117733", "#88CCEE", "#AA4499", "#999933", "#882255")
 MARKS = "osD^vPX"
 OTHER_COLOUR, OTHER_MARK = "#F0E442", "h"
 
