@@ -41,6 +41,12 @@ class Result:
         return np.mean([self.users[row["hash"]] for row in rows], axis=0)
 
 
+def _earlier_commits(result: Result) -> list[str]:
+    """Commits of rows that the last run, which the manifest is about, took as they were."""
+    commits = {row["commit"] for row in result.rows if "commit" in row}
+    return sorted(commits - {result.manifest.get("code", {}).get("commit")})
+
+
 def _value(row: dict, name: str):
     return row[name] if name in row else row.get("params", {}).get(name)
 
@@ -72,6 +78,8 @@ def load_result(path: str | Path) -> Result:
         if users_path(path).exists():
             with np.load(users_path(path), allow_pickle=False) as stored:
                 result.users = {name: stored[name] / STEPS for name in stored.files}
+        earlier = _earlier_commits(result)
+        result.manifest |= {"kept from": earlier} if earlier else {}
     except FileNotFoundError as error:
         raise StorageError(f"there is no file {path}; run the study that writes it") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:

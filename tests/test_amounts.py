@@ -1,8 +1,10 @@
 """The study of how much data decides, and what its page shows."""
 
 import json
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
@@ -12,7 +14,7 @@ from celsa_lib.evaluation import evaluate, paired_difference
 from celsa_lib.experiments import amounts, run_amounts
 from celsa_lib.experiments.studies import prepare
 from celsa_lib.models import CompressedELSA, PrunedEASE
-from celsa_lib.results import load_result
+from celsa_lib.results import load_result, users_path
 
 
 @pytest.fixture(scope="module")
@@ -30,35 +32,72 @@ def histories():
     return load_dataset("synthetic", n_users=300, n_items=120, n_segments=8).X
 
 
-def test_every_training_set_group_and_size_has_a_row(result):
-    found = [(r["trained on"], r["tested on"], r["budget_bytes"]) for r in result.rows]
-    assert len(set(found)) == len(found) == 5 * 2 * 2
+def test_every_training_set_group_size_and_method_has_a_row(result):
+    places = ("trained on", "tested on", "budget_bytes", "method")
+    found = {tuple(row[name] for name in places) for row in result.rows}
+    assert len(found) == len(result.rows) == 5 * 2 * 2 * 2
     assert {r["tested on"] for r in result.rows} == {amounts.TEST, amounts.THINNED}
     users = {r["trained on"]: r["users"] for r in result.rows}
     assert users["half of the users"] == users["everything"] // 2
     assert users["a quarter of the users"] == users["everything"] // 4
     assert result.manifest["seconds"] > 0
+    assert set(result.users) == {row["hash"] for row in result.rows}
 
 
-def test_a_row_is_what_its_models_give(result):
-    """Both models of one row fitted again from what the row says was chosen."""
+def test_a_row_is_what_its_model_gives(result):
+    """Both models of one place fitted again from what the rows say was chosen."""
     config = amounts.amounts_config("synthetic", "smoke")
     _, task = prepare(config)
     X, groups = amounts.divide(config, task)
     part = amounts.training_sets(X, config.split_seed)["half of the users"]
-    (row,) = result.select(
-        **{"trained on": "half of the users", "tested on": amounts.THINNED, "budget_bytes": 64}
-    )
+    place = {"trained on": "half of the users", "tested on": amounts.THINNED, "budget_bytes": 64}
+    (row,) = result.select(method="CompressedELSA", **place)
+    (rival,) = result.select(method="PrunedEASE", **place)
     ours = CompressedELSA(
-        nnz=8, width=64, epochs=1, batch_size=128, learning_rate=row["learning_rate"],
-        seed=0, progress=False,
+        nnz=8, width=64, epochs=2, batch_size=128, seed=0, progress=False,
+        learning_rate=row["params"]["learning_rate"],
     ).fit(part)  # fmt: skip
-    theirs = PrunedEASE(nnz=8, reg=row["reg"]).fit(part)
+    theirs = PrunedEASE(nnz=8, reg=rival["params"]["reg"]).fit(part)
     folds = groups[amounts.THINNED]
-    found = paired_difference(evaluate(ours, folds), evaluate(theirs, folds))
-    assert row["difference"] == pytest.approx(found.mean, abs=2e-5)
-    assert (row["low"], row["high"]) == pytest.approx((found.low, found.high), abs=2e-5)
-    assert row["ours"] - row["theirs"] == pytest.approx(row["difference"], abs=2e-5)
+    ours_found, theirs_found = evaluate(ours, folds), evaluate(theirs, folds)
+    assert row["ndcg@100"] == pytest.approx(ours_found.mean["ndcg@100"], abs=1e-5)
+    assert row["stderr"] == pytest.approx(ours_found.stderr["ndcg@100"], abs=1e-5)
+    assert rival["ndcg@100"] == pytest.approx(theirs_found.mean["ndcg@100"], abs=1e-5)
+    assert row["steps"] == len(ours.history) * 2 and rival["steps"] == 0
+    found = paired_difference(ours_found, theirs_found)
+    lines = report.compared_amounts(result)
+    (line,) = lines[(lines[list(place)] == pd.Series(place)).all(axis=1)].to_dict("records")
+    shown = [line[name] for name in ("difference", "difference low", "difference high")]
+    assert shown == pytest.approx([found.mean, found.low, found.high], abs=2e-5)
+
+
+def test_smaller_sets_are_read_more_often():
+    config = amounts.amounts_config("synthetic", "smoke")  # batches of 128, one epoch
+    compressed = [m for m in config.methods if m.name == "CompressedELSA"]
+    for users, epochs in ((1024, 1), (512, 2), (500, 2), (250, 4), (60, 8), (5000, 1)):
+        longer = amounts.with_steps_of(1024, users, config)
+        found = [m for m in longer.methods if m.name == "CompressedELSA"]
+        assert {m.params["epochs"] for m in found} == {epochs}
+        assert [m.params | {"epochs": 1} for m in found] == [m.params for m in compressed]
+        others = [m for m in longer.methods if m.name != "CompressedELSA"]
+        assert others == [m for m in config.methods if m.name != "CompressedELSA"]
+
+
+def test_a_change_is_between_the_same_users(result):
+    """By hand for one place: ours − theirs after half of the users, less that after everything."""
+    gap = {}
+    for name in ("everything", "half of the users"):
+        place = {"trained on": name, "tested on": amounts.TEST, "budget_bytes": 128}
+        (ours,) = result.select(method="CompressedELSA", **place)
+        (theirs,) = result.select(method="PrunedEASE", **place)
+        gap[name] = ours["ndcg@100"] - theirs["ndcg@100"]
+    places = ["trained on", "tested on", "budget_bytes"]
+    lines = report.compared_amounts(result).set_index(places).sort_index()
+    line = lines.loc[("half of the users", amounts.TEST, 128)]
+    expected = gap["half of the users"] - gap["everything"]
+    assert line["change"] == pytest.approx(expected, abs=3e-5)
+    assert line["change low"] < line["change"] < line["change high"]
+    assert (lines.xs("everything")["change"] == 0).all()
 
 
 def test_nobody_is_tested_who_was_learned_from():
@@ -103,8 +142,12 @@ def test_what_is_stored_is_not_run_again(result, path, monkeypatch):
     content = json.loads(path.read_text())
     content["manifest"]["data"]["checksum"] = "other"
     path.with_name("changed.json").write_text(json.dumps(content))
+    shutil.copy(users_path(path), path.with_name("changed.users.npz"))
     with pytest.raises(AssertionError, match="trained again"):
         run_amounts("synthetic", "smoke", path.with_name("changed.json"))
+    shutil.copy(path, path.with_name("alone.json"))  # without the users' values
+    with pytest.raises(AssertionError, match="trained again"):
+        run_amounts("synthetic", "smoke", path.with_name("alone.json"))
 
 
 def test_only_what_is_missing_is_run(result, path, tmp_path, monkeypatch):
@@ -112,6 +155,7 @@ def test_only_what_is_missing_is_run(result, path, tmp_path, monkeypatch):
     content["rows"] = [r for r in content["rows"] if r["trained on"] != "half of each history"]
     cut = tmp_path / "cut.json"
     cut.write_text(json.dumps(content))
+    shutil.copy(users_path(path), users_path(cut))
     sizes = []
     run = amounts.run_and_keep
 
@@ -128,16 +172,21 @@ def test_only_what_is_missing_is_run(result, path, tmp_path, monkeypatch):
         return sorted(json.dumps(r | {"seconds": 0}, sort_keys=True) for r in rows)
 
     assert numbers(found.rows) == numbers(result.rows)
+    assert set(found.users) == set(result.users)
 
 
 def test_the_page_shows_lines_of_sets_and_of_groups(result, path):
-    above, below = report.amounts_figure(result.rows).axes
+    compared = report.compared_amounts(result)
+    above, below = report.amounts_figure(compared).axes
     assert len(above.get_legend_handles_labels()[1]) == 5
     assert below.get_legend_handles_labels()[1] == [amounts.TEST, amounts.THINNED]
-    (first, *_) = result.rows
-    line = report.amounts_table(result.rows).iloc[0]
-    assert line["difference"].startswith(f"{first['difference']:+.4f} [")
-    assert line["reg"] == f"{first['reg']:g}"
+    first, last = compared.iloc[0], compared.iloc[-1]
+    table = report.amounts_table(compared)
+    assert table["difference"].iloc[0].startswith(f"{first['difference']:+.4f} [")
+    assert table["change"].iloc[0] == "" and table["change"].iloc[-1].endswith(
+        f"[{last['change low']:+.4f}, {last['change high']:+.4f}]"
+    )
+    assert table["reg"].iloc[0] == f"{first['reg']:g}"
     shown = report.stored_amounts(path)
     assert f"{first['difference']:+.4f}" in shown and "Stored results" in shown
     assert len(report.stored_amounts_figure(path).axes) == 2

@@ -226,6 +226,13 @@ def test_results_come_back_from_their_file(config, planted, tmp_path):
     assert files == ["result.json", "result.users.npz"]
 
 
+def test_rows_kept_from_earlier_commits_are_named(tmp_path):
+    result = Result({"code": {"commit": "new"}}, [{"commit": c} for c in ("new", "old", "new")])
+    assert load_result(save_result(result, tmp_path / "r.json")).manifest["kept from"] == ["old"]
+    result.rows.pop(1)
+    assert "kept from" not in load_result(save_result(result, tmp_path / "r.json")).manifest
+
+
 def test_rows_are_selected_and_averaged_over_seeds():
     rows = [{"hash": h, "seed": s, "params": {"nnz": n}} for h, s, n in ("a08", "b18", "c04")]
     result = Result({}, rows, users={"a": np.array([0.0, 1.0]), "b": np.array([1.0, 1.0])})

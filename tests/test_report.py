@@ -88,6 +88,9 @@ def test_provenance_says_where_numbers_come_from(live, word):
     line = report.provenance(MANIFEST, live)
     for part in (word, "abc1234 with uncommitted changes", "chip", "2026-01-02", "seed 42", "12 s"):
         assert part in line
+    assert "kept from" not in line
+    kept = report.provenance(MANIFEST | {"kept from": ["aaa1111", "bbb2222"]}, live)
+    assert "(rows kept from earlier runs: commit aaa1111, bbb2222)" in kept
     assert report.provenance(report.PAPER) == "Source: the paper."
 
 

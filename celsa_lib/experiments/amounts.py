@@ -180,4 +180,5 @@ def _finished(out: str | Path | None, manifest: dict) -> tuple[list[dict], dict[
         return [], {}
     stored = load_result(out)
     same = all(stored.manifest[part] == manifest[part] for part in ("config", "data"))
-    return (stored.rows, stored.users) if same else ([], {})
+    rows = [row for row in stored.rows if same and row["hash"] in stored.users]
+    return rows, {row["hash"]: stored.users[row["hash"]] for row in rows}

@@ -46,7 +46,7 @@ def provenance(source: str | dict, live: bool = False) -> str:
         return f"Source: {source}."
     data, machine, code = source["data"], source["machine"], source["code"]
     changed = " with uncommitted changes" if code["dirty"] else ""
-    config = source["config"]
+    config, kept = source["config"], source.get("kept from")
     return (
         f"{'Live run' if live else 'Stored results'}: {data['name']} "
         f"({data['users']:,} users × {data['items']:,} items, {data['interactions']:,} "
@@ -56,6 +56,7 @@ def provenance(source: str | dict, live: bool = False) -> str:
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"{machine['device']}; torch {source['versions']['torch']}; {source['date']}; "
         f"commit {code['commit']}{changed}"
+        + (f" (rows kept from earlier runs: commit {', '.join(kept)})" if kept else "")
         + (f"; {source['seconds']:.0f} s." if source["seconds"] else ".")
     )
 
