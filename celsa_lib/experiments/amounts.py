@@ -52,7 +52,8 @@ def run_amounts(
         if name not in {row["trained on"] for row in result.rows}:
             longer = with_steps_of(X.shape[0], part.shape[0], config)
             rows, users = _rows_of(longer, data, name, part, groups)
-            result.rows += rows
+            commit = result.manifest["code"]["commit"]
+            result.rows += [row | {"commit": commit} for row in rows]
             result.users |= users
             seconds = {row["trained on"]: row["seconds"] for row in result.rows}
             result.manifest["seconds"] = round(sum(seconds.values()), 1)
@@ -150,7 +151,7 @@ def _rows_of(
 
 def _row(name: str, X: csr_matrix, group: str, fitted: dict, values: np.ndarray) -> dict:
     """What one model gives one group; `fitted` is the model's row of `run_and_keep`."""
-    kept = ("commit", "method", "budget_bytes", "params", "seed", "trials")
+    kept = ("method", "budget_bytes", "params", "seed", "trials")
     return {
         "hash": sha256(f"{fitted['hash']} {name} {group}".encode()).hexdigest()[:16],
         "trained on": name,

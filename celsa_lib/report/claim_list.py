@@ -6,6 +6,7 @@ from functools import partial
 
 from celsa_lib.report import rules
 from celsa_lib.report.rules import BASELINES, BUDGETS, GRADUAL
+from celsa_lib.report.tables import data_name
 from celsa_lib.report.verdicts import (
     NOT_TESTED,
     Check,
@@ -72,7 +73,7 @@ def _data(name: str, result: Result) -> str:
     seeds = len({row.get("seed") for row in result.rows})
     runs = f"{seeds} training seeds" if seeds > 1 else "1 training seed, so how runs differ is open"
     note = f" ({NOTES[config['dataset']]})" if config["dataset"] in NOTES else ""
-    return f"{config['dataset']}{note}; {config['n_test']:,} test users; {runs}"
+    return f"{data_name(config['dataset'])}{note}; {config['n_test']:,} test users; {runs}"
 
 
 def _best() -> list[Claim]:

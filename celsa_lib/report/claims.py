@@ -16,7 +16,7 @@ from celsa_lib.files import write_whole
 from celsa_lib.report.claim_list import CLAIMS, GROUPS, OTHER_CLAIMS, Claim
 from celsa_lib.report.rules import BASELINES, BUDGETS
 from celsa_lib.report.style import colour, mark, styled
-from celsa_lib.report.tables import Html
+from celsa_lib.report.tables import Html, typeset
 from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED, WORDS, Verdict
 from celsa_lib.results import load_result, located
 
@@ -169,12 +169,12 @@ def _table(entries: Sequence[Entry]) -> str:
 def _line(entry: Entry) -> str:
     claim, verdict = entry
     link = f'<a href="{escape(claim.notebook)}.html">{escape(claim.statement)}</a>'
-    low_high = verdict.interval
-    interval = f"<strong>{low_high[0]:+.4f} to {low_high[1]:+.4f}</strong>; " if low_high else ""
+    low_high = typeset("{:+.4f} to {:+.4f}".format(*verdict.interval)) if verdict.interval else ""
+    interval = f"<strong>{low_high}</strong>; " if low_high else ""
     cells = [
         f"<strong>{escape(verdict.word)}</strong>",
         f"{link}<br><small>Section {escape(claim.section)}</small>",
-        f"{interval}{escape(_sentences(verdict.why, first=not interval))}<br>"
+        f"{interval}{escape(typeset(_sentences(verdict.why, first=not interval)))}<br>"
         f"<small>{escape(verdict.computed)}. On: "
         f"{escape(verdict.data)}</small>",
     ]

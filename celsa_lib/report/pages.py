@@ -8,7 +8,7 @@ import pandas as pd
 from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.load import paper_table, with_demo, with_paper
 from celsa_lib.report.statistics import summary
-from celsa_lib.report.tables import Html, plain_table, results_table
+from celsa_lib.report.tables import Html, plain_table, results_table, titled
 from celsa_lib.results import load_result, located
 
 BESIDE = ("label", "schedule", "restart", "width", "budget_bytes", "paper ndcg@100", "ndcg@100",
@@ -31,11 +31,13 @@ def stored_results(path: str | Path, paper: str | None = None) -> Html:
     return Html(table + f"<details><summary>The paper's numbers</summary>{theirs}</details>")
 
 
-def stored_figure(path: str | Path, title: str = ""):
+def stored_figure(path: str | Path):
     """Accuracy against size of a stored result; a note where there is none yet."""
     if not located(path).exists():
         return absent(path)
-    return accuracy_by_size(_by_size(summary(load_result(path))), title=title)
+    stored = load_result(path)
+    title = titled(stored.manifest, live=False)
+    return accuracy_by_size(_by_size(summary(stored)), title=title)
 
 
 def beside_paper(path: str | Path, dataset: str) -> Html:

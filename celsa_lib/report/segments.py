@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from scipy.sparse import csr_matrix
 
 from celsa_lib.report.style import MARKS, PALETTE, styled
-from celsa_lib.report.tables import Html
+from celsa_lib.report.tables import Html, typeset
 from celsa_lib.segments.checks import one_user
 
 
@@ -86,7 +86,8 @@ def _entry(segmentation, segment: int, nearest, n_titles: int, n_latents: int) -
     near = ", ".join(segmentation.labels[other].text for other in nearest)
     parts = [
         f"<p>{escape(titles)}{more}</p>",
-        f"<p>{share:.2%} of the items. Latents {latents}. Named by {escape(label.source)}.",
+        f"<p>{typeset(f'{share:.2%}')} of the items. Latents {latents}. "
+        f"Named by {escape(label.source)}.",
         f" Nearest: {escape(near)}." if near else "",
         "</p>",
     ]

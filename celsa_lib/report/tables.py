@@ -7,6 +7,14 @@ import pandas as pd
 
 from celsa_lib.report.load import METRICS
 
+DATA = {
+    "goodbooks-10k": "Goodbooks-10k",
+    "goodbooks-10k-partial": "Goodbooks-10k partial",
+    "ml-100k": "MovieLens-100K",
+    "ml-1m": "MovieLens-1M",
+    "ml-20m": "MovieLens-20M",
+    "netflix-prize": "Netflix Prize",
+}
 TITLES = {
     "label": "method",
     "schedule": "schedule",
@@ -40,6 +48,12 @@ class Html(str):
         return str(self)
 
 
+def typeset(text: str) -> str:
+    """Numbers as in print: −0.1 with a minus sign, 97.9 % with a space that does not break."""
+    signed = re.sub(r"(?<![\w.-])-(?=\d)", "−", text)  # not in goodbooks-10k, nor in a date
+    return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", signed)
+
+
 def provenance(source: str | dict, live: bool = False) -> str:
     """One plain line: a live run or stored result (from its manifest), or the paper."""
     if isinstance(source, str):
@@ -63,7 +77,12 @@ def provenance(source: str | dict, live: bool = False) -> str:
 
 def titled(manifest: dict, live: bool) -> str:
     """What a figure or table shows, for its title: the data, and whether it was run live."""
-    return f"{manifest['data']['name']}: {'live run' if live else 'stored results'}"
+    return f"{data_name(manifest['data']['name'])}: {'live run' if live else 'stored results'}"
+
+
+def data_name(name: str) -> str:
+    """A data set as prose names it; one that the library does not know by its own name."""
+    return DATA.get(name, name)
 
 
 def notice(source: str | dict, live: bool = False) -> Html:
@@ -100,7 +119,7 @@ def results_table(
 
 
 def plain_table(table: pd.DataFrame, source: str | None = None) -> Html:
-    """Any small table as HTML, everything in it escaped, whole numbers as 1,024.
+    """Any small table as HTML, everything in it escaped, whole numbers as 1,024, `typeset`.
 
     Cells of LONG text have a class of their own: on a page they may break, numbers may not, and
     a heading such as 1,024 B neither.
@@ -110,6 +129,7 @@ def plain_table(table: pd.DataFrame, source: str | None = None) -> Html:
         index=False, border=0, escape=True, na_rep="", classes="celsa-table", formatters=whole
     )
     html = re.sub(r"<th>([\d,]+) B</th>", r"<th>\1&nbsp;B</th>", html)
+    html = re.sub(r"(?<=<td>)[^<]+(?=</td>)", lambda cell: typeset(cell[0]), html)
     html = re.sub(f"<td>(?=[^<]{{{LONG},}}</td>)", '<td class="celsa-text">', html)
     return Html(html + (f"<p><small>{escape(source)}</small></p>" if source else ""))
 
@@ -137,7 +157,7 @@ def _cell(row: pd.Series, column: str) -> str:
     if pd.isna(value):
         return "–"
     if column in FORMATS:
-        return FORMATS[column].format(value)
+        return typeset(FORMATS[column].format(value))
     if column == "restart":
         return "yes" if value else "no"
     if column in METRICS:
