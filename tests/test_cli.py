@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -14,6 +15,7 @@ import celsa_lib as cl
 from celsa_lib import experiments
 from celsa_lib.book import check_parameters
 from celsa_lib.cli import app, join_pairs
+from celsa_lib.cli.training import users_of
 from celsa_lib.errors import ConfigError
 from celsa_lib.results import Result
 
@@ -167,6 +169,11 @@ def test_train_evaluate_recommend(tmp_path):
     refused = call("recommend", out, "synthetic", "no such title")
     assert refused.exit_code == 1
     assert "no such title" in refused.stderr
+
+
+def test_a_dataset_without_a_profile_is_split_as_the_registry_says():
+    data = replace(cl.load_dataset("synthetic"), name="goodbooks-10k-v1")
+    assert users_of(data, None, 42).test.shape[0] == 2500
 
 
 def test_embeddings_come_in_the_order_of_the_dataset(tmp_path):

@@ -53,6 +53,11 @@ def config() -> ExperimentConfig:
     )
 
 
+def test_the_registry_and_the_laptop_profile_agree_on_test_users():
+    for dataset, settings in PROFILES["laptop"].items():
+        assert cl.dataset_info(dataset).test_users == settings.n_test, dataset
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_configuration_survives_json(profile):
     for dataset in PROFILES[profile]:
