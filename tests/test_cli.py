@@ -157,6 +157,31 @@ def test_run_needs_name_and_value(notebook):
     assert result.exit_code != 0
 
 
+@pytest.mark.parametrize("package", ["papermill", "yaml"])
+def test_notebooks_without_their_extra(package):
+    """Told in one line by each command that runs notebooks."""
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; from typer.testing import CliRunner\n"
+        "from celsa_lib.cli import app\n"
+        "for words in (['run', 'x'], ['sweep', 'x.toml'], ['book']):\n"
+        "    result = CliRunner().invoke(app, words)\n"
+        "    assert isinstance(result.exception, SystemExit), result.exception\n"
+        "    print(result.stderr, end='')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = f'celsa: notebooks and the book need {package}: pip install "celsa[book]"'
+    assert done.stdout.splitlines() == [said] * 3, done.stderr
+
+
+def test_a_kernel_that_dies_is_told(notebook, tmp_path):
+    found = nbformat.read(notebook, as_version=4)
+    found.cells.insert(1, nbformat.v4.new_code_cell("import os\nos._exit(9)"))
+    nbformat.write(found, notebook)
+    result = call("run", notebook, "-p", "count", "4", "--output", tmp_path / "out.ipynb")
+    assert result.exit_code == 1
+    assert "small.ipynb: the kernel died in cell 2" in result.stderr, result.exception
+
+
 def test_train_evaluate_recommend(tmp_path):
     """The chain on the synthetic set."""
     out = tmp_path / "embeddings.npz"
