@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 import celsa_lib as cl
 from celsa_lib import experiments
 from celsa_lib.book import check_parameters
-from celsa_lib.cli import app, join_pairs
+from celsa_lib.cli import app
+from celsa_lib.cli.base import join_pairs
 from celsa_lib.cli.training import users_of
 from celsa_lib.errors import ConfigError
 from celsa_lib.results import Result
