@@ -50,7 +50,7 @@ def test_nothing_from_data_or_a_describer_reaches_a_page_unescaped(segmentation)
 def test_the_catalogue_has_every_segment(segmentation):
     page = report.catalogue(segmentation)
     assert page.count("<details>") == len(segmentation) == 2
-    assert "50.00% of the items. Latents +1, −2." in page
+    assert "50.00\N{NO-BREAK SPACE}% of the items. Latents +1, −2." in page
 
 
 def test_arrows_stand_at_the_signed_latents_of_segments(segmentation):
