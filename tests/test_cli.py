@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -13,7 +14,9 @@ from typer.testing import CliRunner
 import celsa_lib as cl
 from celsa_lib import experiments
 from celsa_lib.book import check_parameters
-from celsa_lib.cli import app, join_pairs
+from celsa_lib.cli import app
+from celsa_lib.cli.base import join_pairs
+from celsa_lib.cli.training import users_of
 from celsa_lib.errors import ConfigError
 from celsa_lib.results import Result
 
@@ -155,6 +158,31 @@ def test_run_needs_name_and_value(notebook):
     assert result.exit_code != 0
 
 
+@pytest.mark.parametrize("package", ["papermill", "yaml"])
+def test_notebooks_without_their_extra(package):
+    """Told in one line by each command that runs notebooks."""
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; from typer.testing import CliRunner\n"
+        "from celsa_lib.cli import app\n"
+        "for words in (['run', 'x'], ['sweep', 'x.toml'], ['book']):\n"
+        "    result = CliRunner().invoke(app, words)\n"
+        "    assert isinstance(result.exception, SystemExit), result.exception\n"
+        "    print(result.stderr, end='')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = f'celsa: notebooks and the book need {package}: pip install "celsa[book]"'
+    assert done.stdout.splitlines() == [said] * 3, done.stderr
+
+
+def test_a_kernel_that_dies_is_told(notebook, tmp_path):
+    found = nbformat.read(notebook, as_version=4)
+    found.cells.insert(1, nbformat.v4.new_code_cell("import os\nos._exit(9)"))
+    nbformat.write(found, notebook)
+    result = call("run", notebook, "-p", "count", "4", "--output", tmp_path / "out.ipynb")
+    assert result.exit_code == 1
+    assert "small.ipynb: the kernel died in cell 2" in result.stderr, result.exception
+
+
 def test_train_evaluate_recommend(tmp_path):
     """The chain on the synthetic set."""
     out = tmp_path / "embeddings.npz"
@@ -167,6 +195,11 @@ def test_train_evaluate_recommend(tmp_path):
     refused = call("recommend", out, "synthetic", "no such title")
     assert refused.exit_code == 1
     assert "no such title" in refused.stderr
+
+
+def test_a_dataset_without_a_profile_is_split_as_the_registry_says():
+    data = replace(cl.load_dataset("synthetic"), name="goodbooks-10k-v1")
+    assert users_of(data, None, 42).test.shape[0] == 2500
 
 
 def test_embeddings_come_in_the_order_of_the_dataset(tmp_path):

@@ -83,6 +83,28 @@ def test_own_data_in_every_form(frame, tmp_path, suffix):
     assert (data.X.toarray() == 1).all()
 
 
+@pytest.mark.parametrize(("column", "index"), [(int, "9"), (str, 9), (float, "9.0")])
+def test_titles_are_found_by_ids_of_another_type(frame, column, index):
+    items = pd.DataFrame({"title": ["Nine"]}, index=[index])
+    data = load_interactions(frame.astype({"what": column}), **ROLES, items=items)
+    assert "Nine" in data.items["title"].tolist()
+    assert data.items.index.tolist() == data.item_ids.tolist()
+
+
+@pytest.mark.parametrize(
+    ("column", "index", "said"),
+    [
+        (int, [9, 10, 9], "has the id '9' more than once; keep one row an item"),
+        (int, [1, 2, 3], r"no id of the data: its index begins \['1', '2', '3'\]"),
+        (float, [9, 10, 11], r"the data's ids \['10.0', '11.0', '12.0'\]; index it by item id"),
+    ],
+)
+def test_items_that_do_not_fit(frame, column, index, said):
+    items = pd.DataFrame({"title": ["A", "B", "C"]}, index=index)
+    with pytest.raises(DataError, match=said):
+        load_interactions(frame.astype({"what": column}), **ROLES, items=items)
+
+
 def test_a_repeated_pair_counts_once_with_its_highest_rating(frame):
     low = frame.assign(stars=1)
     both = pd.concat([low, frame, low])

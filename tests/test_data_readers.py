@@ -243,6 +243,46 @@ def test_damaged_gzip(folder_of, damage):
         load_dataset("goodbooks-10k-partial")
 
 
+INTER = "user_id:token\titem_id:token\trating:float\n"
+RECBOLE = "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
+TITLED = {
+    "movies.dat": ("ml-1m", "4::A::Drama\n5::B::Drama\n"),
+    "u.item": ("ml-100k", u_item([(4, "A"), (5, "B")])),
+    "ml-100k.item": ("ml-100k", RECBOLE + "4\tA\t1995\tDrama\n5\tB\t1995\tDrama\n"),
+    "movie_titles.csv": ("netflix-prize", "4,2003,A\n5,NULL,B\n"),
+}
+
+
+@pytest.fixture(params=TITLED)
+def titled(request, folder_of):
+    """(text, load): the text of a file of titles, a function that loads with another text."""
+    dataset, text = TITLED[request.param]
+    write_netflix(folder_of, "combined")
+    folder_of("ml-1m", ratings__dat=lines("::", tail=(0,)))
+    folder = folder_of("ml-100k", ml_100k__inter=lines("\t", header=INTER))
+    if request.param == "u.item":
+        (folder / "u.data").write_text(lines("\t", tail=(0,)))
+
+    def load(text):
+        (folder.parent / dataset / request.param).write_text(text)
+        return load_dataset(dataset)
+
+    return text, load
+
+
+@pytest.mark.parametrize("rest", ["5", "five::::" + "\t|," * 30], ids=["short", "no id"])
+def test_a_damaged_line_of_titles_is_named(titled, rest):
+    text, load = titled
+    whole = text[: text.index("\n5") + 1]
+    with pytest.raises(DataError, match=rf", line {whole.count(chr(10)) + 1}: expected \d+ fields"):
+        load(whole + rest)
+
+
+def test_blank_lines_of_titles_do_not_count(titled):
+    text, load = titled
+    assert load(text + "\n \n").items.loc[5, "title"] == "B"
+
+
 def test_missing_files_are_named(folder_of):
     folder_of("ml-1m", ratings__dat="")
     with pytest.raises(DatasetNotFoundError, match=r"movies.dat, and has ratings.dat"):

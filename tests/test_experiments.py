@@ -1,6 +1,8 @@
 """Configurations, validation-only tuning, resumable runs, stored results."""
 
 import json
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -20,6 +22,7 @@ from celsa_lib.experiments import (
     find_title,
     first_look,
     live_or_stored,
+    manifest,
     quickstart,
     recommend_by_title,
     run_deviations,
@@ -51,6 +54,11 @@ def config() -> ExperimentConfig:
         n_test=40,
         n_val=30,
     )
+
+
+def test_the_registry_and_the_laptop_profile_agree_on_test_users():
+    for dataset, settings in PROFILES["laptop"].items():
+        assert cl.dataset_info(dataset).test_users == settings.n_test, dataset
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -318,6 +326,25 @@ def test_a_study_goes_on_where_its_file_ends(tmp_path):
         run_study("goodboks")
     with pytest.raises(ConfigError, match="no method Nope; it has Popularity"):
         run_study("synthetic", "smoke", ("Nope",), out)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_only_the_repository_of_the_code_names_a_commit(tmp_path, monkeypatch):
+    """An installed copy inside a user's repository has no commit of its own."""
+
+    def git(*words):
+        author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "-C", tmp_path, *author, *words], check=True, capture_output=True)
+
+    git("init")
+    git("commit", "--allow-empty", "-m", "theirs")
+    code = tmp_path / "manifest.py"
+    code.write_text("")
+    monkeypatch.setattr(manifest, "__file__", str(code))
+    assert manifest.git_state() == {"commit": "unknown", "dirty": False}
+    git("add", "manifest.py")
+    git("commit", "-m", "ours")
+    assert manifest.git_state()["commit"] != "unknown"
 
 
 def test_another_profile_leaves_the_stored_file_alone(tmp_path, monkeypatch):

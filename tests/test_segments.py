@@ -410,6 +410,21 @@ class TestSegmentation:
         with pytest.raises(StorageError, match="there is no file"):
             Segmentation.load(tmp_path / "none.npz", segmentation.embeddings)
 
+    def test_load_for_the_same_items_in_the_same_order_only(self, segmentation, tmp_path):
+        path = segmentation.save(tmp_path / "segments.npz")
+        matrix = segmentation.embeddings.matrix
+        ids = segmentation.embeddings.item_ids
+        Segmentation.load(path, cl.ItemEmbeddings(matrix, ids.astype(str).astype(object)))
+        with pytest.raises(DataError, match="or another order of them; load it with"):
+            Segmentation.load(path, cl.ItemEmbeddings(matrix[::-1], ids[::-1]))
+
+    def test_a_file_of_another_version(self, segmentation, tmp_path, monkeypatch):
+        monkeypatch.setattr("celsa_lib.segments.segmentation.VERSION", 1)
+        path = segmentation.save(tmp_path / "segments.npz")
+        monkeypatch.undo()
+        with pytest.raises(StorageError, match="version 2; make the segments again"):
+            Segmentation.load(path, segmentation.embeddings)
+
     @pytest.mark.parametrize(
         "of_item", [[0, 0, 0], [0, 0, 0, 0, 0, 2], [0] * 6, [[0, 1] * 3], [0.0, 1.0] * 3]
     )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import nbformat
@@ -55,6 +56,10 @@ def root(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def write_sweep(folder: Path, sweep: Sweep) -> None:
+    (folder / "sweep.json").write_text(json.dumps(asdict(sweep)))
+
+
 def tiny(**grid) -> Sweep:
     return Sweep("tiny", grid or {"seed": [0, 1]})
 
@@ -81,9 +86,9 @@ def test_the_grid_is_a_product_in_order():
     assert Sweep("tiny", {}).combinations() == [{}]
 
 
-def test_to_and_from_json(tmp_path):
+def test_a_sweep_from_json(tmp_path):
     sweep = Sweep("tiny", {"seed": [0, 1]}, 2, (Estimate(3.0, {"seed": 1}), Estimate(9.0)))
-    (tmp_path / "sweep.json").write_text(sweep.to_json())
+    write_sweep(tmp_path, sweep)
     assert load_sweep(tmp_path / "sweep.json") == sweep
     assert [sweep.expected_seconds(c) for c in sweep.combinations()] == [9.0, 3.0]
 
@@ -237,7 +242,7 @@ def test_durations(seconds, told):
 
 
 def test_the_dry_run_lists_and_leaves_nothing(root):
-    (root / "sweep.json").write_text(tiny().to_json())
+    write_sweep(root, tiny())
     result = CliRunner().invoke(app, ["sweep", "sweep.json", "--dry-run"])
     assert result.exit_code == 0, result.output
     assert "seed=1  would run  unknown" in result.output
@@ -356,7 +361,7 @@ def finished(root: Path) -> dict[str, int]:
 def test_a_sweep_killed_half_way_loses_nothing_finished(root):
     pytest.importorskip("snakemake")
     sweep = Sweep("tiny", {"seed": [0, 1, 2, 3], "wait": [0.5]})
-    (root / "sweep.json").write_text(sweep.to_json())
+    write_sweep(root, sweep)
     first = sweep_process(root, "--cores", "1")
     while first.poll() is None and len(finished(root)) < 2:
         time.sleep(0.05)
@@ -379,7 +384,7 @@ def test_a_sweep_killed_half_way_loses_nothing_finished(root):
 def test_a_failing_run_is_told_and_the_others_go_on(root):
     pytest.importorskip("snakemake")
     write_notebook(root, body=BODY + "\n1 / seed")
-    (root / "sweep.json").write_text(tiny().to_json())
+    write_sweep(root, tiny())
     process = sweep_process(root, "--cores", "1")
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 1

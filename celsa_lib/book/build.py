@@ -14,6 +14,7 @@ from celsa_lib.book.notebook import check_parameters, run_notebook
 from celsa_lib.book.publish import configure, publish
 from celsa_lib.book.slides import write_slides
 from celsa_lib.errors import ConfigError, NotebookError
+from celsa_lib.files import write_whole
 
 BUILD = Path("build")
 SOURCES = ("_config.yml", "_toc.yml", "book", "README.md", "CHANGELOG.md", "CITATION.cff")
@@ -91,9 +92,7 @@ def run_if_changed(root: Path, path: Path, work: Path, profile: str) -> float | 
     parameters = check_parameters(path, {"profile": profile}, only_known=True)
     run_notebook(path, target, parameters, cwd=root)
     done[name] = wanted
-    temporary = state.with_suffix(".part")
-    temporary.write_text(json.dumps(done, indent=1))
-    os.replace(temporary, state)
+    write_whole(state, lambda file: file.write(json.dumps(done, indent=1).encode()))
     return perf_counter() - started
 
 

@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import papermill
+from jupyter_client.kernelspec import KernelSpecManager
+from nbclient.exceptions import DeadKernelError
+
 from celsa_lib.errors import ConfigError, NotebookError, StorageError
 
 KERNEL = "python3"
@@ -56,11 +60,9 @@ def _check_settings(parameters: dict) -> None:
 
 def default_parameters(path: Path) -> dict:
     """Names and defaults in the cell tagged `parameters`. Raises StorageError, ConfigError."""
-    from papermill import inspect_notebook
-
     if not path.exists():
         raise StorageError(f"there is no notebook {path}; check the path")
-    found = inspect_notebook(str(path))
+    found = papermill.inspect_notebook(str(path))
     try:
         return {name: ast.literal_eval(entry["default"]) for name, entry in found.items()}
     except (ValueError, SyntaxError) as error:
@@ -93,8 +95,6 @@ def run_notebook(path: Path, target: Path, parameters: dict, cwd: Path) -> Path:
     Raises NotebookError naming the notebook, the cell (from 1, in `path`) and the error; the
     notebook up to there is kept beside `target` with the ending .failed.ipynb.
     """
-    import papermill
-
     use_own_kernel()
     os.environ.setdefault("PYTHONWARNINGS", QUIET)  # the kernel takes it over
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -114,9 +114,21 @@ def run_notebook(path: Path, target: Path, parameters: dict, cwd: Path) -> Path:
             f"{path.name} failed in cell {number}: {error.ename}: {error.evalue}\n"
             f"The notebook up to there: {partial}"
         ) from error
+    except DeadKernelError as error:
+        number = _cells_begun(partial) - bool(parameters)
+        raise NotebookError(
+            f"{path.name}: the kernel died in cell {number}, perhaps for lack of memory; try a "
+            f"smaller profile or dataset\nThe notebook up to there: {partial}"
+        ) from error
     strip_volatile(partial)
     shutil.move(partial, target)
     return target
+
+
+def _cells_begun(path: Path) -> int:
+    """How many cells of a notebook that papermill left half-way it had begun to run."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return sum(cell["metadata"]["papermill"]["start_time"] is not None for cell in cells)
 
 
 def strip_volatile(path: Path) -> None:
@@ -131,8 +143,6 @@ def strip_volatile(path: Path) -> None:
 
 def use_own_kernel() -> None:
     """Make the kernel "python3" the one of this environment. Raises NotebookError if it is not."""
-    from jupyter_client.kernelspec import KernelSpecManager
-
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # before kernels of the user's own
     command = KernelSpecManager().get_kernel_spec(KERNEL).argv[0]
     ours = Path(sys.executable).name, "python", "python3"

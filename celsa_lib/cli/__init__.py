@@ -3,13 +3,13 @@
 import typer
 
 from celsa_lib.cli import data
-from celsa_lib.cli.base import ErrorsInOneLine, ParameterPairs, join_pairs
+from celsa_lib.cli.base import ErrorsInOneLine, ParameterPairs
 from celsa_lib.cli.browsing import recommend, segments
 from celsa_lib.cli.notebooks import book, run, sweep
 from celsa_lib.cli.studies import claims, compare, study
 from celsa_lib.cli.training import evaluate, export, train
 
-__all__ = ["app", "join_pairs"]
+__all__ = ["app"]
 
 app = typer.Typer(
     cls=ErrorsInOneLine,

@@ -10,7 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 import celsa_lib as cl
 from celsa_lib.errors import CelsaError, ConfigError, DataError
 
-NTest = Annotated[int | None, typer.Option(help="Test users; by default the laptop profile's.")]
+NTest = Annotated[int | None, typer.Option(help="Test users; default: as in `celsa data info`.")]
 SplitSeed = Annotated[int, typer.Option(help="Seed of the split of users.")]
 Profile = Annotated[str, typer.Option(help="smoke, laptop or paper.")]
 DatasetName = Annotated[str, typer.Argument(help="A name from `celsa data list`.")]

@@ -38,10 +38,8 @@ def train(
 
 def users_of(dataset: cl.Dataset, n_test: int | None, split_seed: int) -> cl.Split:
     """The split that `train` and `evaluate` share."""
-    from celsa_lib.experiments import settings_for
-
     if n_test is None:
-        n_test = settings_for("laptop", dataset.name).n_test
+        n_test = cl.dataset_info(dataset.name).test_users
     return cl.split_users(dataset.X, n_test, seed=split_seed)
 
 

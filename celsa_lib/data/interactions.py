@@ -92,8 +92,9 @@ def load_interactions(
     """Load anyone's interactions: a DataFrame, or a CSV, TSV or Parquet file (.gz allowed).
 
     `user`, `item`, `value` name the columns; rows with `value` < `min_rating` are dropped, and
-    without `min_rating` every row counts. `items` is indexed by item id. Raises DataError on a
-    missing column, a missing id, a rating that is no number, or when nothing is left.
+    without `min_rating` every row counts. `items` is indexed by item id, compared as text. Raises
+    DataError on a missing column, a missing id, a rating that is no number, when nothing is left,
+    or when `items` has an id twice or none of the data's.
     """
     if min_rating is not None and value is None:
         raise ConfigError("min_rating needs a rating column: name it with value=")
@@ -110,10 +111,28 @@ def load_interactions(
         X=X,
         user_ids=user_ids,
         item_ids=item_ids,
-        items=item_table(item_ids, items),
+        items=item_table(item_ids, None if items is None else _rows_of(items, item_ids)),
         checksum=checksum,
         source=f"read from {where}",
     )
+
+
+def _rows_of(items: pd.DataFrame, item_ids: np.ndarray) -> pd.DataFrame:
+    """Rows of `items` for `item_ids`, compared as text. Raises DataError."""
+    table = items.set_axis(list(map(str, items.index)))
+    twice = table.index.duplicated()
+    if twice.any():
+        raise DataError(
+            f"`items` has the id {table.index[twice][0]!r} more than once; keep one row an item, "
+            "as by items[~items.index.duplicated()]"
+        )
+    wanted = list(map(str, item_ids))
+    if not table.index.isin(wanted).any():
+        raise DataError(
+            f"`items` has no id of the data: its index begins {list(table.index[:3])}, the data's "
+            f"ids {wanted[:3]}; index it by item id, written as in the data"
+        )
+    return table.reindex(wanted).set_axis(item_ids)
 
 
 def _open_table(source, columns: list[str]) -> tuple[pd.DataFrame, str, str]:

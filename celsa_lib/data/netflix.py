@@ -17,7 +17,7 @@ from pyarrow import csv
 
 from celsa_lib.data.checks import check_range, reading
 from celsa_lib.data.download import find_file, form_of
-from celsa_lib.data.readers import HighRatings, open_text
+from celsa_lib.data.readers import HighRatings, columns_of
 from celsa_lib.data.registry import DatasetInfo
 from celsa_lib.errors import DataError
 
@@ -137,13 +137,7 @@ def _titles(folder: Path) -> pd.DataFrame:
     path = find_file(folder, "movie_titles.csv") or find_file(folder, "movie_titles.txt")
     if path is None:
         return pd.DataFrame({"title": []})
-    with reading(path), open_text(path, "latin-1") as lines:
-        rows = [line.rstrip("\r\n").split(",", 2) for line in lines if line.strip()]
-    short = next((number for number, row in enumerate(rows, 1) if len(row) < 3), None)
-    if short is not None:
-        raise DataError(f"{path}, line {short}: expected 'id,year,title'; fetch the file again")
-    years = pd.to_numeric(pd.Series([row[1] for row in rows]), errors="coerce").astype("Int64")
-    return pd.DataFrame(
-        {"title": [row[2] for row in rows], "year": years.array},
-        index=pd.Index([int(row[0]) for row in rows], name="item_id"),
-    )
+    ids, years, titles = columns_of(path, ",", 3)
+    years = pd.to_numeric(pd.Series(years, dtype=str), errors="coerce").astype("Int64")
+    index = pd.Index(list(map(int, ids)), name="item_id", dtype=np.int64)
+    return pd.DataFrame({"title": titles, "year": years.array}, index=index)

@@ -110,10 +110,9 @@ def read_ml1m(folder: Path, info: DatasetInfo, min_rating: float) -> HighRatings
     layout = {"sep": ":", "header": None, "names": names}
     columns = ("user_id", "item_id", "rating")
     users, items = high_ratings(ratings, columns, info.rating_range, min_rating, **layout)
-    with reading(movies), open_text(movies, "latin-1") as lines:
-        rows = [line.rstrip("\n").split("::") for line in lines]
-    table = movie_table([row[0] for row in rows], [row[1] for row in rows])
-    table["genres"] = [row[2] for row in rows]
+    ids, titles, genres = columns_of(movies, "::", 3)
+    table = movie_table(ids, titles)
+    table["genres"] = genres
     return HighRatings(users, items, table, (ratings, movies))
 
 
@@ -209,8 +208,29 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         return pd.read_csv(path, usecols=list(columns))
 
 
-def open_text(path: Path, encoding: str):
-    """A text file, gzipped or not, opened for reading."""
+def columns_of(
+    path: Path, separator: str, n_fields: int, encoding: str = "latin-1", header: int = 0
+) -> list[tuple[str, ...]]:
+    """Columns of a text file, gzipped or not; `header` lines and blank ones are left out.
+
+    The first field is an item id, and the last may hold separators. Raises DataError.
+    """
+    rows = []
+    with reading(path), _open_text(path, encoding) as lines:
+        for number, line in enumerate(lines, 1):
+            row = line.rstrip("\n").split(separator, n_fields - 1)
+            if number <= header or not line.strip():
+                continue
+            if len(row) < n_fields or not row[0].strip().isdecimal():
+                raise DataError(
+                    f"{path}, line {number}: expected {n_fields} fields parted by {separator!r}, "
+                    "the first a whole number; the file is truncated or corrupt, fetch it again"
+                )
+            rows.append(row)
+    return list(zip(*rows, strict=True)) or [()] * n_fields
+
+
+def _open_text(path: Path, encoding: str):
     import gzip
 
     return (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding=encoding)
@@ -230,29 +250,25 @@ def movie_table(ids, titles) -> pd.DataFrame:
 
 
 def _u_item(path: Path) -> pd.DataFrame:
-    with reading(path), open_text(path, "latin-1") as lines:
-        rows = [line.rstrip("\n").split("|") for line in lines]
-    table = movie_table([row[0] for row in rows], [row[1] for row in rows])
-    flags = [row[5:24] for row in rows]
-    table["genres"] = ["|".join(_flagged(row)) for row in flags]
+    ids, titles, _, _, _, *flags = columns_of(path, "|", 5 + len(ML100K_GENRES))
+    table = movie_table(ids, titles)
+    table["genres"] = ["|".join(_flagged(row)) for row in zip(*flags, strict=True)]
     return table
 
 
-def _flagged(flags: list[str]) -> list[str]:
+def _flagged(flags: tuple[str, ...]) -> list[str]:
     return [genre for genre, flag in zip(ML100K_GENRES, flags, strict=True) if flag == "1"]
 
 
 def _recbole_item(path: Path) -> pd.DataFrame:
-    with reading(path), open_text(path, "utf-8") as lines:
-        next(lines)
-        rows = [line.rstrip("\n").split("\t") for line in lines]
+    ids, titles, years, genres = columns_of(path, "\t", 4, encoding="utf-8", header=1)
     # Item 267 has neither title nor year; this copy of the data misspells its "unknown".
-    titles = ["unknown" if title == "unkonwn" else title for _, title, _, _ in rows]
-    table = movie_table([row[0] for row in rows], titles)
+    titles = ["unknown" if title == "unkonwn" else title for title in titles]
+    table = movie_table(ids, titles)
     # One title keeps its "(1995)" because "(V)" follows it in the original, and has year "V".
-    years = pd.to_numeric(pd.Series([row[2] for row in rows], index=table.index), errors="coerce")
+    years = pd.to_numeric(pd.Series(years, index=table.index), errors="coerce")
     table["year"] = years.astype("Int64").fillna(table["year"])
-    table["genres"] = ["|".join(row[3].split()) for row in rows]
+    table["genres"] = ["|".join(text.split()) for text in genres]
     return table
 
 

@@ -38,7 +38,8 @@ class DatasetInfo:
     `forms` are the alternative sets of files that make the dataset (each may also end in .gz);
     `rating_range` is the lowest and highest rating the source allows; `paper_test_users` is the
     number of test users in the paper (None where the paper has none) and `test_users` the number
-    that celsa uses by default. `checksums` are (file, "sha256:…") of files no source describes.
+    that celsa uses by default, in its laptop profile too. `checksums` are (file, "sha256:…") of
+    files no source describes.
     """
 
     name: str
@@ -242,7 +243,7 @@ _NETFLIX = DatasetInfo(
     items=17_770,
     ratings=100_480_507,
     rating_range=(1.0, 5.0),
-    test_users=40_000,
+    test_users=10_000,
     paper_test_users=40_000,
     forms=(
         tuple(f"combined_data_{part}.txt" for part in range(1, 5)),
@@ -263,7 +264,7 @@ _SYNTHETIC = DatasetInfo(
     items=3_000,
     ratings=0,
     rating_range=(1.0, 1.0),
-    test_users=600,
+    test_users=500,
     note="Sizes are the defaults; the number of interactions depends on the seed.",
 )
 

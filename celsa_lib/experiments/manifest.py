@@ -46,6 +46,9 @@ def git_state() -> dict:
 
     Files in results/ do not count: they are what is being made.
     """
+    # An installed celsa may lie inside a repository that is not its own.
+    if not _git("ls-files", "--error-unmatch", Path(__file__).name):
+        return {"commit": "unknown", "dirty": False}
     commit = _git("rev-parse", "--short", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", ":/", ":(top,exclude)results")
     return {"commit": commit or "unknown", "dirty": bool(changed)}

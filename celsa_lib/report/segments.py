@@ -12,13 +12,16 @@ from celsa_lib.report.style import MARKS, PALETTE, styled
 from celsa_lib.report.tables import Html, typeset
 from celsa_lib.segments.checks import one_user
 
+TITLES, LATENTS, NEAREST = 12, 6, 3  # of a segment in the catalogue
+STRONGEST = 60  # latents of a user in a figure
 
-def segments_table(segmentation, n: int = 10, n_titles: int = 3) -> pd.DataFrame:
+
+def segments_table(segmentation, n: int = 10) -> pd.DataFrame:
     """The `n` largest segments: name, who named it, items, latents, first titles."""
     rows = []
     for segment in range(min(n, len(segmentation))):
         members = segmentation.members[segment]
-        titles = [str(title) for title in segmentation.titles[members[:n_titles]]]
+        titles = [str(title) for title in segmentation.titles[members[:3]]]
         rows.append(
             {
                 "segment": segmentation.labels[segment].text,
@@ -60,15 +63,14 @@ def recommended_segments(segmentation, chosen: np.ndarray, scores: np.ndarray) -
     )
 
 
-def catalogue(segmentation, n_titles: int = 12, n_latents: int = 6) -> Html:
+def catalogue(segmentation) -> Html:
     """Every segment, to open and read: members, share of items, latents, nearest segments.
 
     Everything that comes from data or a describer is escaped.
     """
     nearest = _neighbours(segmentation)
     entries = "".join(
-        _entry(segmentation, segment, nearest[segment], n_titles, n_latents)
-        for segment in range(len(segmentation))
+        _entry(segmentation, segment, nearest[segment]) for segment in range(len(segmentation))
     )
     return Html(
         '<div class="celsa-catalogue" role="region" tabindex="0" '
@@ -76,12 +78,12 @@ def catalogue(segmentation, n_titles: int = 12, n_latents: int = 6) -> Html:
     )
 
 
-def _entry(segmentation, segment: int, nearest, n_titles: int, n_latents: int) -> str:
+def _entry(segmentation, segment: int, nearest) -> str:
     members, label = segmentation.members[segment], segmentation.labels[segment]
-    titles = "; ".join(map(str, segmentation.titles[members[:n_titles]]))
-    more = f" and {len(members) - n_titles} more" if len(members) > n_titles else ""
+    titles = "; ".join(map(str, segmentation.titles[members[:TITLES]]))
+    more = f" and {len(members) - TITLES} more" if len(members) > TITLES else ""
     signed = [f"{'+' if s > 0 else '−'}{i}" for i, s in segmentation.latents(segment)]
-    latents = ", ".join(signed[:n_latents]) + (" …" if len(signed) > n_latents else "")
+    latents = ", ".join(signed[:LATENTS]) + (" …" if len(signed) > LATENTS else "")
     share = len(members) / len(segmentation.of_item)
     near = ", ".join(segmentation.labels[other].text for other in nearest)
     parts = [
@@ -95,8 +97,8 @@ def _entry(segmentation, segment: int, nearest, n_titles: int, n_latents: int) -
     return f"<details><summary>{summary}</summary>{''.join(parts)}</details>"
 
 
-def _neighbours(segmentation, n: int = 3) -> list[np.ndarray]:
-    """The `n` segments whose items' mean rows are closest to each one's, in the items' space."""
+def _neighbours(segmentation) -> list[np.ndarray]:
+    """The NEAREST segments to each one, by the mean rows of their items."""
     n_items, n_segments = len(segmentation.of_item), len(segmentation)
     sums = csr_matrix(
         (np.ones(n_items), (segmentation.of_item, np.arange(n_items))), shape=(n_segments, n_items)
@@ -106,7 +108,7 @@ def _neighbours(segmentation, n: int = 3) -> list[np.ndarray]:
     centres = centres.multiply(1 / np.maximum(norms, 1e-12)).tocsr()
     cosines = (centres @ centres.T).toarray()
     np.fill_diagonal(cosines, -np.inf)
-    order = np.argsort(-cosines, axis=1, kind="stable")[:, :n]
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, :NEAREST]
     return [row[cosines[i, row] > 0] for i, row in enumerate(order)]
 
 
@@ -123,7 +125,7 @@ def home_page(rows: pd.DataFrame) -> Html:
     return Html(f'<div class="celsa-home">{"".join(shelves)}</div>')
 
 
-def user_figure(segmentation, x: csr_matrix, n_segments: int = 4, n_latents: int = 60) -> Figure:
+def user_figure(segmentation, x: csr_matrix, n_segments: int = 4) -> Figure:
     """Figure 2: a user's strongest latents as bars, the signed latents of segments as arrows.
 
     x: 1 × items. Latents are sorted by activation; an arrow stands at each latent of a recommended
@@ -132,7 +134,7 @@ def user_figure(segmentation, x: csr_matrix, n_segments: int = 4, n_latents: int
     x = one_user(x, len(segmentation.of_item))
     activations = segmentation.embeddings.encode(x)[0]
     chosen = segmentation.recommend(x, n_segments)[0][0]
-    strongest = np.argsort(-np.abs(activations), kind="stable")[:n_latents]
+    strongest = np.argsort(-np.abs(activations), kind="stable")[:STRONGEST]
     strongest = strongest[activations[strongest] != 0]
     strongest = strongest[np.argsort(-activations[strongest], kind="stable")]
     place = {int(latent): i for i, latent in enumerate(strongest)}

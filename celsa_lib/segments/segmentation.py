@@ -19,7 +19,7 @@ from celsa_lib.segments.grouping import dominant_latents, members_of
 from celsa_lib.segments.labels import Label
 
 FORMAT = "celsa-segments"
-VERSION = 1
+VERSION = 2  # 1 had no item ids
 
 
 def segment_matrix(matrix: csr_matrix, of_item: np.ndarray) -> csr_matrix:
@@ -198,6 +198,7 @@ class Segmentation:
         header = json.dumps({"format": FORMAT, "version": VERSION})
         arrays = {
             "header": np.array(header),
+            "item_ids": self.embeddings.item_ids.astype(str),
             "of_item": self.of_item,
             "labels": np.array([label.text for label in self.labels], dtype=str),
             "sources": np.array([label.source for label in self.labels], dtype=str),
@@ -207,12 +208,23 @@ class Segmentation:
 
     @classmethod
     def load(cls, path: str | Path, embeddings: ItemEmbeddings) -> "Segmentation":
-        """Read what `save` wrote, for the same embeddings. Raises StorageError, DataError."""
+        """Read what `save` wrote, for the same embeddings; ids of items are compared as text.
+
+        Raises StorageError, and DataError for embeddings of other items or in another order.
+        """
         try:
             with np.load(path, allow_pickle=False) as stored:
                 header = json.loads(str(stored["header"]))
                 if (header["format"], header["version"]) != (FORMAT, VERSION):
-                    raise StorageError(f"{path} is {header}; save it again with this version")
+                    raise StorageError(
+                        f"{path} is {header}, this celsa reads {FORMAT} version {VERSION}; make "
+                        "the segments again and save them"
+                    )
+                if not np.array_equal(stored["item_ids"], embeddings.item_ids.astype(str)):
+                    raise DataError(
+                        f"{path} has other items than the embeddings, or another order of them; "
+                        "load it with the embeddings it was made from"
+                    )
                 pairs = zip(stored["labels"], stored["sources"], strict=True)
                 labels = [Label(str(text), str(source)) for text, source in pairs]
                 return cls(embeddings, stored["of_item"], labels, stored["titles"])

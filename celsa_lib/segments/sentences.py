@@ -28,7 +28,7 @@ class SentenceEmbedder:
         self._loaded = None
         self._known: dict[str, np.ndarray] = {}
 
-    def embed(self, texts: Sequence[str], progress: bool = False) -> np.ndarray:
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Unit rows (texts × dimensions, float32); each text is embedded once.
 
         Raises ConfigError without the model.
@@ -36,7 +36,7 @@ class SentenceEmbedder:
         new = sorted(set(texts) - set(self._known))
         if new:
             self._loaded = self._loaded or _load(self.model)
-            options = {"normalize_embeddings": True, "show_progress_bar": progress}
+            options = {"normalize_embeddings": True, "show_progress_bar": False}
             self._known |= zip(new, self._loaded.encode(new, batch_size=64, **options), strict=True)
         return np.stack([self._known[text] for text in texts])
 

@@ -92,17 +92,18 @@ class Terms:
         return np.log(self.matrix.shape[0] / np.bincount(self.matrix.indices))
 
 
-def terms_of(items: pd.DataFrame, most: float = 1.0, least: int = 1) -> Terms:
-    """Every term that from `least` items to a share `most` of them have; columns sorted by name."""
+def terms_of(items: pd.DataFrame, most: float = 1.0) -> Terms:
+    """Every term that at most a share `most` of the items have; columns sorted by name."""
     per_item = [sorted(set(_terms(row))) for row in items.to_dict("records")]
     counts = Counter(term for found in per_item for term in found)
-    kept = sorted(t for t, count in counts.items() if least <= count <= most * len(items))
+    kept = sorted(t for t, count in counts.items() if count <= most * len(items))
     return _matrix(per_item, kept)
 
 
 def shelves_of(items: pd.DataFrame, least: int = 20, most: float = 0.2) -> Terms:
     """The genres as they are written, on `least` items to a share `most` of them: for measuring."""
-    per_item = [[(GENRE, name) for name in set(_split(value))] for value in _column(items)]
+    genres = items["genres"] if "genres" in items else [""] * len(items)
+    per_item = [[(GENRE, name) for name in set(_split(value))] for value in genres]
     counts = Counter(term for found in per_item for term in found)
     kept = sorted(t for t, count in counts.items() if least <= count <= most * len(items))
     return _matrix(per_item, kept)
@@ -116,10 +117,6 @@ def _matrix(per_item: list[list[tuple[str, str]]], kept: list[tuple[str, str]]) 
     matrix = csr_matrix((np.ones(len(indices)), indices, indptr), shape=(len(rows), len(kept)))
     names = np.array([name for _, name in kept], dtype=object)
     return Terms(matrix, names, np.array([kind for kind, _ in kept], dtype=object))
-
-
-def _column(items: pd.DataFrame, name: str = "genres"):
-    return items[name] if name in items else [""] * len(items)
 
 
 def _split(value, by: str = "|") -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
@@ -61,10 +61,6 @@ class Sweep:
     def expected_seconds(self, parameters: dict) -> float | None:
         """What the first fitting estimate says, None without one."""
         return next((e.seconds for e in self.estimates if e.fits(parameters)), None)
-
-    def to_json(self) -> str:
-        """Stable JSON: keys sorted."""
-        return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_dict(cls, values: dict) -> "Sweep":

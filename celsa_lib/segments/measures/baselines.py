@@ -6,9 +6,9 @@ from sklearn.cluster import KMeans
 from celsa_lib.embeddings import ItemEmbeddings
 
 
-def random_groups(of_item: np.ndarray, seed: int = 0) -> np.ndarray:
+def random_groups(of_item: np.ndarray) -> np.ndarray:
     """Groups of the same sizes, items drawn at random: (n_items,)."""
-    return np.random.default_rng(seed).permutation(of_item)
+    return np.random.default_rng(0).permutation(of_item)
 
 
 def kmeans_groups(embeddings: ItemEmbeddings, n_groups: int, seed: int = 0) -> np.ndarray:
