@@ -24,17 +24,19 @@ class ItemEmbeddings:
     """
 
     def __init__(self, matrix: csr_matrix, item_ids: np.ndarray | None = None):
-        """Rows `matrix` (items × width) and their ids (default 0 … items − 1).
+        """Rows `matrix` (items × width) and their ids; without ids, 0 … items − 1 stand in.
 
         Raises DataError if the two do not fit together or a value is not finite.
         """
         self.matrix = csr_matrix(matrix, dtype=np.float32)
         self.matrix.sort_indices()
         n_items = self.matrix.shape[0]
-        self.item_ids = np.arange(n_items) if item_ids is None else np.asarray(item_ids)
+        self.has_ids = item_ids is not None
+        self.item_ids = np.asarray(item_ids) if self.has_ids else np.arange(n_items)
         if len(self.item_ids) != n_items:
             raise DataError(
-                f"{n_items} embedding rows but {len(self.item_ids)} item ids; pass one id a row"
+                f"{n_items} embedding rows but {len(self.item_ids)} item ids; pass one id a row, "
+                "those of the data that the rows were trained on"
             )
         if not np.isfinite(self.matrix.data).all():
             raise DataError("the embeddings hold values that are not finite; train again")
@@ -42,6 +44,13 @@ class ItemEmbeddings:
     def __repr__(self) -> str:
         items, width = self.matrix.shape
         return f"ItemEmbeddings({items} items × {width}, {self.bytes_per_item} B an item)"
+
+    def named(self, item_ids: np.ndarray) -> "ItemEmbeddings":
+        """These rows with `item_ids` by position; as they are if they have ids of their own.
+
+        Raises DataError unless there is one id a row.
+        """
+        return self if self.has_ids else ItemEmbeddings(self.matrix, item_ids)
 
     @property
     def is_dense(self) -> bool:
@@ -98,8 +107,9 @@ class ItemEmbeddings:
             "data": self.matrix.data,
             "indices": self.matrix.indices,
             "indptr": self.matrix.indptr,
-            "item_ids": _plain(self.item_ids),
         }
+        if self.has_ids:
+            arrays["item_ids"] = _plain(self.item_ids)
         return write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
     @classmethod
@@ -116,7 +126,7 @@ class ItemEmbeddings:
                 arrays = (stored["data"], stored["indices"], stored["indptr"])
                 matrix = csr_matrix(arrays, shape=tuple(header["shape"]))
                 matrix.check_format(full_check=True)
-                return cls(matrix, stored["item_ids"])
+                return cls(matrix, stored.get("item_ids"))
         except FileNotFoundError as error:
             raise StorageError(f"there is no file {path}; check the path") from error
         except StorageError:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -169,7 +170,12 @@ def test_train_evaluate_recommend(tmp_path):
     assert "no such title" in refused.stderr
 
 
-def test_embeddings_come_in_the_order_of_the_dataset(tmp_path):
+def with_ids(data, ids):
+    """The same items, called by other ids."""
+    return replace(data, item_ids=ids, items=data.items.set_index(ids))
+
+
+def test_embeddings_come_in_the_order_of_the_dataset(tmp_path, monkeypatch):
     """The same items in another order recommend the same; other items are refused."""
     rng = np.random.default_rng(0)
     data = cl.load_dataset("synthetic")
@@ -179,6 +185,10 @@ def test_embeddings_come_in_the_order_of_the_dataset(tmp_path):
     cl.ItemEmbeddings(rows[order], data.item_ids[order].astype(str)).save(tmp_path / "b.npz")
     shown = [call("recommend", tmp_path / f"{name}.npz", "synthetic", "0007") for name in "ab"]
     assert shown[0].exit_code == 0 and shown[0].output == shown[1].output
+    monkeypatch.setattr(cl, "load_dataset", lambda name: with_ids(data, data.item_ids + 1))
+    cl.ItemEmbeddings(rows).save(tmp_path / "bare.npz")  # as a fitted model saves its rows
+    assert call("recommend", tmp_path / "bare.npz", "synthetic", "0007").output == shown[0].output
+    monkeypatch.undo()
     cl.ItemEmbeddings(rows[1:], data.item_ids[1:]).save(tmp_path / "c.npz")
     refused = call("recommend", tmp_path / "c.npz", "synthetic", "0007")
     assert refused.exit_code == 1 and "other items than synthetic" in refused.stderr

@@ -41,6 +41,18 @@ def test_saved_and_loaded_are_equal(tmp_path):
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["items.npz"]
 
 
+def test_only_rows_without_ids_take_others(tmp_path):
+    """Also those of a file from before rows could be without: its ids are its own."""
+    named, rows = some_embeddings(), cl.ItemEmbeddings(some_embeddings().matrix)
+    assert named.named(np.arange(30)) is named
+    assert rows.named(named.item_ids).item_ids.tolist() == named.item_ids.tolist()
+    path = rows.save(tmp_path / "items.npz")
+    with np.load(path) as stored:
+        assert "item_ids" not in stored
+        np.savez(path, **stored, item_ids=np.arange(30))
+    assert cl.ItemEmbeddings.load(path).has_ids
+
+
 def test_ids_of_any_kind_are_saved_without_pickle(tmp_path):
     ids = np.array(["a", "bb", "c"], dtype=object)
     cl.ItemEmbeddings(csr_matrix(np.eye(3)), ids).save(tmp_path / "items.npz")

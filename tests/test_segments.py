@@ -429,6 +429,41 @@ class TestSegmentItems:
         with pytest.raises(DataError, match="indexed by the embeddings' item ids"):
             cl.segment_items(embeddings, items.iloc[::-1])
 
+    @pytest.fixture
+    def bought(self, histories) -> cl.Dataset:
+        """Items 101, 102, …, called "Title 101", …"""
+        users, columns = histories.nonzero()
+        table = pd.DataFrame({"user_id": users, "item_id": columns + 101})
+        ids = np.arange(101, 161)
+        titles = pd.DataFrame({"title": [f"Title {item}" for item in ids]}, index=ids)
+        return cl.load_interactions(table, items=titles, min_user_interactions=1)
+
+    def test_rows_of_a_fitted_model_are_the_items_of_its_data(self, bought, tmp_path):
+        """Ids that do not start at 0: by position, right after training and from a file."""
+        data = bought
+        split = cl.split_users(data.X, n_test=20, seed=42)
+        model = cl.CompressedELSA(8, 2, "constant", epochs=1, progress=False).fit(split.train)
+        emb = model.item_embeddings
+        loaded = cl.ItemEmbeddings.load(emb.save(tmp_path / "items.npz"))
+        assert not emb.has_ids and not loaded.has_ids
+        seg = cl.segment_items(emb, data.items)
+        again = cl.segment_items(loaded, data.items)
+        pd.testing.assert_frame_equal(seg.segments, again.segments)
+        for number, members in seg.segments["members"].items():
+            titles = seg.titles[seg.members[number]].tolist()
+            assert titles == [f"Title {item}" for item in members]
+
+    def test_items_that_are_not_those_of_the_rows(self, bought, items):
+        rows = csr_matrix(np.eye(60))
+        with pytest.raises(DataError, match="60 embedding rows but 6 item ids; pass one id a row"):
+            cl.segment_items(cl.ItemEmbeddings(rows), items)
+        shifted = cl.ItemEmbeddings(rows, np.arange(100, 160))
+        said = r"100, 101, 102 … \(60\), not 101, 102, 103 .*ItemEmbeddings\(embeddings.matrix"
+        with pytest.raises(DataError, match=said):
+            cl.segment_items(shifted, bought.items)
+        with pytest.raises(DataError, match="no column title, only genres"):
+            cl.segment_items(shifted, items[["genres"]])
+
     def test_every_item_in_one_segment_and_signs_true_to_the_rows(self, real_data):
         test = cl.data.load_goodbooks_test_users(real_data)
         books = cl.load_dataset("goodbooks-10k-v1", data_dir=real_data).items
