@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib.errors import DataError, StorageError, check_count
 from celsa_lib.files import write_whole
 from celsa_lib.retrieval import SparseIndex, exclude_seen, top_n
+from celsa_lib.split import canonical
 
 FORMAT = "celsa-item-embeddings"
 VERSION = 1
@@ -66,13 +67,14 @@ class ItemEmbeddings:
 
     def encode(self, X: csr_matrix) -> np.ndarray:
         """Users' latents x·A: users × width, float32."""
-        self._check_columns(X)
+        X = self._matching(X)
         rows = self.matrix.toarray() if self.is_dense else self.matrix
-        encoded = X.astype(np.float32) @ rows
+        encoded = X @ rows
         return encoded if self.is_dense else encoded.toarray()
 
     def score(self, X: csr_matrix) -> np.ndarray:
         """x·A·Aᵀ − x: users × items, float32. Raises DataError if X has other columns."""
+        X = self._matching(X)
         encoded = self.encode(X)
         if self.is_dense:
             scores = encoded @ self.matrix.toarray().T
@@ -89,11 +91,11 @@ class ItemEmbeddings:
 
         Sparse rows are never written out, and no user's scores are kept but the best.
         """
+        X = self._matching(X)
         if self.is_dense:
             return recommend_in_batches(self.score, X, n, exclude_seen)
         check_count(n=n)
-        self._check_columns(X)
-        return self._index.recommend(csr_matrix(X), n, exclude_seen)
+        return self._index.recommend(X, n, exclude_seen)
 
     @cached_property
     def _index(self) -> SparseIndex:
@@ -136,12 +138,14 @@ class ItemEmbeddings:
                 f"{path} is not a file of item embeddings, or is damaged; save it again"
             ) from error
 
-    def _check_columns(self, X: csr_matrix) -> None:
+    def _matching(self, X: csr_matrix) -> csr_matrix:
+        X = canonical(X)
         if X.shape[1] != self.matrix.shape[0]:
             raise DataError(
                 f"X has {X.shape[1]} items, the embeddings have {self.matrix.shape[0]}; "
                 f"use the item order the model was trained on"
             )
+        return X
 
 
 def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):
