@@ -21,10 +21,13 @@ BATCH_USERS = 1024  # users scored at a time: a block of users × items, never a
 class ItemEmbeddings:
     """Item rows A, items × width, CSR float32, with the ids of the items.
 
+    `about`: what is known of their making, plain JSON values; it goes into the file with them.
     Scores a user x by x·A·Aᵀ − x (equation 1).
     """
 
-    def __init__(self, matrix: csr_matrix, item_ids: np.ndarray | None = None):
+    def __init__(
+        self, matrix: csr_matrix, item_ids: np.ndarray | None = None, about: dict | None = None
+    ):
         """Rows `matrix` (items × width) and their ids; without ids, 0 … items − 1 stand in.
 
         Raises DataError if the two do not fit together or a value is not finite.
@@ -32,6 +35,7 @@ class ItemEmbeddings:
         self.matrix = csr_matrix(matrix, dtype=np.float32)
         self.matrix.sort_indices()
         n_items = self.matrix.shape[0]
+        self.about = dict(about or {})
         self.has_ids = item_ids is not None
         self.item_ids = np.asarray(item_ids) if self.has_ids else np.arange(n_items)
         if len(self.item_ids) != n_items:
@@ -51,7 +55,7 @@ class ItemEmbeddings:
 
         Raises DataError unless there is one id a row.
         """
-        return self if self.has_ids else ItemEmbeddings(self.matrix, item_ids)
+        return self if self.has_ids else ItemEmbeddings(self.matrix, item_ids, self.about)
 
     @property
     def is_dense(self) -> bool:
@@ -103,9 +107,9 @@ class ItemEmbeddings:
 
     def save(self, path: str | Path) -> Path:
         """Write one .npz (no pickle), whole or not at all. Raises StorageError."""
-        header = json.dumps({"format": FORMAT, "version": VERSION, "shape": self.matrix.shape})
+        header = {"format": FORMAT, "version": VERSION, "shape": self.matrix.shape}
         arrays = {
-            "header": np.array(header),
+            "header": np.array(json.dumps(header | {"about": self.about})),
             "data": self.matrix.data,
             "indices": self.matrix.indices,
             "indptr": self.matrix.indptr,
@@ -128,7 +132,7 @@ class ItemEmbeddings:
                 arrays = (stored["data"], stored["indices"], stored["indptr"])
                 matrix = csr_matrix(arrays, shape=tuple(header["shape"]))
                 matrix.check_format(full_check=True)
-                return cls(matrix, stored.get("item_ids"))
+                return cls(matrix, stored.get("item_ids"), header.get("about"))
         except FileNotFoundError as error:
             raise StorageError(f"there is no file {path}; check the path") from error
         except StorageError:

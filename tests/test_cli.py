@@ -164,10 +164,33 @@ def test_train_evaluate_recommend(tmp_path):
     assert trained.exit_code == 0, trained.output
     assert "64 B per item" in trained.output
     evaluated = call("evaluate", out, "synthetic")
-    assert "ndcg@100" in evaluated.output
+    assert "ndcg@100" in evaluated.output and not evaluated.stderr
     refused = call("recommend", out, "synthetic", "no such title")
     assert refused.exit_code == 1
     assert "no such title" in refused.stderr
+
+
+def test_evaluation_is_on_users_that_training_left_out(tmp_path, monkeypatch):
+    """The file says who they are; it is believed, and nothing that contradicts it."""
+    out, bare = tmp_path / "trained.npz", tmp_path / "bare.npz"
+    options = ["--width", 8, "--epochs", 1, "--n-test", 30, "--split-seed", 7]
+    assert call("train", "synthetic", "--out", out, *options).exit_code == 0
+    evaluated = call("evaluate", out, "synthetic")
+    assert "\n30 users" in evaluated.stdout and not evaluated.stderr
+    same = call("evaluate", out, "synthetic", "--n-test", 30, "--split-seed", 7)
+    assert same.stdout == evaluated.stdout
+    for other in (["--n-test", 31], ["--split-seed", 42]):
+        refused = call("evaluate", out, "synthetic", *other)
+        assert refused.exit_code == 1 and f"leave out {other[0]}" in refused.stderr
+    trained = cl.ItemEmbeddings.load(out)
+    cl.ItemEmbeddings(trained.matrix, trained.item_ids).save(bare)
+    unknown = call("evaluate", bare, "synthetic", "--n-test", 30, "--split-seed", 7)
+    assert unknown.stdout == evaluated.stdout
+    assert "bare.npz does not say who its test users were" in unknown.stderr
+    changed = replace(cl.load_dataset("synthetic"), checksum="0123456789abcdef")
+    monkeypatch.setattr(cl, "load_dataset", lambda name: changed)
+    refused = call("evaluate", out, "synthetic")
+    assert refused.exit_code == 1 and "not on this synthetic (0123456789ab…)" in refused.stderr
 
 
 def with_ids(data, ids):
