@@ -25,7 +25,7 @@ from celsa_lib.segments import (
     merge_by_name,
     segment_matrix,
 )
-from celsa_lib.segments.grouping import members_of
+from celsa_lib.segments.grouping import indicator_of, members_of
 from celsa_lib.segments.terms import genre_name, shelves_of, terms_of
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +84,14 @@ class TestGrouping:
         groups = group_items(csr_matrix(np.array([[1.0], [-1.0]])))
         assert groups.of_item.tolist() == [0, 1]
         assert groups.signs.tolist() == [1, -1]
+
+    def test_members_and_indicator_say_the_same(self):
+        of_item = np.array([2, 0, 2, 1])
+        columns = indicator_of(of_item, 4).tocsc()
+        members = members_of(of_item, 4)
+        assert [m.tolist() for m in members] == [[1], [3], [0, 2], []]
+        assert np.array_equal(columns.indices, np.concatenate(members))
+        assert np.diff(columns.indptr).tolist() == [1, 1, 2, 0] and (columns.data == 1).all()
 
     def test_an_empty_row_is_named(self):
         with pytest.raises(DataError, match="1 items have no nonzero, the first at position 1"):

@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib.report.style import MARKS, PALETTE, styled
 from celsa_lib.report.tables import Html, typeset
 from celsa_lib.segments.checks import one_user
+from celsa_lib.segments.grouping import indicator_of
 
 
 def segments_table(segmentation, n: int = 10, n_titles: int = 3) -> pd.DataFrame:
@@ -97,11 +98,8 @@ def _entry(segmentation, segment: int, nearest, n_titles: int, n_latents: int) -
 
 def _neighbours(segmentation, n: int = 3) -> list[np.ndarray]:
     """The `n` segments whose items' mean rows are closest to each one's, in the items' space."""
-    n_items, n_segments = len(segmentation.of_item), len(segmentation)
-    sums = csr_matrix(
-        (np.ones(n_items), (segmentation.of_item, np.arange(n_items))), shape=(n_segments, n_items)
-    )
-    centres = sums @ segmentation.embeddings.matrix
+    of_segment = indicator_of(segmentation.of_item, len(segmentation)).T.tocsr()
+    centres = of_segment @ segmentation.embeddings.matrix
     norms = np.sqrt(np.asarray(centres.multiply(centres).sum(axis=1)))
     centres = centres.multiply(1 / np.maximum(norms, 1e-12)).tocsr()
     cosines = (centres @ centres.T).toarray()
