@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib.errors import DataError, StorageError, check_count
 from celsa_lib.files import write_whole
 from celsa_lib.retrieval import SparseIndex, exclude_seen, top_n
+from celsa_lib.split import canonical
 
 FORMAT = "celsa-item-embeddings"
 VERSION = 1
@@ -20,21 +21,27 @@ BATCH_USERS = 1024  # users scored at a time: a block of users × items, never a
 class ItemEmbeddings:
     """Item rows A, items × width, CSR float32, with the ids of the items.
 
+    `about`: what is known of their making, plain JSON values; it goes into the file with them.
     Scores a user x by x·A·Aᵀ − x (equation 1).
     """
 
-    def __init__(self, matrix: csr_matrix, item_ids: np.ndarray | None = None):
-        """Rows `matrix` (items × width) and their ids (default 0 … items − 1).
+    def __init__(
+        self, matrix: csr_matrix, item_ids: np.ndarray | None = None, about: dict | None = None
+    ):
+        """Rows `matrix` (items × width) and their ids; without ids, 0 … items − 1 stand in.
 
         Raises DataError if the two do not fit together or a value is not finite.
         """
         self.matrix = csr_matrix(matrix, dtype=np.float32)
         self.matrix.sort_indices()
         n_items = self.matrix.shape[0]
-        self.item_ids = np.arange(n_items) if item_ids is None else np.asarray(item_ids)
+        self.about = dict(about or {})
+        self.has_ids = item_ids is not None
+        self.item_ids = np.asarray(item_ids) if self.has_ids else np.arange(n_items)
         if len(self.item_ids) != n_items:
             raise DataError(
-                f"{n_items} embedding rows but {len(self.item_ids)} item ids; pass one id a row"
+                f"{n_items} embedding rows but {len(self.item_ids)} item ids; pass one id a row, "
+                "those of the data that the rows were trained on"
             )
         if not np.isfinite(self.matrix.data).all():
             raise DataError("the embeddings hold values that are not finite; train again")
@@ -42,6 +49,13 @@ class ItemEmbeddings:
     def __repr__(self) -> str:
         items, width = self.matrix.shape
         return f"ItemEmbeddings({items} items × {width}, {self.bytes_per_item} B an item)"
+
+    def named(self, item_ids: np.ndarray) -> "ItemEmbeddings":
+        """These rows with `item_ids` by position; as they are if they have ids of their own.
+
+        Raises DataError unless there is one id a row.
+        """
+        return self if self.has_ids else ItemEmbeddings(self.matrix, item_ids, self.about)
 
     @property
     def is_dense(self) -> bool:
@@ -57,13 +71,14 @@ class ItemEmbeddings:
 
     def encode(self, X: csr_matrix) -> np.ndarray:
         """Users' latents x·A: users × width, float32."""
-        self._check_columns(X)
+        X = self._matching(X)
         rows = self.matrix.toarray() if self.is_dense else self.matrix
-        encoded = X.astype(np.float32) @ rows
+        encoded = X @ rows
         return encoded if self.is_dense else encoded.toarray()
 
     def score(self, X: csr_matrix) -> np.ndarray:
         """x·A·Aᵀ − x: users × items, float32. Raises DataError if X has other columns."""
+        X = self._matching(X)
         encoded = self.encode(X)
         if self.is_dense:
             scores = encoded @ self.matrix.toarray().T
@@ -80,11 +95,11 @@ class ItemEmbeddings:
 
         Sparse rows are never written out, and no user's scores are kept but the best.
         """
+        X = self._matching(X)
         if self.is_dense:
             return recommend_in_batches(self.score, X, n, exclude_seen)
         check_count(n=n)
-        self._check_columns(X)
-        return self._index.recommend(csr_matrix(X), n, exclude_seen)
+        return self._index.recommend(X, n, exclude_seen)
 
     @cached_property
     def _index(self) -> SparseIndex:
@@ -92,14 +107,15 @@ class ItemEmbeddings:
 
     def save(self, path: str | Path) -> Path:
         """Write one .npz (no pickle), whole or not at all. Raises StorageError."""
-        header = json.dumps({"format": FORMAT, "version": VERSION, "shape": self.matrix.shape})
+        header = {"format": FORMAT, "version": VERSION, "shape": self.matrix.shape}
         arrays = {
-            "header": np.array(header),
+            "header": np.array(json.dumps(header | {"about": self.about})),
             "data": self.matrix.data,
             "indices": self.matrix.indices,
             "indptr": self.matrix.indptr,
-            "item_ids": _plain(self.item_ids),
         }
+        if self.has_ids:
+            arrays["item_ids"] = _plain(self.item_ids)
         return write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
     @classmethod
@@ -116,7 +132,7 @@ class ItemEmbeddings:
                 arrays = (stored["data"], stored["indices"], stored["indptr"])
                 matrix = csr_matrix(arrays, shape=tuple(header["shape"]))
                 matrix.check_format(full_check=True)
-                return cls(matrix, stored["item_ids"])
+                return cls(matrix, stored.get("item_ids"), header.get("about"))
         except FileNotFoundError as error:
             raise StorageError(f"there is no file {path}; check the path") from error
         except StorageError:
@@ -126,12 +142,14 @@ class ItemEmbeddings:
                 f"{path} is not a file of item embeddings, or is damaged; save it again"
             ) from error
 
-    def _check_columns(self, X: csr_matrix) -> None:
+    def _matching(self, X: csr_matrix) -> csr_matrix:
+        X = canonical(X)
         if X.shape[1] != self.matrix.shape[0]:
             raise DataError(
                 f"X has {X.shape[1]} items, the embeddings have {self.matrix.shape[0]}; "
                 f"use the item order the model was trained on"
             )
+        return X
 
 
 def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):

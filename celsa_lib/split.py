@@ -31,6 +31,7 @@ def split_users(X: csr_matrix, n_test: int, n_val: int = 0, seed: int = 42) -> S
     Raises DataError if X has too few users to leave one for training, ConfigError for a count < 0.
     """
     check_count(0, n_test=n_test, n_val=n_val)
+    X = canonical(X)
     n_users = X.shape[0]
     if n_test + n_val >= n_users:
         raise DataError(
@@ -60,7 +61,7 @@ def holdout_folds(
         raise ConfigError(
             f"n_folds must be 1 or more and fraction between 0 and 1, got {n_folds} and {fraction}"
         )
-    rng = np.random.default_rng(seed)
+    X, rng = canonical(X), np.random.default_rng(seed)
     if method == "disjoint":
         held = _disjoint(X, n_folds, fraction, rng)
     elif method == "as_released":
@@ -97,6 +98,28 @@ def _with_replacement(X: csr_matrix, fraction: float, rng) -> np.ndarray:
     mask = np.zeros(X.nnz, dtype=bool)
     mask[np.repeat(X.indptr[:-1], draws) + drawn] = True
     return mask
+
+
+def canonical(X: csr_matrix) -> csr_matrix:
+    """X (users × items, sparse or an array) as CSR float32: columns ascend, none twice, no zeros.
+
+    What is there twice is added up. X itself if it is so already. Raises DataError for what is no
+    matrix of numbers.
+    """
+    try:
+        if not (isinstance(X, csr_matrix) and X.dtype == np.float32):
+            X = csr_matrix(X, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"users are a matrix of numbers, users × items, got {type(X).__name__} ({error}); "
+            "pass a CSR matrix such as `dataset.X`"
+        ) from error
+    if X.has_canonical_format and X.data.all():
+        return X
+    X = X.copy()  # the arrays may be the caller's
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    return X
 
 
 def keep(X: csr_matrix, mask: np.ndarray) -> csr_matrix:

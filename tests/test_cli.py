@@ -191,7 +191,7 @@ def test_train_evaluate_recommend(tmp_path):
     assert trained.exit_code == 0, trained.output
     assert "64 B per item" in trained.output
     evaluated = call("evaluate", out, "synthetic")
-    assert "ndcg@100" in evaluated.output
+    assert "ndcg@100" in evaluated.output and not evaluated.stderr
     refused = call("recommend", out, "synthetic", "no such title")
     assert refused.exit_code == 1
     assert "no such title" in refused.stderr
@@ -202,7 +202,35 @@ def test_a_dataset_without_a_profile_is_split_as_the_registry_says():
     assert users_of(data, None, 42).test.shape[0] == 2500
 
 
-def test_embeddings_come_in_the_order_of_the_dataset(tmp_path):
+def test_evaluation_is_on_users_that_training_left_out(tmp_path, monkeypatch):
+    """The file says who they are; it is believed, and nothing that contradicts it."""
+    out, bare = tmp_path / "trained.npz", tmp_path / "bare.npz"
+    options = ["--width", 8, "--epochs", 1, "--n-test", 30, "--split-seed", 7]
+    assert call("train", "synthetic", "--out", out, *options).exit_code == 0
+    evaluated = call("evaluate", out, "synthetic")
+    assert "\n30 users" in evaluated.stdout and not evaluated.stderr
+    same = call("evaluate", out, "synthetic", "--n-test", 30, "--split-seed", 7)
+    assert same.stdout == evaluated.stdout
+    for other in (["--n-test", 31], ["--split-seed", 42]):
+        refused = call("evaluate", out, "synthetic", *other)
+        assert refused.exit_code == 1 and f"leave out {other[0]}" in refused.stderr
+    trained = cl.ItemEmbeddings.load(out)
+    cl.ItemEmbeddings(trained.matrix, trained.item_ids).save(bare)
+    unknown = call("evaluate", bare, "synthetic", "--n-test", 30, "--split-seed", 7)
+    assert unknown.stdout == evaluated.stdout
+    assert "bare.npz does not say who its test users were" in unknown.stderr
+    changed = replace(cl.load_dataset("synthetic"), checksum="0123456789abcdef")
+    monkeypatch.setattr(cl, "load_dataset", lambda name: changed)
+    refused = call("evaluate", out, "synthetic")
+    assert refused.exit_code == 1 and "not on this synthetic (0123456789ab…)" in refused.stderr
+
+
+def with_ids(data, ids):
+    """The same items, called by other ids."""
+    return replace(data, item_ids=ids, items=data.items.set_index(ids))
+
+
+def test_embeddings_come_in_the_order_of_the_dataset(tmp_path, monkeypatch):
     """The same items in another order recommend the same; other items are refused."""
     rng = np.random.default_rng(0)
     data = cl.load_dataset("synthetic")
@@ -212,6 +240,10 @@ def test_embeddings_come_in_the_order_of_the_dataset(tmp_path):
     cl.ItemEmbeddings(rows[order], data.item_ids[order].astype(str)).save(tmp_path / "b.npz")
     shown = [call("recommend", tmp_path / f"{name}.npz", "synthetic", "0007") for name in "ab"]
     assert shown[0].exit_code == 0 and shown[0].output == shown[1].output
+    monkeypatch.setattr(cl, "load_dataset", lambda name: with_ids(data, data.item_ids + 1))
+    cl.ItemEmbeddings(rows).save(tmp_path / "bare.npz")  # as a fitted model saves its rows
+    assert call("recommend", tmp_path / "bare.npz", "synthetic", "0007").output == shown[0].output
+    monkeypatch.undo()
     cl.ItemEmbeddings(rows[1:], data.item_ids[1:]).save(tmp_path / "c.npz")
     refused = call("recommend", tmp_path / "c.npz", "synthetic", "0007")
     assert refused.exit_code == 1 and "other items than synthetic" in refused.stderr

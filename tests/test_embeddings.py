@@ -1,5 +1,6 @@
 """ItemEmbeddings: exact scores, safe files, and the authors' released rows."""
 
+import json
 import zipfile
 
 import numpy as np
@@ -41,6 +42,26 @@ def test_saved_and_loaded_are_equal(tmp_path):
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["items.npz"]
 
 
+def test_what_is_known_of_the_rows_stays_with_them(tmp_path):
+    about = {"dataset": "ü", "n_test": 3}
+    rows = cl.ItemEmbeddings(csr_matrix(np.eye(3)), about=about)
+    assert cl.ItemEmbeddings.load(rows.save(tmp_path / "items.npz")).about == about
+    assert rows.named(np.arange(5, 8)).about == about
+    assert cl.ItemEmbeddings(rows.matrix).about == {}
+
+
+def test_only_rows_without_ids_take_others(tmp_path):
+    """Also those of a file from before rows could be without: its ids are its own."""
+    named, rows = some_embeddings(), cl.ItemEmbeddings(some_embeddings().matrix)
+    assert named.named(np.arange(30)) is named
+    assert rows.named(named.item_ids).item_ids.tolist() == named.item_ids.tolist()
+    path = rows.save(tmp_path / "items.npz")
+    with np.load(path) as stored:
+        assert "item_ids" not in stored
+        np.savez(path, **stored, item_ids=np.arange(30))
+    assert cl.ItemEmbeddings.load(path).has_ids
+
+
 def test_ids_of_any_kind_are_saved_without_pickle(tmp_path):
     ids = np.array(["a", "bb", "c"], dtype=object)
     cl.ItemEmbeddings(csr_matrix(np.eye(3)), ids).save(tmp_path / "items.npz")
@@ -61,6 +82,12 @@ def damaged(path, kind):
     elif kind == "other archive":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("readme", "hello")
+    elif kind == "bad about":
+        header = {"format": "celsa-item-embeddings", "version": 1, "shape": [30, 12]}
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        arrays["header"] = np.array(json.dumps(header | {"about": [1]}))
+        np.savez(path, **arrays)
     elif kind == "bad index":
         with np.load(path) as stored:
             arrays = dict(stored)
@@ -69,7 +96,8 @@ def damaged(path, kind):
 
 
 @pytest.mark.parametrize(
-    "kind", ["missing", "truncated", "text", "empty", "pickle", "other archive", "bad index"]
+    "kind",
+    "missing|truncated|text|empty|pickle|other archive|bad index|bad about".split("|"),
 )
 def test_a_damaged_file_is_named(tmp_path, kind):
     path = some_embeddings().save(tmp_path / "items.npz")

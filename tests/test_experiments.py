@@ -18,6 +18,7 @@ from celsa_lib.experiments import (
     ExperimentConfig,
     MethodConfig,
     at_budgets,
+    describe,
     experiment,
     find_title,
     first_look,
@@ -33,6 +34,7 @@ from celsa_lib.experiments import run as run_experiment
 from celsa_lib.experiments.deviations import FilteredAfterwards, ZeroedSeen
 from celsa_lib.experiments.run import make_task, run_task
 from celsa_lib.experiments.studies import STUDIES, align_columns, run_study, schedules, study
+from celsa_lib.experiments.summary import TRAINING
 from celsa_lib.models import make_schedule
 from celsa_lib.results import Result, load_result, save_result, users_path
 
@@ -122,6 +124,20 @@ def test_tuning_sees_validation_users_only(config, planted, monkeypatch):
     assert seen == ["validation"] * 4 + ["test"] * 3
     assert task.tune_fit.shape[0] == 300 - 40 - 30
     assert task.fit.shape[0] == 300 - 40
+
+
+def test_users_are_counted_as_they_took_part(config, planted):
+    """Not by the split: likely test users may be left out besides."""
+    task = make_task(config, planted.X)
+    fewer = replace(task, tune_fit=task.tune_fit[:200], fit=task.fit[:240])
+    manifest = run_task(config, planted, fewer, only=("EASE",)).manifest
+    facts = describe(manifest).set_index("what")["value"]
+    assert facts["training users while choosing"] == "200"
+    assert facts["training users of the reported models"] == "240"
+    assert facts["test users"] == "40" and facts["validation users"] == "30"
+    del manifest["users"]  # as in results from before
+    older = describe(manifest).set_index("what")["value"]
+    assert facts.drop(older.index).index.tolist() == list(TRAINING.values())
 
 
 def test_the_choice_is_the_best_trial(config, planted):

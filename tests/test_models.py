@@ -30,6 +30,16 @@ MODELS = {
 SIZES = {"ELSA": 64, "low-dimensional": 8, "EASE": 80, "pruned EASE": 32, "popularity": 4}
 
 
+def parts(X):
+    """Indices and indptr of X with every entry twice."""
+    return np.repeat(X.indices, 2), 2 * X.indptr
+
+
+def halves(X):
+    """X with every entry stored as two halves."""
+    return csr_matrix((np.repeat(X.data / 2, 2), *parts(X)), shape=X.shape)
+
+
 @pytest.fixture(params=MODELS)
 def key(request):
     return request.param
@@ -93,18 +103,32 @@ class TestEveryRecommender:
         assert (before != checkerboard).nnz == 0
 
     def test_any_form_of_the_same_histories(self, key, fitted, checkerboard):
-        """An array, stored zeros, and columns out of order teach and answer the same."""
+        """Arrays, other formats, stored zeros, columns out of order and parts that add up."""
         zeros = checkerboard + csr_matrix(([0.0], ([0], [1])), shape=(40, 20))
         zeros.data[zeros.data == 0] = 0  # kept as a stored entry
         backwards = checkerboard.copy()
         for start, stop in pairwise(backwards.indptr):
             backwards.indices[start:stop] = backwards.indices[start:stop][::-1].copy()
         backwards.has_sorted_indices = False
-        expected = fitted.score(checkerboard)
-        for X in (checkerboard.toarray(), zeros, backwards):
+        expected, others = fitted.score(checkerboard), (checkerboard.tocsc(), checkerboard.tocoo())
+        ranking = fitted.recommend(checkerboard, 5)
+        for X in (checkerboard.toarray(), zeros, backwards, halves(checkerboard), *others):
             again = MODELS[key]().fit(X)
             assert np.array_equal(again.score(checkerboard), expected)
-            assert np.allclose(again.score(csr_matrix(X)), expected, atol=1e-5)
+            assert np.array_equal(again.score(X), expected)
+            for ours, theirs in zip(again.recommend(X, 5), ranking, strict=True):
+                assert np.array_equal(ours, theirs)
+
+    def test_what_is_there_twice_is_added_up(self, fitted, checkerboard):
+        """For one user as for many, in scores as in lists."""
+        twice = csr_matrix((halves(checkerboard).data * 2, *parts(checkerboard)), shape=(40, 20))
+        expected = fitted.score(2 * checkerboard)
+        assert np.array_equal(fitted.score(twice), expected)
+        for X in (twice, twice[:1]):
+            items, scores = fitted.recommend(X, n=20, exclude_seen=False)
+            found = np.take_along_axis(expected[: X.shape[0]], items, axis=1)
+            assert np.allclose(scores, found, atol=1e-5)
+        assert twice.nnz == 2 * checkerboard.nnz
 
     def test_more_items_than_there_are(self, fitted, checkerboard):
         best, values = fitted.recommend(checkerboard, n=50)
@@ -128,6 +152,10 @@ class TestEveryRecommender:
             fitted.score(csr_matrix((1, 19)))
         with pytest.raises(cl.CelsaError, match=r"call fit\(X\) first"):
             MODELS[key]().score(csr_matrix((1, 20)))
+        with pytest.raises(cl.CelsaError, match=r"call fit\(X\) first"):
+            MODELS[key]().recommend(csr_matrix((0, 20)))
+        with pytest.raises(cl.CelsaError, match="users are a matrix of numbers"):
+            fitted.recommend("Alpha")
         with pytest.raises(cl.CelsaError, match="empty matrix"):
             MODELS[key]().fit(csr_matrix((5, 20)))
 

@@ -1,5 +1,7 @@
 """Pages of segments: escaped, complete, true to the numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
@@ -96,6 +98,19 @@ def test_a_study_has_every_section_and_figures_of_it(live):
     ]  # fmt: skip
     shares = report.alignment_table(live, "our embeddings")
     assert shares["share"].is_unique and len(shares) == 5
+
+
+def test_a_study_of_items_without_genres():
+    """Nothing is compared with genres; the rest is measured and shown as ever."""
+    config = segment_config("synthetic", "smoke")
+    dataset, task = prepare(config)
+    bare = replace(dataset, items=dataset.items[["title"]], truth=None)
+    result = run_segments(config, bare, task)
+    table = report.groupings_table(result, "our embeddings")
+    assert len(table) == 7 and "rarest genre" not in set(table["grouping"])
+    assert {"metadata (cosine)", "shelves (weighted Jaccard)"} < set(table.columns)
+    assert not [column for column in table.columns if column.endswith("rarest genre")]
+    assert len(report.coherence_figure(result).axes) == 1
 
 
 def test_planted_segments_at_two_widths():

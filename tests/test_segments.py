@@ -25,7 +25,7 @@ from celsa_lib.segments import (
     merge_by_name,
     segment_matrix,
 )
-from celsa_lib.segments.grouping import members_of
+from celsa_lib.segments.grouping import indicator_of, members_of
 from celsa_lib.segments.terms import genre_name, shelves_of, terms_of
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +84,14 @@ class TestGrouping:
         groups = group_items(csr_matrix(np.array([[1.0], [-1.0]])))
         assert groups.of_item.tolist() == [0, 1]
         assert groups.signs.tolist() == [1, -1]
+
+    def test_members_and_indicator_say_the_same(self):
+        of_item = np.array([2, 0, 2, 1])
+        columns = indicator_of(of_item, 4).tocsc()
+        members = members_of(of_item, 4)
+        assert [m.tolist() for m in members] == [[1], [3], [0, 2], []]
+        assert np.array_equal(columns.indices, np.concatenate(members))
+        assert np.diff(columns.indptr).tolist() == [1, 1, 2, 0] and (columns.data == 1).all()
 
     def test_an_empty_row_is_named(self):
         with pytest.raises(DataError, match="1 items have no nonzero, the first at position 1"):
@@ -443,6 +451,41 @@ class TestSegmentItems:
     def test_items_of_another_order(self, embeddings, items):
         with pytest.raises(DataError, match="indexed by the embeddings' item ids"):
             cl.segment_items(embeddings, items.iloc[::-1])
+
+    @pytest.fixture
+    def bought(self, histories) -> cl.Dataset:
+        """Items 101, 102, …, called "Title 101", …"""
+        users, columns = histories.nonzero()
+        table = pd.DataFrame({"user_id": users, "item_id": columns + 101})
+        ids = np.arange(101, 161)
+        titles = pd.DataFrame({"title": [f"Title {item}" for item in ids]}, index=ids)
+        return cl.load_interactions(table, items=titles, min_user_interactions=1)
+
+    def test_rows_of_a_fitted_model_are_the_items_of_its_data(self, bought, tmp_path):
+        """Ids that do not start at 0: by position, right after training and from a file."""
+        data = bought
+        split = cl.split_users(data.X, n_test=20, seed=42)
+        model = cl.CompressedELSA(8, 2, "constant", epochs=1, progress=False).fit(split.train)
+        emb = model.item_embeddings
+        loaded = cl.ItemEmbeddings.load(emb.save(tmp_path / "items.npz"))
+        assert not emb.has_ids and not loaded.has_ids
+        seg = cl.segment_items(emb, data.items)
+        again = cl.segment_items(loaded, data.items)
+        pd.testing.assert_frame_equal(seg.segments, again.segments)
+        for number, members in seg.segments["members"].items():
+            titles = seg.titles[seg.members[number]].tolist()
+            assert titles == [f"Title {item}" for item in members]
+
+    def test_items_that_are_not_those_of_the_rows(self, bought, items):
+        rows = csr_matrix(np.eye(60))
+        with pytest.raises(DataError, match="60 embedding rows but 6 item ids; pass one id a row"):
+            cl.segment_items(cl.ItemEmbeddings(rows), items)
+        shifted = cl.ItemEmbeddings(rows, np.arange(100, 160))
+        said = r"100, 101, 102 … \(60\), not 101, 102, 103 .*ItemEmbeddings\(embeddings.matrix"
+        with pytest.raises(DataError, match=said):
+            cl.segment_items(shifted, bought.items)
+        with pytest.raises(DataError, match="no column title, only genres"):
+            cl.segment_items(shifted, items[["genres"]])
 
     def test_every_item_in_one_segment_and_signs_true_to_the_rows(self, real_data):
         test = cl.data.load_goodbooks_test_users(real_data)

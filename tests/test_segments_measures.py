@@ -43,6 +43,12 @@ def test_shelf_jaccard_by_hand():
     assert found.mean().value == pytest.approx((first + second) / 4)
 
 
+def test_a_large_group_is_compared_in_parts(monkeypatch):
+    whole = shelf_jaccard([np.arange(6)], SHELVES).sums
+    monkeypatch.setattr("celsa_lib.segments.measures.coherence.ITEMS_AT_ONCE", 2)
+    assert shelf_jaccard([np.arange(6)], SHELVES).sums == pytest.approx(whole)
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.sets(st.sampled_from("abcde")), min_size=2, max_size=9), st.data())
 def test_shelf_jaccard_like_a_loop(shelves, data):
@@ -84,6 +90,8 @@ def test_agreement_by_hand():
     assert found["groups"] == 2
     assert found["purity"] == 0.75
     assert agreement(np.array([0, 0, 1]), np.array([3, 3, 0]))["ari"] == 1
+    with pytest.raises(cl.CelsaError, match="no items to compare"):
+        agreement(np.array([]), np.array([]))
 
 
 def test_stability_of_equal_and_of_unrelated_groupings():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
+from celsa_lib.split import canonical
 
 
 @st.composite
@@ -51,6 +52,23 @@ def test_disjoint_folds_cover_each_history_once(X, seed):
         assert (given_part + target != X).nnz == 0
         assert given_part.multiply(target).nnz == 0
     assert (sum(target for _, target in folds) != X).nnz == 0
+
+
+def test_an_item_that_is_stored_twice_is_held_out_once():
+    """A stored zero is nothing that could be held out."""
+    X = csr_matrix(([0.5, 0.5, 1, 1, 1, 1, 0], [3, 3, 0, 1, 2, 4, 5], [0, 7]), shape=(1, 6))
+    for folds in (cl.holdout_folds(X), cl.holdout_folds(X.toarray())):
+        assert [target.nnz for _, target in folds] == [1] * 5
+        assert (sum(target for _, target in folds).toarray() == [[1, 1, 1, 1, 1, 0]]).all()
+        for given_part, target in folds:
+            assert given_part.multiply(target).nnz == 0
+    assert X.nnz == 7
+
+
+def test_what_is_canonical_is_not_copied(histories):
+    assert canonical(histories) is histories
+    one, same = (cl.split_users(X, 50).test for X in (histories, histories.toarray()))
+    assert (one != same).nnz == 0
 
 
 def test_fold_sizes_differ_by_at_most_one(histories):

@@ -60,8 +60,12 @@ def load_embeddings(path: Path, name: str) -> tuple[cl.ItemEmbeddings, cl.Datase
 
     Raises ConfigError if the two have other items.
     """
-    dataset, embeddings = cl.load_dataset(name), cl.ItemEmbeddings.load(path)
+    dataset, stored = cl.load_dataset(name), cl.ItemEmbeddings.load(path)
     try:
+        embeddings = stored.named(dataset.item_ids)
         return embeddings, dataset.in_order_of(embeddings.item_ids)
     except DataError as error:
-        raise ConfigError(f"{path} has other items than {name}; train on this dataset") from error
+        raise ConfigError(
+            f"{path} has other items than {name}; train on this dataset, or, if its rows are in "
+            "the dataset's order, save ItemEmbeddings(matrix, data.item_ids)"
+        ) from error

@@ -7,7 +7,10 @@ import typer
 
 import celsa_lib as cl
 from celsa_lib.cli.base import DatasetName, EmbeddingsFile, NTest, SplitSeed, load_embeddings
+from celsa_lib.errors import ConfigError
 from celsa_lib.retrieval import FORMATS, check_format, export_rows, split_signs
+
+DEFAULT_SEED = 42
 
 
 def train(
@@ -21,7 +24,7 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="NAdam's.")] = 0.1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
     n_test: NTest = None,
-    split_seed: SplitSeed = 42,
+    split_seed: SplitSeed = DEFAULT_SEED,
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
 ) -> None:
     """Train Compressed ELSA (or dense ELSA) on all but the test users; write its embeddings."""
@@ -31,8 +34,11 @@ def train(
     if nnz is not None:
         model = cl.CompressedELSA(width, nnz, schedule, **options)
     loaded = cl.load_dataset(dataset)
-    model.fit(users_of(loaded, n_test, split_seed).train)
-    embeddings = cl.ItemEmbeddings(model.item_embeddings.matrix, loaded.item_ids)
+    split = users_of(loaded, n_test, split_seed)
+    model.fit(split.train)
+    about = {"dataset": loaded.name, "checksum": loaded.checksum}
+    about |= {"n_test": len(split.test_rows), "split_seed": split_seed}
+    embeddings = cl.ItemEmbeddings(model.item_embeddings.matrix, loaded.item_ids, about)
     typer.echo(f"{embeddings.save(out)}: {embeddings.bytes_per_item} B per item")
 
 
@@ -43,15 +49,43 @@ def users_of(dataset: cl.Dataset, n_test: int | None, split_seed: int) -> cl.Spl
     return cl.split_users(dataset.X, n_test, seed=split_seed)
 
 
+def left_out(
+    path: Path, about: dict, dataset: cl.Dataset, n_test: int | None, split_seed: int | None
+) -> tuple[int | None, int]:
+    """(n_test, split_seed) of the users whom training left out, `about` first.
+
+    Says so if it is not known. Raises ConfigError if `about` has other data or another split.
+    """
+    if not {"dataset", "checksum", "n_test", "split_seed"} <= about.keys():
+        warning = f"celsa: {path} does not say who its test users were; these may have trained it"
+        typer.secho(warning, fg=typer.colors.YELLOW, err=True)
+        return n_test, DEFAULT_SEED if split_seed is None else split_seed
+    if about["checksum"] != dataset.checksum:
+        raise ConfigError(
+            f"{path} was trained on {about['dataset']} with checksum {about['checksum'][:12]}…, "
+            f"not on this {dataset.name} ({dataset.checksum[:12]}…); evaluate it on that data"
+        )
+    for option, given in (("n_test", n_test), ("split_seed", split_seed)):
+        if given not in (None, about[option]):
+            raise ConfigError(
+                f"{path} was trained with {option} {about[option]}, not {given}; to test on the "
+                f"users that training left out, leave out --{option.replace('_', '-')}"
+            )
+    return about["n_test"], about["split_seed"]
+
+
 def evaluate(
     embeddings: EmbeddingsFile,
     dataset: DatasetName,
     n_test: NTest = None,
-    split_seed: SplitSeed = 42,
+    split_seed: Annotated[int | None, typer.Option(help="Seed of the split of users.")] = None,
 ) -> None:
-    """nDCG@100 and Recall@20/50 on the test users that `celsa train` left out."""
+    """nDCG@100 and Recall@20/50 on the test users that `celsa train` left out.
+
+    EMBEDDINGS says who they are; --n-test and --split-seed are for files that do not.
+    """
     model, loaded = load_embeddings(embeddings, dataset)
-    test = users_of(loaded, n_test, split_seed).test
+    test = users_of(loaded, *left_out(embeddings, model.about, loaded, n_test, split_seed)).test
     result = cl.evaluate(model, cl.holdout_folds(test))
     for name, value in result.mean.items():
         typer.echo(f"{name:10} {value:.4f} ± {result.stderr[name]:.4f}")

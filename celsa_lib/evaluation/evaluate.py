@@ -7,7 +7,7 @@ import pandas as pd
 
 from celsa_lib.errors import DataError
 from celsa_lib.evaluation.metrics import hits, ndcg_at, recall_at
-from celsa_lib.split import Fold
+from celsa_lib.split import Fold, canonical
 
 CUTOFF = 100
 METRICS = ("ndcg@100", "recall@20", "recall@50")
@@ -49,6 +49,7 @@ def evaluate(model, folds: list[Fold]) -> Evaluation:
 
 def _evaluate_fold(model, given, target) -> pd.DataFrame:
     """One row a user with at least one target: row and metrics."""
+    given, target = canonical(given), canonical(target)
     rows = np.flatnonzero(np.diff(target.indptr))
     ranking, _ = model.recommend(given[rows], n=CUTOFF, exclude_seen=True)
     found = hits(ranking, target[rows])

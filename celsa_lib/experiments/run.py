@@ -36,6 +36,15 @@ class Task:
     folds: list[Fold]
     ready: dict = field(default_factory=dict)
 
+    @property
+    def users(self) -> dict[str, int]:
+        """How many users learn while choosing and for the report, and how many test."""
+        return {
+            "choosing": self.tune_fit.shape[0],
+            "reported": self.fit.shape[0],
+            "test": self.folds[0][0].shape[0] if self.folds else 0,
+        }
+
 
 def run(config: ExperimentConfig, dataset: Dataset | None = None) -> Result:
     """Load the data, split its users, run every method. Raises CelsaError."""
@@ -115,7 +124,8 @@ class _Run:
         self.methods = [method for method in config.methods if not only or method.name in only]
         stored = stored or Result({})
         self.rows, self.users = {row["hash"]: row for row in stored.rows}, dict(stored.users)
-        self.result = Result(make_manifest(config, dataset), [], dict(stored.trials))
+        manifest = make_manifest(config, dataset) | {"users": task.users}
+        self.result = Result(manifest, [], dict(stored.trials))
         self.tune_fits = Fits(task.tune_fit, checkpoint)
         self.fits = Fits(task.fit, checkpoint)
 

@@ -110,8 +110,9 @@ def _of_space(study: SegmentStudy, embeddings, segmentation: Segmentation) -> It
         "k-means, as many as segments": study.kmeans(segmentation.of_item),
         "random, sizes of raw groups": random_groups(groups),
         "random, sizes of segments": random_groups(segmentation.of_item),
-        "rarest genre": main_term(study.shelves),
     }
+    if len(study.shelves.names):
+        groupings["rarest genre"] = main_term(study.shelves)
     for name, of_item in groupings.items():
         yield from _of_grouping(study, name, np.unique(of_item, return_inverse=True)[1])
     yield from _against_random(study, groups)
@@ -127,7 +128,7 @@ COHERENCE: dict[str, Measure] = {
 
 
 def _of_grouping(study: SegmentStudy, name: str, of_item: np.ndarray) -> Iterator[dict]:
-    """Coherence of a grouping, and its agreement with the truth or with genres."""
+    """Coherence of a grouping, and its agreement with the truth or with genres, if known."""
     members = members_of(of_item, of_item.max() + 1)
     about = {"section": "groupings", "grouping": name, "groups": len(members)}
     about["alone"] = int(sum(len(group) == 1 for group in members))
@@ -138,6 +139,8 @@ def _of_grouping(study: SegmentStudy, name: str, of_item: np.ndarray) -> Iterato
     truth = study.dataset.truth
     against = main_term(study.shelves) if truth is None else truth.item_segment
     known = against >= 0
+    if not known.any():
+        return
     found = agreement(against[known], of_item[known])
     for measure in ("ari", "nmi", "purity"):
         label = f"{measure if measure == 'purity' else measure.upper()} with "

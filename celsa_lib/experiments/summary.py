@@ -2,20 +2,29 @@
 
 import pandas as pd
 
+TRAINING = {
+    "choosing": "training users while choosing",
+    "reported": "training users of the reported models",
+}
+
 
 def describe(manifest: dict) -> pd.DataFrame:
-    """Users, items and settings of an experiment by its manifest: columns what, value."""
+    """Users, items and settings of an experiment by its manifest: columns what, value.
+
+    Training users are counted by the run: where the test users are a set of their own, others are
+    left out besides. Results stored before it did so are shown without.
+    """
     config, data = manifest["config"], manifest["data"]
+    counted = manifest.get("users", {})
     users, items = data["users"], data["items"]
     density = data["interactions"] / (users * items)
     facts = {
         "data": data["name"],
         "users × items": f"{users:,} × {items:,}",
         "interactions": f"{data['interactions']:,} ({density:.1%} of all pairs)",
-        "test users": f"{config['n_test']:,}",
+        "test users": f"{counted.get('test', config['n_test']):,}",
         "validation users": f"{config['n_val']:,}",
-        "training users while choosing": f"{users - config['n_test'] - config['n_val']:,}",
-        "training users of the reported models": f"{users - config['n_test']:,}",
+        **{what: f"{counted[part]:,}" for part, what in TRAINING.items() if part in counted},
         "hold-out": f"{config['n_folds']} folds of {config['fraction']:.0%}, "
         f"{config['fold_method']}",
         "seeds": f"split {config['split_seed']}, folds {config['fold_seed']}, "

@@ -7,16 +7,15 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.embeddings import ItemEmbeddings, recommend_in_batches
 from celsa_lib.errors import DataError, NotFittedError
+from celsa_lib.split import canonical
 
 
 def histories(X: csr_matrix) -> csr_matrix:
-    """X (users × items, sparse or an array of 0 and 1) as a new CSR of float32 ones.
+    """X (users × items, sparse or an array of 0 and 1) as `canonical` CSR of ones.
 
-    Stored zeros are dropped. Raises DataError for any other value.
+    Raises DataError for any other value.
     """
-    X = csr_matrix(X, dtype=np.float32, copy=True)
-    X.sum_duplicates()
-    X.eliminate_zeros()
+    X = canonical(X)
     if not (X.data == 1).all():
         wrong = X.data[X.data != 1][0]
         raise DataError(
@@ -44,21 +43,22 @@ class Recommender(ABC):
         return self._score(self._matching(X))
 
     def _matching(self, X: csr_matrix) -> csr_matrix:
-        """X as CSR float32. Raises NotFittedError, DataError for other columns."""
+        """X as `canonical` CSR. Raises NotFittedError, DataError for other columns."""
         if self.n_items is None:
             raise NotFittedError(f"{self.name} has learned nothing yet; call fit(X) first")
+        X = canonical(X)
         if X.shape[1] != self.n_items:
             raise DataError(
                 f"X has {X.shape[1]} items, {self.name} was fitted on {self.n_items}; "
                 f"use the same item order"
             )
-        return csr_matrix(X, dtype=np.float32)
+        return X
 
     def recommend(
         self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
         """The `n` best items a user: (indices, scores), each users × n; −1 where none is left."""
-        return recommend_in_batches(self.score, X, n, exclude_seen)
+        return recommend_in_batches(self._score, self._matching(X), n, exclude_seen)
 
     def _checked(self, X: csr_matrix) -> csr_matrix:
         X = histories(X)

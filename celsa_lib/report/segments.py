@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib.report.style import MARKS, PALETTE, styled
 from celsa_lib.report.tables import Html, typeset
 from celsa_lib.segments.checks import one_user
+from celsa_lib.segments.grouping import indicator_of
 
 TITLES, LATENTS, NEAREST = 12, 6, 3  # of a segment in the catalogue
 STRONGEST = 60  # latents of a user in a figure
@@ -99,11 +100,8 @@ def _entry(segmentation, segment: int, nearest) -> str:
 
 def _neighbours(segmentation) -> list[np.ndarray]:
     """The NEAREST segments to each one, by the mean rows of their items."""
-    n_items, n_segments = len(segmentation.of_item), len(segmentation)
-    sums = csr_matrix(
-        (np.ones(n_items), (segmentation.of_item, np.arange(n_items))), shape=(n_segments, n_items)
-    )
-    centres = sums @ segmentation.embeddings.matrix
+    of_segment = indicator_of(segmentation.of_item, len(segmentation)).T.tocsr()
+    centres = of_segment @ segmentation.embeddings.matrix
     norms = np.sqrt(np.asarray(centres.multiply(centres).sum(axis=1)))
     centres = centres.multiply(1 / np.maximum(norms, 1e-12)).tocsr()
     cosines = (centres @ centres.T).toarray()

@@ -6,17 +6,12 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.split import canonical
 
 
 def users_of(X, n_items: int) -> csr_matrix:
-    """X as users × `n_items`, CSR float32. Raises DataError for anything else."""
-    try:
-        X = csr_matrix(X, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"users are a matrix of numbers, users × items, got {type(X).__name__} ({error}); "
-            "pass a CSR matrix such as `dataset.X`"
-        ) from error
+    """X as users × `n_items`, `canonical` CSR. Raises DataError for anything else."""
+    X = canonical(X)
     if X.shape[1] != n_items:
         raise DataError(
             f"the users have {X.shape[1]} items, the segments {n_items}; use the item order that "

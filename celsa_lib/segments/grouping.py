@@ -62,3 +62,10 @@ def members_of(of_item: np.ndarray, n_groups: int) -> list[np.ndarray]:
     """Positions (ascending) of each of `n_groups` groups; `of_item` (n_items,) names the group."""
     order = np.argsort(of_item, kind="stable")
     return np.split(order, np.cumsum(np.bincount(of_item, minlength=n_groups))[:-1])
+
+
+def indicator_of(of_item: np.ndarray, n_groups: int) -> csr_matrix:
+    """Items × `n_groups`, CSR: a one where an item is in the group `of_item` (n_items,) names."""
+    n_items = len(of_item)
+    places = np.arange(n_items), of_item
+    return csr_matrix((np.ones(n_items), places), shape=(n_items, n_groups))

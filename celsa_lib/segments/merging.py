@@ -10,7 +10,7 @@ from scipy.spatial.distance import squareform
 
 from celsa_lib.errors import DataError
 from celsa_lib.segments.checks import check_tau, users_of
-from celsa_lib.segments.grouping import members_of
+from celsa_lib.segments.grouping import indicator_of, members_of
 from celsa_lib.segments.labels import Describer, Label
 
 Embed = Callable[[Sequence[str]], np.ndarray]
@@ -64,10 +64,7 @@ def merge_by_activation(of_item: np.ndarray, X: csr_matrix, tau: float) -> np.nd
     check_tau(tau)
     X = users_of(X, len(of_item))
     of_item = _numbered(of_item, len(of_item))
-    n_items, n_groups = len(of_item), of_item.max() + 1
-    indicator = csr_matrix(
-        (np.ones(n_items, np.float32), (np.arange(n_items), of_item)), shape=(n_items, n_groups)
-    )
+    indicator = indicator_of(of_item, of_item.max() + 1).astype(np.float32)
     profiles = (X @ indicator).T.tocsr()
     norms = np.sqrt(profiles.multiply(profiles).sum(axis=1)).A1
     profiles = profiles.multiply(1 / np.maximum(norms, 1e-12)[:, None]).tocsr()

@@ -10,6 +10,7 @@ from sklearn.metrics import (
 )
 from sklearn.metrics.cluster import contingency_matrix
 
+from celsa_lib.errors import DataError
 from celsa_lib.segments.terms import Terms
 
 
@@ -17,8 +18,11 @@ def agreement(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
     """groups, ari, nmi and purity of `found` (n_items,) against `truth` (n_items,).
 
     Purity: the share of items whose true group is the most frequent one in their found group. It
-    is 1 for items all alone, so it says something only beside the number of groups.
+    is 1 for items all alone, so it says something only beside the number of groups. Raises
+    DataError without items.
     """
+    if not len(truth):
+        raise DataError("there are no items to compare; leave out those without a true group only")
     table = contingency_matrix(truth, found)
     return {
         "groups": int(table.shape[1]),

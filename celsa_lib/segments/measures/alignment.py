@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from celsa_lib.retrieval import top_n
+from celsa_lib.segments.grouping import indicator_of
 from celsa_lib.segments.segmentation import Segmentation
 from celsa_lib.split import Fold
 
@@ -29,7 +30,7 @@ def alignment(
 def _fold(segmentation, X: csr_matrix, target: csr_matrix, popularity, k, n) -> pd.DataFrame:
     users = np.flatnonzero(np.diff(target.indptr))
     X, target = csr_matrix(X[users]), csr_matrix(target[users])
-    membership = _indicator(segmentation.of_item, len(segmentation))
+    membership = indicator_of(segmentation.of_item, len(segmentation))
     chosen = _chosen(segmentation.recommend(X, k)[0], len(segmentation))
     by_segment = membership.T @ popularity
     popular = np.zeros_like(chosen)
@@ -63,13 +64,6 @@ def _signs(segmentation: Segmentation, X: csr_matrix, chosen: np.ndarray) -> dic
         "signs": (agree * chosen).sum(axis=1) / chosen.sum(axis=1),
         "signs random": agree.mean(axis=1),
     }
-
-
-def _indicator(of_item: np.ndarray, n_segments: int) -> csr_matrix:
-    n_items = len(of_item)
-    return csr_matrix(
-        (np.ones(n_items), (np.arange(n_items), of_item)), shape=(n_items, n_segments)
-    )
 
 
 def _chosen(segments: np.ndarray, n_segments: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from celsa_lib.evaluation import Ratio, ratio_of_means
 from celsa_lib.segments.terms import Terms
 
 TOP_TAGS = 5
+ITEMS_AT_ONCE = 1024  # compared with all of their group: a whole group may be the whole catalogue
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +37,14 @@ def shelf_jaccard(members: Sequence[np.ndarray], shelves: Terms) -> GroupScores:
 
 
 def _jaccard_of(group, weighted: csr_matrix, matrix: csr_matrix, totals: np.ndarray) -> float:
-    shared = (weighted[group] @ matrix[group].T).toarray()
-    union = totals[group][:, None] + totals[group] - shared
-    similarity = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return float(np.triu(similarity, 1).sum())
+    total = 0.0
+    for start in range(0, len(group), ITEMS_AT_ONCE):
+        rows = group[start : start + ITEMS_AT_ONCE]
+        shared = (weighted[rows] @ matrix[group].T).toarray()
+        union = totals[rows][:, None] + totals[group] - shared
+        similarity = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+        total += float(np.triu(similarity, 1 + start).sum())
+    return total
 
 
 def tag_npmi(members: Sequence[np.ndarray], shelves: Terms) -> GroupScores:
