@@ -115,7 +115,7 @@ class ItemEmbeddings:
             "indptr": self.matrix.indptr,
         }
         if self.has_ids:
-            arrays["item_ids"] = _plain(self.item_ids)
+            arrays["item_ids"] = plain_ids(self.item_ids)
         return write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
     @classmethod
@@ -169,6 +169,6 @@ def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):
     return tuple(np.concatenate(part) for part in zip(*blocks, strict=True))
 
 
-def _plain(ids: np.ndarray) -> np.ndarray:
+def plain_ids(ids: np.ndarray) -> np.ndarray:
     """Ids as a plain array: objects become strings, so that no pickle is needed."""
     return ids.astype(str) if ids.dtype == object else ids

@@ -425,6 +425,8 @@ class TestSegmentation:
         Segmentation.load(path, cl.ItemEmbeddings(matrix, ids.astype(str).astype(object)))
         with pytest.raises(DataError, match="or another order of them; load it with"):
             Segmentation.load(path, cl.ItemEmbeddings(matrix[::-1], ids[::-1]))
+        again = Segmentation.load(path, cl.ItemEmbeddings(matrix))  # takes the ids of the file
+        assert again.segments["members"].tolist() == segmentation.segments["members"].tolist()
 
     def test_a_file_of_another_version(self, segmentation, tmp_path, monkeypatch):
         monkeypatch.setattr("celsa_lib.segments.segmentation.VERSION", 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.embeddings import ItemEmbeddings, plain_ids
 from celsa_lib.errors import DataError, StorageError, check_count
 from celsa_lib.files import write_whole
 from celsa_lib.retrieval import exclude_seen as hide_seen
@@ -198,7 +198,7 @@ class Segmentation:
         header = json.dumps({"format": FORMAT, "version": VERSION})
         arrays = {
             "header": np.array(header),
-            "item_ids": self.embeddings.item_ids.astype(str),
+            "item_ids": plain_ids(self.embeddings.item_ids),
             "of_item": self.of_item,
             "labels": np.array([label.text for label in self.labels], dtype=str),
             "sources": np.array([label.source for label in self.labels], dtype=str),
@@ -210,6 +210,7 @@ class Segmentation:
     def load(cls, path: str | Path, embeddings: ItemEmbeddings) -> "Segmentation":
         """Read what `save` wrote, for the same embeddings; ids of items are compared as text.
 
+        Embeddings without ids, as those of a fitted model, take the file's.
         Raises StorageError, and DataError for embeddings of other items or in another order.
         """
         try:
@@ -220,7 +221,9 @@ class Segmentation:
                         f"{path} is {header}, this celsa reads {FORMAT} version {VERSION}; make "
                         "the segments again and save them"
                     )
-                if not np.array_equal(stored["item_ids"], embeddings.item_ids.astype(str)):
+                embeddings = embeddings.named(stored["item_ids"])
+                ids = stored["item_ids"].astype(str)
+                if not np.array_equal(ids, embeddings.item_ids.astype(str)):
                     raise DataError(
                         f"{path} has other items than the embeddings, or another order of them; "
                         "load it with the embeddings it was made from"
