@@ -84,10 +84,12 @@ def load_result(path: str | Path) -> Result:
         raise StorageError(f"there is no file {path}; run the study that writes it") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise StorageError(
-            f"{path} is not a file of results, or is damaged ({error!r}); run it again"
+            f"{path} is not a file of results, or is damaged ({error!r}); delete it, then run again"
         ) from error
     if found != (FORMAT, VERSION):
-        raise StorageError(f"{path} is {found}, this celsa reads {(FORMAT, VERSION)}; run it again")
+        raise StorageError(
+            f"{path} is {found}, this celsa reads {(FORMAT, VERSION)}; delete it, then run again"
+        )
     return result
 
 

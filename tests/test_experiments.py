@@ -136,6 +136,17 @@ def test_a_rerun_skips_finished_rows_and_trials(config, planted, monkeypatch):
     assert not {row["hash"] for row in changed.rows} & {row["hash"] for row in first.rows}
 
 
+def test_a_row_without_its_users_is_computed_again(config, planted, tmp_path):
+    task = make_task(config, planted.X)
+    first = run_task(config, planted, task)
+    path = save_result(first, tmp_path / "result.json")
+    users_path(path).unlink()
+    fitted = []
+    again = run_task(config, planted, task, load_result(path), on_model=lambda *a: fitted.append(a))
+    assert len(fitted) == len(first.rows) and again.trials == first.trials
+    assert np.array_equal(again.by_user(again.rows), first.by_user(first.rows))
+
+
 def test_a_grid_that_grows_keeps_what_is_still_chosen(config, planted):
     """A new value is tried; the row it does not beat is neither computed again nor dropped."""
     task = make_task(config, planted.X)
@@ -246,7 +257,7 @@ def test_rows_are_selected_and_averaged_over_seeds():
 def test_damaged_users_are_refused(config, planted, tmp_path):
     path = save_result(run_experiment(config, planted), tmp_path / "result.json")
     users_path(path).write_bytes(users_path(path).read_bytes()[:100])
-    with pytest.raises(StorageError, match="damaged"):
+    with pytest.raises(StorageError, match="damaged.*delete it, then run again"):
         load_result(path)
 
 
@@ -254,7 +265,7 @@ def test_damaged_users_are_refused(config, planted, tmp_path):
 def test_another_file_is_refused(tmp_path, text):
     path = tmp_path / "result.json"
     path.write_text(text)
-    with pytest.raises(StorageError, match=r"result\.json"):
+    with pytest.raises(StorageError, match=r"result\.json.*delete it, then run again"):
         load_result(path)
 
 

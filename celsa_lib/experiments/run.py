@@ -69,7 +69,8 @@ def run_task(
     checkpoint: Path | None = None,
     on_model: Callable[[dict, Recommender], None] = lambda row, model: None,
 ) -> Result:
-    """Every method × seed of the config; what `stored` has with the same hash is taken as it is.
+    """Every method × seed of the config; what `stored` has with the same hash is taken as it is,
+    where the values of its users are there.
 
     What is left to choose is chosen once a method, with the first seed. `only` names the methods
     to compute, all without it. `on_change` is called with the result so far after each new trial
@@ -114,7 +115,8 @@ class _Run:
         self.checksum = dataset.checksum
         self.methods = [method for method in config.methods if not only or method.name in only]
         stored = stored or Result({})
-        self.rows, self.users = {row["hash"]: row for row in stored.rows}, dict(stored.users)
+        self.rows = {row["hash"]: row for row in stored.rows if row["hash"] in stored.users}
+        self.users = dict(stored.users)
         self.result = Result(make_manifest(config, dataset), [], dict(stored.trials))
         self.tune_fits = Fits(task.tune_fit, checkpoint)
         self.fits = Fits(task.fit, checkpoint)
