@@ -217,6 +217,18 @@ def test_budgets_of_one_path_are_trained_together(config, planted, monkeypatch):
     assert [nnz for nnz, active, loss in result.rows[0]["epochs"]] == [16, 8]
 
 
+def test_every_regularisation_is_inverted_once(config, planted, monkeypatch):
+    """Five regs to choose from by EASE and two sizes of pruned EASE; then what they chose."""
+    inverted, fit = [], cl.EASE._fit
+    note = lambda model, X: (inverted.append((X.shape[0], model.reg)), fit(model, X))  # noqa: E731
+    monkeypatch.setattr(cl.EASE, "_fit", note)
+    regs = {"reg": (1.0, 3.0, 10.0, 30.0, 100.0)}
+    methods = (MethodConfig("EASE", grid=regs), *at_budgets("PrunedEASE", (128, 32), regs))
+    result = run_experiment(replace(config, methods=methods), planted)
+    assert len(result.trials) == 15 and len(result.rows) == 3
+    assert len(inverted) == len(set(inverted)) <= 5 + 3
+
+
 def test_the_same_seed_gives_the_same_numbers(config, planted):
     means = [[row["mean"] for row in run_experiment(config, planted).rows] for _ in range(2)]
     assert means[0] == means[1]

@@ -12,7 +12,7 @@ from celsa_lib.data import Dataset, load_dataset
 from celsa_lib.errors import ConfigError
 from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import GRADIENT_METHODS, ExperimentConfig, MethodConfig
-from celsa_lib.experiments.fits import MODELS, Fits, path_of
+from celsa_lib.experiments.fits import MODELS, Fits, order_of
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.models import Recommender
 from celsa_lib.results import Result
@@ -129,7 +129,7 @@ class _Run:
         self._try_everything()
         missing = [r for m in self.methods for r in self._rows_of(m) if r.hash not in self.rows]
         self.fits.expect(row.model for row in missing)
-        for row in sorted(missing, key=lambda row: (row.seed, path_of(*row.model))):
+        for row in sorted(missing, key=lambda row: (row.seed, order_of(*row.model))):
             self.rows[row.hash] = self._report(row)
             self._changed()
         self._changed()
@@ -145,7 +145,7 @@ class _Run:
             if method.has_choice and self._trial(candidate) is None
         ]
         self.tune_fits.expect(jobs)
-        for job in sorted(jobs, key=lambda job: path_of(*job)):
+        for job in sorted(jobs, key=lambda job: order_of(*job)):
             value = evaluate(self.tune_fits.fitted(*job), self.task.tune_folds).mean[TUNED_ON]
             self.result.trials[self._hash(*job)] = round(float(value), 5)
             log.info("tried %s %s: %.4f", *job[:2], value)
