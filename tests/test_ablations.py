@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from celsa_lib import report
+from celsa_lib.report.tables import difference_cell
 from celsa_lib.results import Result, save_result
 
 MANIFEST = {
@@ -99,6 +100,18 @@ def test_differences_are_by_user(stored):
     restarts = report.restart_differences(stored)
     assert restarts["difference"].tolist() == ["+0.0200", "+0.0000", "-0.0100"]
     assert restarts["clear"].tolist() == ["yes", "no", "yes"]
+
+
+def test_a_single_user_gives_a_difference_without_an_interval(tmp_path):
+    alone = ablation()
+    alone.users = {key: values[:1] for key, values in alone.users.items()}
+    path = save_result(alone, tmp_path / "alone.json")
+    linear = {"schedule": "linear", "restart": True}
+    (line,) = report.against(path, {"schedule": "constant"}, [linear]).to_dict("records")
+    assert line["difference"] == "+0.1500" and line["95 % interval"] == "–"
+    assert line["clear"] == "no"
+    assert difference_cell(0.15, float("nan"), float("nan")) == "+0.1500"
+    assert difference_cell(0.15, 0.1, 0.2) == "+0.1500 [+0.1000, +0.2000]"
 
 
 def test_widths_are_compared_with_the_next_smaller(tmp_path):

@@ -168,6 +168,12 @@ def test_an_interval_decides_only_if_it_excludes_zero(difference, outcome):
     assert compared("x", difference).outcome == outcome
 
 
+def test_a_single_user_leaves_a_check_undecided_and_without_an_interval():
+    alone = compared("x", Difference(0.1, float("nan"), float("nan")))
+    assert alone == Check("x", UNDECIDED)
+    assert judged([alone], "set", "a difference", everywhere).interval is None
+
+
 H, C, U, M = (Check("x", outcome) for outcome in (HOLDS, CONTRADICTED, UNDECIDED, MISSING))
 
 

@@ -11,7 +11,7 @@ from celsa_lib.evaluation.evaluate import Evaluation
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean difference over users, and the bootstrap interval around it."""
+    """Mean difference over users, and the bootstrap interval around it; NaN of a single user."""
 
     mean: float
     low: float
@@ -54,10 +54,13 @@ def difference_by_user(
 ) -> Difference:
     """Mean of (ours − theirs) with a percentile bootstrap interval over users.
 
-    ours, theirs: (users,), the same users in the same order. Raises DataError if they cannot be.
+    ours, theirs: (users,), the same users in the same order; one user has no interval (NaN).
+    Raises DataError if they cannot be paired.
     """
     _check_pairs(ours, theirs)
     difference = np.asarray(ours) - np.asarray(theirs)
+    if len(difference) == 1:
+        return Difference(float(difference[0]), float("nan"), float("nan"))
     if np.ptp(difference) == 0:
         return Difference(*[float(difference[0])] * 3)
     interval = stats.bootstrap(

@@ -8,6 +8,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.load import rows_table
 from celsa_lib.report.style import MARKS, legend_below, styled, variant_colour
+from celsa_lib.report.tables import difference_cell
 
 LABELS = {"Released": "Released embeddings"}  # models that are rows of deviations
 
@@ -120,7 +121,7 @@ def deviations_table(rows: list[dict]) -> pd.DataFrame:
             "ours": f"{row['default']:.4f} ± {row['stderr']:.4f}",
             "as released": f"{row['as released']:.4f}",
             "clear": "yes" if row["low"] > 0 or row["high"] < 0 else "no",
-            "difference": f"{row['difference']:+z.4f} [{row['low']:+z.4f}, {row['high']:+z.4f}]",
+            "difference": difference_cell(row["difference"], row["low"], row["high"]),
         }
         for row in rows
     )

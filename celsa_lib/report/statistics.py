@@ -56,16 +56,18 @@ def paired_table(result: Result, label: str) -> pd.DataFrame:
         for other in (name for name in others if name != label):
             theirs = result.by_user(result.select(label=other, budget_bytes=size))
             found = difference_by_user(ours, theirs)
-            lines.append(
-                {
-                    "bytes per item": size,
-                    "compared with": other,
-                    "difference": f"{found.mean:+.4f}",
-                    "95 % interval": f"{found.low:+.4f} to {found.high:+.4f}",
-                    "clear": "yes" if found.is_clear else "no",
-                }
-            )
+            lines.append({"bytes per item": size, "compared with": other} | difference_cells(found))
     return pd.DataFrame(lines)
+
+
+def difference_cells(found: Difference) -> dict[str, str]:
+    """A difference in cells of a table; a single user has no interval."""
+    interval = "–" if np.isnan(found.low) else f"{found.low:+.4f} to {found.high:+.4f}"
+    return {
+        "difference": f"{found.mean:+.4f}",
+        "95 % interval": interval,
+        "clear": "yes" if found.is_clear else "no",
+    }
 
 
 def users_of(result: Result, selection: dict) -> np.ndarray:

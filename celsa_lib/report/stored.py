@@ -9,7 +9,7 @@ from celsa_lib.evaluation import difference_by_user
 from celsa_lib.report import ablations
 from celsa_lib.report.load import rows_table
 from celsa_lib.report.pages import absent, choices, stored_in
-from celsa_lib.report.statistics import paired_table, summary
+from celsa_lib.report.statistics import difference_cells, paired_table, summary
 from celsa_lib.report.tables import Html, notice, plain_table, results_table, titled
 from celsa_lib.results import Result, load_result, located
 
@@ -81,14 +81,8 @@ def against(path: str | Path, base: dict, others: list[dict]) -> pd.DataFrame:
                 stored.by_user(stored.select(budget_bytes=size, method=COMPRESSED, **base)),
             )
             lines.append(
-                {
-                    "variant": _words(other),
-                    "minus": _words(base),
-                    "bytes per item": size,
-                    "difference": f"{found.mean:+.4f}",
-                    "95 % interval": f"{found.low:+.4f} to {found.high:+.4f}",
-                    "clear": "yes" if found.is_clear else "no",
-                }
+                {"variant": _words(other), "minus": _words(base), "bytes per item": size}
+                | difference_cells(found)
             )
     return pd.DataFrame(lines)
 

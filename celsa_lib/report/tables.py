@@ -85,6 +85,11 @@ def data_name(name: str) -> str:
     return DATA.get(name, name)
 
 
+def difference_cell(mean: float, low: float, high: float) -> str:
+    """A difference and its interval in one cell; the difference alone where there is none."""
+    return f"{mean:+z.4f}" + ("" if pd.isna(low) else f" [{low:+z.4f}, {high:+z.4f}]")
+
+
 def notice(source: str | dict, live: bool = False) -> Html:
     """The provenance line as a paragraph: what a page shows first."""
     return Html(
