@@ -118,7 +118,7 @@ class _Run:
         self.rows = {row["hash"]: row for row in stored.rows if row["hash"] in stored.users}
         self.users = dict(stored.users)
         self.result = Result(make_manifest(config, dataset), [], dict(stored.trials))
-        self.tune_fits = Fits(task.tune_fit, checkpoint)
+        self.checkpoint = checkpoint
         self.fits = Fits(task.fit, checkpoint)
 
     def finish(self) -> Result:
@@ -144,9 +144,10 @@ class _Run:
             for candidate in method.candidates()
             if method.has_choice and self._trial(candidate) is None
         ]
-        self.tune_fits.expect(jobs)
+        fits = Fits(self.task.tune_fit, self.checkpoint)
+        fits.expect(jobs)
         for job in sorted(jobs, key=lambda job: order_of(*job)):
-            value = evaluate(self.tune_fits.fitted(*job), self.task.tune_folds).mean[TUNED_ON]
+            value = evaluate(fits.fitted(*job), self.task.tune_folds).mean[TUNED_ON]
             self.result.trials[self._hash(*job)] = round(float(value), 5)
             log.info("tried %s %s: %.4f", *job[:2], value)
             self._changed()
