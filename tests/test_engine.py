@@ -229,6 +229,20 @@ def test_a_checkpoint_of_another_run_is_refused(histories, tmp_path):
         cl.CompressedELSA(16, 2, checkpoint=path, **FAST).fit(histories)
 
 
+def test_numbers_of_numpy_are_options_of_a_run_with_a_checkpoint(histories, tmp_path):
+    own = {"batch_size": 64, "max_outputs": 20, "learning_rate": 0.1, "epsilon": 1e-7, "seed": 3}
+    types = {int: np.int64, float: np.float64}
+    theirs = {name: types[type(value)](value) for name, value in own.items()}
+    fitted = [
+        cl.ELSA(8, epochs=1, checkpoint=tmp_path / "run.npz", progress=False, **options)
+        .fit(histories)
+        .item_embeddings.matrix.data
+        for options in (own, theirs)
+    ]
+    assert np.array_equal(*fitted)
+    assert type(TrainingOptions(relu_cap=np.float32(6)).relu_cap) is float
+
+
 def stop_at(epoch):
     """A `validate` that interrupts training at its `epoch`-th call."""
     calls = []
