@@ -28,8 +28,15 @@ from celsa_lib.experiments import (
 )
 from celsa_lib.experiments import run as run_experiment
 from celsa_lib.experiments.deviations import FilteredAfterwards, ZeroedSeen
-from celsa_lib.experiments.run import make_task, run_task
-from celsa_lib.experiments.studies import STUDIES, align_columns, run_study, schedules, study
+from celsa_lib.experiments.run import label, make_task, run_task
+from celsa_lib.experiments.studies import (
+    STUDIES,
+    align_columns,
+    run_study,
+    schedules,
+    stored_at,
+    study,
+)
 from celsa_lib.models import make_schedule
 from celsa_lib.results import Result, load_result, save_result, users_path
 
@@ -81,6 +88,32 @@ def test_other_text_is_refused(text):
 def test_a_configuration_checks_itself(config, changes):
     with pytest.raises(ConfigError):
         replace(config, **changes)
+
+
+def test_a_budget_as_large_as_the_dense_model_is_run_once():
+    config = experiment("ml-100k", budgets=[2048])
+    widths = [method.params["width"] for method in config.methods if method.name == "ELSA"]
+    assert widths == [512]
+    assert experiment("ml-100k", budgets=[1024]).methods[2].params["width"] == 512
+
+
+def test_an_elsa_of_a_budget_is_the_low_dimensional_one():
+    wide, narrow = (MethodConfig("ELSA", {"width": width}) for width in (512, 64))
+    compressed = MethodConfig("CompressedELSA", {"width": 512, "nnz": 32})
+    config = ExperimentConfig("synthetic", (wide, narrow, compressed), n_test=10)
+    assert [label(method, config) for method in config.methods] == [
+        "ELSA", "Low-dim ELSA", "Compressed ELSA"
+    ]  # fmt: skip
+    alone = replace(config, methods=(narrow,))
+    assert label(narrow, alone) == "ELSA"
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if stored_at(name).exists()])
+def test_stored_rows_keep_their_labels(name):
+    stored = load_result(stored_at(name))
+    config = ExperimentConfig.from_json(json.dumps(stored.manifest["config"]))
+    for row in stored.rows:
+        assert row["label"] == label(MethodConfig(row["method"], row["params"]), config)
 
 
 def test_a_method_checks_itself():

@@ -198,12 +198,12 @@ class _Run:
         evaluation = evaluate(model, self.task.folds)
         done = perf_counter()
         self.users[row.hash] = evaluation.by_user()[TUNED_ON].to_numpy()
-        log.info("%s %s: %.4f", label(row.method), params, evaluation.mean[TUNED_ON])
+        log.info("%s %s: %.4f", name, params, evaluation.mean[TUNED_ON])
         found = {
             "hash": row.hash,
             "commit": self.result.manifest["code"]["commit"],
             "method": name,
-            "label": label(row.method),
+            "label": label(row.method, self.config),
             "budget_bytes": model.bytes_per_item,
             "params": params,
             "seed": seed,
@@ -236,11 +236,15 @@ class _Run:
         return {"grid": grid, "trials": tried}
 
 
-def label(method: MethodConfig) -> str:
-    """The method's name in tables and figures; a narrow ELSA is the paper's low-dimensional one."""
+def label(method: MethodConfig, config: ExperimentConfig) -> str:
+    """The method's name in tables and figures.
+
+    An ELSA as small as one of the compressed methods is the paper's low-dimensional one.
+    """
     if method.name == "Released":
         return "Released embeddings"
-    if method.name == "ELSA" and method.params.get("width", 1024) <= 256:
+    budgets = {8 * other.params["nnz"] for other in config.methods if "nnz" in other.params}
+    if method.name == "ELSA" and 4 * method.params.get("width", 1024) in budgets:
         return "Low-dim ELSA"
     return MODELS[method.name].name
 
