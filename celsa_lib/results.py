@@ -10,6 +10,8 @@ import numpy as np
 from celsa_lib.errors import StorageError
 from celsa_lib.files import write_whole
 
+BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
+GRADUAL = ("exponential", "linear", "step-wise")  # schedules that lower k in stages
 FORMAT = "celsa-result"
 VERSION = 1
 STEPS = 2**16 - 1  # nDCG@100 of a user is stored as a whole number of 1/STEPS

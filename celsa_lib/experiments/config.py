@@ -9,7 +9,6 @@ from celsa_lib.errors import ConfigError
 
 GRADIENT_METHODS = ("ELSA", "CompressedELSA", "SparseAutoencoderELSA")
 METHODS = (*GRADIENT_METHODS, "EASE", "PrunedEASE", "Popularity", "Released")
-BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
 
 
 @dataclass(frozen=True)

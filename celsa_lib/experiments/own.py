@@ -6,11 +6,11 @@ from pathlib import Path
 
 from celsa_lib.data import Dataset, load_interactions
 from celsa_lib.errors import ConfigError, DataError, check_count
-from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig
+from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.experiments.manifest import machine
 from celsa_lib.experiments.profiles import PROFILES, Settings, methods_for
 from celsa_lib.experiments.run import make_task, run_task
-from celsa_lib.results import Result, load_result, save_result
+from celsa_lib.results import BUDGETS, Result, load_result, save_result
 
 MIN_USERS = 300  # 50 to test, 50 to choose with, 200 to learn from
 STEPS_AN_EPOCH = 10  # at least: fewer and an epoch is hardly training

@@ -27,11 +27,10 @@ from celsa_lib.experiments.profiles import (
 )
 from celsa_lib.experiments.run import Task, folds_of, make_task, run_task
 from celsa_lib.models import make_schedule
-from celsa_lib.results import Result, load_result, located, save_result
+from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 from celsa_lib.split import split_users
 
 RESULTS = Path("results")
-GRADUAL = ("exponential", "linear", "step-wise")
 
 
 def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:

@@ -1,5 +1,6 @@
 """Tables and figures from results, live or stored. Needs no torch."""
 
+from celsa_lib.evaluation import standard_error
 from celsa_lib.report.ablations import (
     active_figure,
     active_table,
@@ -79,7 +80,7 @@ from celsa_lib.report.segments import (
     segments_table,
     user_figure,
 )
-from celsa_lib.report.statistics import better, paired_table, standard_error, summary
+from celsa_lib.report.statistics import better, paired_table, summary
 from celsa_lib.report.stored import (
     ablation_figure,
     active_results,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from celsa_lib.errors import DataError
-from celsa_lib.evaluation import Difference, difference_by_user
+from celsa_lib.evaluation import Difference, difference_by_user, standard_error
 from celsa_lib.results import Result
 
 METRIC = "ndcg@100"
@@ -27,12 +27,6 @@ def summary(result: Result, *keys: str) -> pd.DataFrame:
     for row in result.rows:
         groups.setdefault(_method(row), []).append(row)
     return pd.DataFrame([_line(result, rows, keys) for rows in groups.values()])
-
-
-def standard_error(values) -> float:
-    """Standard error of the mean of `values`, of one a user or one a seed; NaN for one value."""
-    values = np.asarray(values, float)
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
 def better(result: Result, ours: dict, theirs: dict, share: float = 1.0, **options) -> Difference:

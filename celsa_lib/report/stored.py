@@ -11,7 +11,7 @@ from celsa_lib.report.load import rows_table
 from celsa_lib.report.pages import absent, choices, stored_in
 from celsa_lib.report.statistics import difference_cells, paired_table, summary
 from celsa_lib.report.tables import Html, notice, plain_table, results_table, titled
-from celsa_lib.results import Result, load_result, located
+from celsa_lib.results import GRADUAL, Result, load_result, located
 
 COMPRESSED = "CompressedELSA"
 
@@ -89,10 +89,9 @@ def against(path: str | Path, base: dict, others: list[dict]) -> pd.DataFrame:
 
 def restart_differences(path: str | Path) -> pd.DataFrame:
     """Restart minus continue for each gradual schedule, by user at each size."""
-    gradual = ("exponential", "linear", "step-wise")
     pairs = [
         against(path, {"schedule": s, "restart": False}, [{"schedule": s, "restart": True}])
-        for s in gradual
+        for s in GRADUAL
     ]
     return pd.concat(pairs, ignore_index=True)
 

@@ -5,7 +5,7 @@ from html import escape
 
 import pandas as pd
 
-from celsa_lib.report.load import METRICS
+from celsa_lib.evaluation import METRICS
 
 DATA = {
     "goodbooks-10k": "Goodbooks-10k",
