@@ -132,6 +132,18 @@ def test_a_line_a_variant(stored, names, restarted, lines):
     assert len(report.ablation_figure(stored, names, restarted).axes[0].lines) == lines
 
 
+def test_the_line_of_dense_elsa_is_the_mean_over_seeds(tmp_path):
+    result = ablation()
+    assert report.dense_level(result) is None
+    result.rows += [
+        result.rows[0] | {"method": "ELSA", "mean": {"ndcg@100": value}} for value in (0.3, 0.5)
+    ]
+    assert report.dense_level(result) == pytest.approx(0.4)
+    path = save_result(result, tmp_path / "dense.json")
+    *_, dense = report.ablation_figure(path, "variant").axes[0].lines
+    assert dense.get_ydata() == pytest.approx([0.4, 0.4])
+
+
 def test_without_the_file_a_note_or_nothing(tmp_path):
     path = tmp_path / "none.json"
     for shown in (

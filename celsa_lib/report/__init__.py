@@ -4,6 +4,7 @@ from celsa_lib.evaluation import standard_error
 from celsa_lib.report.ablations import (
     active_figure,
     active_table,
+    dense_level,
     deviations_table,
     side_by_side_table,
     variant,
@@ -138,6 +139,7 @@ __all__ = [
     "colour",
     "compared_amounts",
     "comparison_page",
+    "dense_level",
     "density_figure",
     "deviations_table",
     "enough",

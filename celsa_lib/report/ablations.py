@@ -1,6 +1,7 @@
 """Variants of one method side by side: schedules, restarts, widths, deviations, dead latents."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
@@ -9,6 +10,7 @@ from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.load import rows_table
 from celsa_lib.report.style import MARKS, legend_below, styled, variant_colour
 from celsa_lib.report.tables import difference_cell
+from celsa_lib.results import Result
 
 LABELS = {"Released": "Released embeddings"}  # models that are rows of deviations
 
@@ -44,6 +46,12 @@ def side_by_side_table(table: pd.DataFrame) -> pd.DataFrame:
         .reset_index()
         .rename_axis(columns=None)
     )
+
+
+def dense_level(result: Result) -> float | None:
+    """nDCG@100 of dense ELSA in an ablation, mean over seeds; None where it has no such rows."""
+    values = [row["mean"]["ndcg@100"] for row in result.select(method="ELSA")]
+    return float(np.mean(values)) if values else None
 
 
 def variants_figure(table: pd.DataFrame, title: str = "", level: float | None = None) -> Figure:

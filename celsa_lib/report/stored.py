@@ -60,10 +60,9 @@ def ablation_figure(path: str | Path, names: str, restarted: bool = False):
     if not located(path).exists():
         return absent(path)
     stored = load_result(path)
-    dense = stored.select(method="ELSA")
-    level = dense[0]["mean"]["ndcg@100"] if dense else None
     title = titled(stored.manifest, live=False)
-    return ablations.variants_figure(_table(stored, names, restarted), title, level)
+    table = _table(stored, names, restarted)
+    return ablations.variants_figure(table, title, ablations.dense_level(stored))
 
 
 def against(path: str | Path, base: dict, others: list[dict]) -> pd.DataFrame:
