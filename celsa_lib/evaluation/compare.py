@@ -8,6 +8,8 @@ from scipy import stats
 from celsa_lib.errors import DataError
 from celsa_lib.evaluation.evaluate import Evaluation
 
+TAILS = ((1 - 0.95) / 2, (1 + 0.95) / 2)  # of an interval of 95 %
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -76,13 +78,9 @@ def difference_by_user(
 
 
 def ratio_of_means(
-    ours: np.ndarray,
-    theirs: np.ndarray,
-    confidence: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
+    ours: np.ndarray, theirs: np.ndarray, n_resamples: int = 2000, seed: int = 0
 ) -> Ratio:
-    """mean(ours) / mean(theirs) with a percentile bootstrap interval, drawn in pairs.
+    """mean(ours) / mean(theirs) with a 95 % percentile bootstrap interval, drawn in pairs.
 
     ours, theirs: (users,), or (groups,): the same ones in the same order. Raises DataError if they
     cannot be paired, or all of `theirs` are 0.
@@ -95,8 +93,7 @@ def ratio_of_means(
     picks = (rng.integers(len(ours), size=len(ours)) for _ in range(n_resamples))
     sums = np.array([(ours[drawn].sum(), theirs[drawn].sum()) for drawn in picks])
     sums = sums[sums[:, 1] > 0]  # a draw in which theirs has no hit gives no share
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low, high = np.quantile(sums[:, 0] / sums[:, 1], tails)
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], TAILS)
     return Ratio(float(ours.mean() / theirs.mean()), float(low), float(high))
 
 

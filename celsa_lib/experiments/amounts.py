@@ -35,7 +35,6 @@ def run_amounts(
     dataset: str,
     profile: str = "laptop",
     out: str | Path | None = None,
-    data_dir: str | Path | None = None,
 ) -> Result:
     """A row for each training set, group of test users, size and method; users' nDCG@100 of each.
 
@@ -44,7 +43,7 @@ def run_amounts(
     same configuration and data, is not run again. Raises CelsaError.
     """
     config = amounts_config(dataset, profile)
-    data, task = prepare(config, data_dir)
+    data, task = prepare(config)
     result = Result(make_manifest(config, data))
     result.rows, result.users = _finished(out, result.manifest)
     X, groups = divide(config, task)

@@ -99,7 +99,6 @@ from celsa_lib.report.stored import (
 from celsa_lib.report.style import colour, mark, styled
 from celsa_lib.report.tables import (
     Html,
-    markdown_table,
     notice,
     plain_table,
     provenance,
@@ -158,7 +157,6 @@ __all__ = [
     "live_values",
     "load_result",
     "mark",
-    "markdown_table",
     "measured_on",
     "names_table",
     "notice",
