@@ -1,5 +1,6 @@
 """Errors a user can act on: each message says what was wrong, where, and what to do."""
 
+from math import inf
 from numbers import Integral, Real
 
 
@@ -44,10 +45,10 @@ class DescriberError(CelsaError, RuntimeError):
 
 
 def check_positive(**parameters: float) -> None:
-    """Raise ConfigError for a parameter that is not a number above 0."""
+    """Raise ConfigError for a parameter that is not a finite number above 0."""
     for name, value in parameters.items():
-        if not isinstance(value, Real) or isinstance(value, bool) or not value > 0:
-            raise ConfigError(f"{name} must be a number above 0, got {value!r}")
+        if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < inf:
+            raise ConfigError(f"{name} must be a finite number above 0, got {value!r}")
 
 
 def check_count(least: int = 1, **parameters: int) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from celsa_lib.errors import StorageError
 from celsa_lib.files import write_whole
 
+BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
+GRADUAL = ("exponential", "linear", "step-wise")  # schedules that lower k in stages
 FORMAT = "celsa-result"
 VERSION = 1
 STEPS = 2**16 - 1  # nDCG@100 of a user is stored as a whole number of 1/STEPS
@@ -84,10 +86,12 @@ def load_result(path: str | Path) -> Result:
         raise StorageError(f"there is no file {path}; run the study that writes it") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise StorageError(
-            f"{path} is not a file of results, or is damaged ({error!r}); run it again"
+            f"{path} is not a file of results, or is damaged ({error!r}); delete it, then run again"
         ) from error
     if found != (FORMAT, VERSION):
-        raise StorageError(f"{path} is {found}, this celsa reads {(FORMAT, VERSION)}; run it again")
+        raise StorageError(
+            f"{path} is {found}, this celsa reads {(FORMAT, VERSION)}; delete it, then run again"
+        )
     return result
 
 

@@ -12,6 +12,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 LANES = 32  # users handled together: a row is two cache lines, four AVX registers
+CACHE_LINE = 64  # bytes
 SUMS = {"reassoc", "contract"}  # sums may be reordered; NaN and infinity keep their meaning
 INLINE = {"fastmath": SUMS, "error_model": "numpy", "forceinline": True}
 PARALLEL = {"fastmath": SUMS, "error_model": "numpy", "parallel": True, "cache": True}
@@ -203,9 +204,9 @@ def add_row(values, cols, E, total):
     return multiply_add(splat(ONE), other, total)
 
 
-def aligned(shape: tuple[int, ...], boundary: int = 64) -> np.ndarray:
+def aligned(shape: tuple[int, ...]) -> np.ndarray:
     """Zeros, float32, starting on a cache line: a row of LANES then never straddles one more."""
     size = int(np.prod(shape))
-    memory = np.zeros(size + boundary // 4, dtype=np.float32)
-    start = -memory.ctypes.data % boundary // 4
+    memory = np.zeros(size + CACHE_LINE // 4, dtype=np.float32)
+    start = -memory.ctypes.data % CACHE_LINE // 4
     return memory[start : start + size].reshape(shape)

@@ -57,10 +57,9 @@ def holdout_folds(
     cover each history. "as_released": each fold draws ⌈fraction · length⌉ items with replacement,
     apart from the others, as the paper's released code does. Raises ConfigError.
     """
-    if n_folds < 1 or not 0 < fraction < 1:
-        raise ConfigError(
-            f"n_folds must be 1 or more and fraction between 0 and 1, got {n_folds} and {fraction}"
-        )
+    check_count(n_folds=n_folds)
+    if not 0 < fraction < 1:
+        raise ConfigError(f"fraction must be between 0 and 1, got {fraction}")
     X, rng = canonical(X), np.random.default_rng(seed)
     if method == "disjoint":
         held = _disjoint(X, n_folds, fraction, rng)

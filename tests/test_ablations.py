@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from celsa_lib import report
+from celsa_lib.report.tables import difference_cell
 from celsa_lib.results import Result, save_result
 
 MANIFEST = {
@@ -101,6 +102,18 @@ def test_differences_are_by_user(stored):
     assert restarts["clear"].tolist() == ["yes", "no", "yes"]
 
 
+def test_a_single_user_gives_a_difference_without_an_interval(tmp_path):
+    alone = ablation()
+    alone.users = {key: values[:1] for key, values in alone.users.items()}
+    path = save_result(alone, tmp_path / "alone.json")
+    linear = {"schedule": "linear", "restart": True}
+    (line,) = report.against(path, {"schedule": "constant"}, [linear]).to_dict("records")
+    assert line["difference"] == "+0.1500" and line["95 % interval"] == "–"
+    assert line["clear"] == "no"
+    assert difference_cell(0.15, float("nan"), float("nan")) == "+0.1500"
+    assert difference_cell(0.15, 0.1, 0.2) == "+0.1500 [+0.1000, +0.2000]"
+
+
 def test_widths_are_compared_with_the_next_smaller(tmp_path):
     both = ablation([("exponential", True, 64, 0.2)], width=8)
     wider = ablation([("exponential", True, 64, 0.3)], width=16)
@@ -117,6 +130,18 @@ def test_widths_are_compared_with_the_next_smaller(tmp_path):
 @pytest.mark.parametrize("names, restarted, lines", [("schedule", True, 4), ("variant", False, 7)])
 def test_a_line_a_variant(stored, names, restarted, lines):
     assert len(report.ablation_figure(stored, names, restarted).axes[0].lines) == lines
+
+
+def test_the_line_of_dense_elsa_is_the_mean_over_seeds(tmp_path):
+    result = ablation()
+    assert report.dense_level(result) is None
+    result.rows += [
+        result.rows[0] | {"method": "ELSA", "mean": {"ndcg@100": value}} for value in (0.3, 0.5)
+    ]
+    assert report.dense_level(result) == pytest.approx(0.4)
+    path = save_result(result, tmp_path / "dense.json")
+    *_, dense = report.ablation_figure(path, "variant").axes[0].lines
+    assert dense.get_ydata() == pytest.approx([0.4, 0.4])
 
 
 def test_without_the_file_a_note_or_nothing(tmp_path):

@@ -16,7 +16,7 @@ from celsa_lib import report
 from celsa_lib.errors import DataError, StorageError
 from celsa_lib.evaluation import Difference
 from celsa_lib.report import rules
-from celsa_lib.report.rules import BASELINES, BUDGETS, GRADUAL
+from celsa_lib.report.rules import BASELINES
 from celsa_lib.report.verdicts import (
     CONTRADICTED,
     HOLDS,
@@ -31,7 +31,7 @@ from celsa_lib.report.verdicts import (
     missing,
     somewhere,
 )
-from celsa_lib.results import Result, load_result, save_result
+from celsa_lib.results import BUDGETS, GRADUAL, Result, load_result, save_result
 
 ROOT = Path(__file__).parents[1]
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTED = WORDS
@@ -54,7 +54,7 @@ def add(result: Result, label: str, size: int, value, seed: int = 0, epochs=None
 def empty(dataset: str = "goodbooks-10k-partial", seeds=(0,)) -> Result:
     """A result with a manifest and no rows."""
     config = {"dataset": dataset, "n_test": 40, "seeds": list(seeds)}
-    config |= {"split_seed": 42, "profile": "laptop"}
+    config |= {"split_seed": 42, "n_folds": 5, "profile": "laptop"}
     data = {"name": dataset, "users": 9, "items": 9, "interactions": 9, "source": "s"}
     return Result({
         "config": config,
@@ -166,6 +166,12 @@ def test_better_pairs_users_and_averages_seeds_first():
 )
 def test_an_interval_decides_only_if_it_excludes_zero(difference, outcome):
     assert compared("x", difference).outcome == outcome
+
+
+def test_a_single_user_leaves_a_check_undecided_and_without_an_interval():
+    alone = compared("x", Difference(0.1, float("nan"), float("nan")))
+    assert alone == Check("x", UNDECIDED)
+    assert judged([alone], "set", "a difference", everywhere).interval is None
 
 
 H, C, U, M = (Check("x", outcome) for outcome in (HOLDS, CONTRADICTED, UNDECIDED, MISSING))
@@ -369,6 +375,12 @@ def test_standard_errors():
     assert outcome(10) == CONTRADICTED  # 0.0103 / √20 = 0.0023
     assert outcome(50) == HOLDS  # 0.0101 / √100 = 0.0010
     assert rules.small_errors(empty()) == []
+    result = add(empty(), "EASE", 400, 0.1)
+    result.manifest["config"]["n_folds"] = 4
+    error = report.standard_error(result.users["row0"])
+    assert rules.small_errors(result)[0].what == (
+        f"at most {error:.4f}; were a user's 4 folds independent, {error / 2:.4f}"
+    )
 
 
 def test_what_a_study_measured_itself():

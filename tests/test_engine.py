@@ -124,6 +124,23 @@ def test_no_budgets_is_an_error(histories):
         cl.CompressedELSA.fit_budgets(histories, ())
 
 
+def test_a_plan_by_hand():
+    """Short branches first, then those of the path that came first; nodes in depth-first order."""
+    a, b, c, d = (Stage(nnz, 2) for nnz in (8, 4, 2, 1))
+    plan = make_plan([[a, b, c, d], [a, c], [a, b, d], [d]])
+    assert [node.stage for node in plan.nodes] == [d, a, c, b, d, c, d]
+    assert [node.parent for node in plan.nodes] == [-1, -1, 1, 1, 3, 3, 5]
+    assert [node.epoch for node in plan.nodes] == [0, 0, 2, 2, 4, 4, 6]
+    assert plan.ends == [6, 2, 4, 0]
+
+
+def test_a_plan_may_have_more_stages_than_python_has_levels_of_recursion():
+    paths = [cl.models.make_schedule("exponential", 4096, nnz, 260) for nnz in (64, 16)]
+    assert min(map(len, paths)) > 1000
+    plan = make_plan(paths)
+    assert [len(plan.path(end)) for end in plan.ends] == [len(path) for path in paths]
+
+
 STAGES = st.lists(st.builds(Stage, st.integers(1, 4), st.integers(1, 3)), min_size=1, max_size=5)
 
 
@@ -210,6 +227,20 @@ def test_a_checkpoint_of_another_run_is_refused(histories, tmp_path):
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(cl.CelsaError, match="damaged.*delete it"):
         cl.CompressedELSA(16, 2, checkpoint=path, **FAST).fit(histories)
+
+
+def test_numbers_of_numpy_are_options_of_a_run_with_a_checkpoint(histories, tmp_path):
+    own = {"batch_size": 64, "max_outputs": 20, "learning_rate": 0.1, "epsilon": 1e-7, "seed": 3}
+    types = {int: np.int64, float: np.float64}
+    theirs = {name: types[type(value)](value) for name, value in own.items()}
+    fitted = [
+        cl.ELSA(8, epochs=1, checkpoint=tmp_path / "run.npz", progress=False, **options)
+        .fit(histories)
+        .item_embeddings.matrix.data
+        for options in (own, theirs)
+    ]
+    assert np.array_equal(*fitted)
+    assert type(TrainingOptions(relu_cap=np.float32(6)).relu_cap) is float
 
 
 def stop_at(epoch):

@@ -32,8 +32,15 @@ from celsa_lib.experiments import (
 )
 from celsa_lib.experiments import run as run_experiment
 from celsa_lib.experiments.deviations import FilteredAfterwards, ZeroedSeen
-from celsa_lib.experiments.run import make_task, run_task
-from celsa_lib.experiments.studies import STUDIES, align_columns, run_study, schedules, study
+from celsa_lib.experiments.run import label, make_task, run_task
+from celsa_lib.experiments.studies import (
+    STUDIES,
+    align_columns,
+    run_study,
+    schedules,
+    stored_at,
+    study,
+)
 from celsa_lib.experiments.summary import TRAINING
 from celsa_lib.models import make_schedule
 from celsa_lib.results import Result, load_result, save_result, users_path
@@ -91,6 +98,32 @@ def test_other_text_is_refused(text):
 def test_a_configuration_checks_itself(config, changes):
     with pytest.raises(ConfigError):
         replace(config, **changes)
+
+
+def test_a_budget_as_large_as_the_dense_model_is_run_once():
+    config = experiment("ml-100k", budgets=[2048])
+    widths = [method.params["width"] for method in config.methods if method.name == "ELSA"]
+    assert widths == [512]
+    assert experiment("ml-100k", budgets=[1024]).methods[2].params["width"] == 512
+
+
+def test_an_elsa_of_a_budget_is_the_low_dimensional_one():
+    wide, narrow = (MethodConfig("ELSA", {"width": width}) for width in (512, 64))
+    compressed = MethodConfig("CompressedELSA", {"width": 512, "nnz": 32})
+    config = ExperimentConfig("synthetic", (wide, narrow, compressed), n_test=10)
+    assert [label(method, config) for method in config.methods] == [
+        "ELSA", "Low-dim ELSA", "Compressed ELSA"
+    ]  # fmt: skip
+    alone = replace(config, methods=(narrow,))
+    assert label(narrow, alone) == "ELSA"
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if stored_at(name).exists()])
+def test_stored_rows_keep_their_labels(name):
+    stored = load_result(stored_at(name))
+    config = ExperimentConfig.from_json(json.dumps(stored.manifest["config"]))
+    for row in stored.rows:
+        assert row["label"] == label(MethodConfig(row["method"], row["params"]), config)
 
 
 def test_a_method_checks_itself():
@@ -158,6 +191,17 @@ def test_a_rerun_skips_finished_rows_and_trials(config, planted, monkeypatch):
     monkeypatch.undo()
     changed = run_task(replace(config, fold_seed=1), planted, task, stored=first)
     assert not {row["hash"] for row in changed.rows} & {row["hash"] for row in first.rows}
+
+
+def test_a_row_without_its_users_is_computed_again(config, planted, tmp_path):
+    task = make_task(config, planted.X)
+    first = run_task(config, planted, task)
+    path = save_result(first, tmp_path / "result.json")
+    users_path(path).unlink()
+    fitted = []
+    again = run_task(config, planted, task, load_result(path), on_model=lambda *a: fitted.append(a))
+    assert len(fitted) == len(first.rows) and again.trials == first.trials
+    assert np.array_equal(again.by_user(again.rows), first.by_user(first.rows))
 
 
 def test_a_grid_that_grows_keeps_what_is_still_chosen(config, planted):
@@ -230,6 +274,18 @@ def test_budgets_of_one_path_are_trained_together(config, planted, monkeypatch):
     assert [nnz for nnz, active, loss in result.rows[0]["epochs"]] == [16, 8]
 
 
+def test_every_regularisation_is_inverted_once(config, planted, monkeypatch):
+    """Five regs to choose from by EASE and two sizes of pruned EASE; then what they chose."""
+    inverted, fit = [], cl.EASE._fit
+    note = lambda model, X: (inverted.append((X.shape[0], model.reg)), fit(model, X))  # noqa: E731
+    monkeypatch.setattr(cl.EASE, "_fit", note)
+    regs = {"reg": (1.0, 3.0, 10.0, 30.0, 100.0)}
+    methods = (MethodConfig("EASE", grid=regs), *at_budgets("PrunedEASE", (128, 32), regs))
+    result = run_experiment(replace(config, methods=methods), planted)
+    assert len(result.trials) == 15 and len(result.rows) == 3
+    assert len(inverted) == len(set(inverted)) <= 5 + 3
+
+
 def test_the_same_seed_gives_the_same_numbers(config, planted):
     means = [[row["mean"] for row in run_experiment(config, planted).rows] for _ in range(2)]
     assert means[0] == means[1]
@@ -270,7 +326,7 @@ def test_rows_are_selected_and_averaged_over_seeds():
 def test_damaged_users_are_refused(config, planted, tmp_path):
     path = save_result(run_experiment(config, planted), tmp_path / "result.json")
     users_path(path).write_bytes(users_path(path).read_bytes()[:100])
-    with pytest.raises(StorageError, match="damaged"):
+    with pytest.raises(StorageError, match="damaged.*delete it, then run again"):
         load_result(path)
 
 
@@ -278,7 +334,7 @@ def test_damaged_users_are_refused(config, planted, tmp_path):
 def test_another_file_is_refused(tmp_path, text):
     path = tmp_path / "result.json"
     path.write_text(text)
-    with pytest.raises(StorageError, match=r"result\.json"):
+    with pytest.raises(StorageError, match=r"result\.json.*delete it, then run again"):
         load_result(path)
 
 

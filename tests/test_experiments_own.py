@@ -112,9 +112,9 @@ def test_an_unknown_profile_is_refused():
 
 def test_ease_is_left_out_where_it_does_not_fit():
     methods = methods_for(settings_for_size(10_000, 30_000))
-    names = {method.name for method in affordable(methods, 30_000, 16.0)}
+    names = {method.name for method in affordable(methods, 30_000, 8.0)}
     assert names == {method.name for method in methods} - {"EASE", "PrunedEASE"}
-    for memory in (32.0, 0):  # enough, not known
+    for memory in (16.0, 0):  # enough, not known
         assert affordable(methods, 30_000, memory) == methods
 
 

@@ -7,6 +7,7 @@ from ir_measures import nDCG
 from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
+from celsa_lib.evaluation import difference_by_user
 from celsa_lib.evaluation.metrics import hits, ndcg_at, recall_at
 
 
@@ -91,6 +92,14 @@ def test_users_without_targets_are_skipped():
         cl.evaluate(cl.Popularity().fit(X), [(X, csr_matrix((2, 8)))])
     with pytest.raises(cl.CelsaError, match="no folds"):
         cl.evaluate(cl.Popularity().fit(X), [])
+
+
+def test_a_single_user_has_no_interval():
+    one = difference_by_user([0.3], [0.1])
+    assert one.mean == pytest.approx(0.2) and np.isnan([one.low, one.high]).all()
+    assert not one.is_clear
+    several = difference_by_user([0.5, 0.75], [0.25, 0.5])
+    assert (several.mean, several.low, several.high) == (0.25, 0.25, 0.25) and several.is_clear
 
 
 def test_paired_difference_sees_what_is_there(histories):

@@ -1,5 +1,6 @@
 """One conformance suite for every recommender, and each baseline against an independent form."""
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
 from celsa_lib.errors import ConfigError
-from celsa_lib.models.ease import prune_rows
+from celsa_lib.models.ease import gram_matrix, prune_rows
 
 FAST = {"epochs": 3, "batch_size": 16, "progress": False}
 SAE = {"sae_epochs": 150, "sae_learning_rate": 1e-2}
@@ -203,6 +204,40 @@ def test_pruned_ease_keeps_the_largest_of_each_row(histories):
     assert prune_rows(full.weights, 1000).nnz == np.count_nonzero(full.weights)
 
 
+@pytest.fixture(scope="module")
+def dense_gram():
+    """800 users × 1,500 items, of which nearly all pairs have users in common."""
+    rng = np.random.default_rng(0)
+    return csr_matrix((rng.random((800, 1500)) < 0.08).astype(np.float32))
+
+
+def peak_of(call) -> tuple[object, int]:
+    """What `call` gives, and how much memory it has taken at most, in bytes."""
+    tracemalloc.start()
+    try:
+        return call(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_gram_matrix_takes_little_more_than_itself(dense_gram):
+    found, peak = peak_of(lambda: gram_matrix(dense_gram))
+    expected = (dense_gram.T @ dense_gram).astype(np.float64).toarray(order="F")
+    assert np.array_equal(found, expected) and found.flags.f_contiguous
+    assert peak < 12 * 1500**2  # 8, and blocks of columns
+
+
+def test_ease_takes_as_much_memory_as_it_says(dense_gram):
+    model, peak = peak_of(lambda: cl.EASE().fit(dense_gram))
+    assert peak < 12.5 * 1500**2
+    pruned, peak = peak_of(lambda: prune_rows(model.weights, 16))
+    kept = np.argpartition(np.abs(model.weights), -16, axis=1)[:, -16:]
+    expected = np.zeros_like(model.weights)
+    np.put_along_axis(expected, kept, np.take_along_axis(model.weights, kept, axis=1), axis=1)
+    assert np.array_equal(pruned.toarray(), expected)
+    assert peak < 3 * 1500**2
+
+
 def test_sae_keeps_the_direction_of_the_rows(checkerboard):
     """The autoencoder's loss falls, and a given base is used."""
     base = cl.ELSA(16, **FAST).fit(checkerboard)
@@ -224,12 +259,13 @@ def test_gradual_pruning_keeps_latents_alive(histories):
         (lambda: cl.ELSA(width=0), "width must be a whole number"),
         (lambda: cl.ELSA(width="64"), "width must be a whole number"),
         (lambda: cl.ELSA(epochs=1.5), "epochs must be a whole number"),
-        (lambda: cl.ELSA(learning_rate=-1), "learning_rate must be a number above 0"),
-        (lambda: cl.ELSA(learning_rate=float("nan")), "learning_rate must be a number above 0"),
+        (lambda: cl.ELSA(learning_rate=-1), "learning_rate must be a finite number above 0"),
+        (lambda: cl.ELSA(learning_rate=float("nan")), "learning_rate must be a finite number"),
+        (lambda: cl.ELSA(epsilon=float("inf")), "epsilon must be a finite number above 0"),
         (lambda: cl.CompressedELSA(16, 17), "nnz"),
         (lambda: cl.CompressedELSA(16, True), "nnz must be a whole number"),
         (lambda: cl.CompressedELSA(16, 4, "cubic"), "exponential"),
-        (lambda: cl.EASE(reg="big"), "reg must be a number above 0"),
+        (lambda: cl.EASE(reg="big"), "reg must be a finite number above 0"),
         (lambda: cl.PrunedEASE(reg=1, nnz=0), "nnz must be a whole number"),
         (lambda: cl.SparseAutoencoderELSA(16, 32, nnz=3, sae_epochs=0), "sae_epochs"),
     ],

@@ -60,7 +60,6 @@ def test_text_from_data_is_escaped():
     assert "<i>" not in lists
     assert "<u>" not in lists
     assert "<u>" not in report.plain_table(pd.DataFrame({"a": ["<u>"]}))
-    assert r"\<script\>" in report.markdown_table(report.rows_table(ROWS), MANIFEST)
 
 
 def test_a_plain_table_separates_thousands_and_lets_only_long_text_break():

@@ -6,6 +6,7 @@ import pytest
 from celsa_lib.errors import DataError
 from celsa_lib.evaluation import ratio_of_means
 from celsa_lib.report import advice, enough, reference_of, shares_of
+from celsa_lib.report.comparison import model_table
 from celsa_lib.results import Result
 
 STEADY = np.array([0.2, 0.4, 0.6, 0.8])  # a constant times this has a share without any spread
@@ -111,3 +112,10 @@ def test_the_interval_of_a_ratio_covers_it():
         ratio = ratio_of_means(ours, theirs, n_resamples=400)
         covered += ratio.low <= 0.9 <= ratio.high
     assert 51 <= covered <= 60
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_single_user_has_no_standard_error():
+    result = result_of(("EASE", 4000, STEADY[:1]), ("ELSA", 2048, STEADY[:1]))
+    result.rows = [row | {"seconds_fit": 1.0} for row in result.rows]
+    assert model_table(result)["ndcg@100 ±"].isna().all()

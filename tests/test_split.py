@@ -92,6 +92,8 @@ def test_as_released_draws_with_replacement(histories):
     "bad, message",
     [
         ({"n_folds": 6}, "do not fit"),
+        ({"n_folds": 2.5}, "n_folds must be a whole number"),
+        ({"n_folds": 0}, "n_folds must be a whole number"),
         ({"fraction": 0.0}, "between 0 and 1"),
         ({"method": "random"}, 'choose "disjoint" or "as_released"'),
     ],

@@ -7,7 +7,7 @@ from celsa_lib.evaluation.compare import (
     paired_difference,
     ratio_of_means,
 )
-from celsa_lib.evaluation.evaluate import METRICS, Evaluation, evaluate
+from celsa_lib.evaluation.evaluate import METRICS, Evaluation, evaluate, standard_error
 
 __all__ = [
     "METRICS",
@@ -18,4 +18,5 @@ __all__ = [
     "evaluate",
     "paired_difference",
     "ratio_of_means",
+    "standard_error",
 ]

@@ -8,10 +8,12 @@ from scipy import stats
 from celsa_lib.errors import DataError
 from celsa_lib.evaluation.evaluate import Evaluation
 
+TAILS = ((1 - 0.95) / 2, (1 + 0.95) / 2)  # of an interval of 95 %
+
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean difference over users, and the bootstrap interval around it."""
+    """Mean difference over users, and the bootstrap interval around it; NaN of a single user."""
 
     mean: float
     low: float
@@ -54,10 +56,13 @@ def difference_by_user(
 ) -> Difference:
     """Mean of (ours − theirs) with a percentile bootstrap interval over users.
 
-    ours, theirs: (users,), the same users in the same order. Raises DataError if they cannot be.
+    ours, theirs: (users,), the same users in the same order; one user has no interval (NaN).
+    Raises DataError if they cannot be paired.
     """
     _check_pairs(ours, theirs)
     difference = np.asarray(ours) - np.asarray(theirs)
+    if len(difference) == 1:
+        return Difference(float(difference[0]), float("nan"), float("nan"))
     if np.ptp(difference) == 0:
         return Difference(*[float(difference[0])] * 3)
     interval = stats.bootstrap(
@@ -73,13 +78,9 @@ def difference_by_user(
 
 
 def ratio_of_means(
-    ours: np.ndarray,
-    theirs: np.ndarray,
-    confidence: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
+    ours: np.ndarray, theirs: np.ndarray, n_resamples: int = 2000, seed: int = 0
 ) -> Ratio:
-    """mean(ours) / mean(theirs) with a percentile bootstrap interval, drawn in pairs.
+    """mean(ours) / mean(theirs) with a 95 % percentile bootstrap interval, drawn in pairs.
 
     ours, theirs: (users,), or (groups,): the same ones in the same order. Raises DataError if they
     cannot be paired, or all of `theirs` are 0.
@@ -92,8 +93,7 @@ def ratio_of_means(
     picks = (rng.integers(len(ours), size=len(ours)) for _ in range(n_resamples))
     sums = np.array([(ours[drawn].sum(), theirs[drawn].sum()) for drawn in picks])
     sums = sums[sums[:, 1] > 0]  # a draw in which theirs has no hit gives no share
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low, high = np.quantile(sums[:, 0] / sums[:, 1], tails)
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], TAILS)
     return Ratio(float(ours.mean() / theirs.mean()), float(low), float(high))
 
 

@@ -43,8 +43,14 @@ def evaluate(model, folds: list[Fold]) -> Evaluation:
     if per_user.empty:
         raise DataError("no user has a held-out item; use longer histories or a larger fraction")
     users = per_user.groupby("row")[list(METRICS)].mean()
-    spread = users.std(ddof=1) / np.sqrt(len(users)) if len(users) > 1 else users.mean() * np.nan
-    return Evaluation(users.mean().to_dict(), spread.to_dict(), per_user)
+    errors = {name: standard_error(users[name]) for name in METRICS}
+    return Evaluation(users.mean().to_dict(), errors, per_user)
+
+
+def standard_error(values) -> float:
+    """Standard error of the mean of `values`, of one a user or one a seed; NaN for one value."""
+    values = np.asarray(values, float)
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
 def _evaluate_fold(model, given, target) -> pd.DataFrame:

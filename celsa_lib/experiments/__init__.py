@@ -1,7 +1,7 @@
 """Experiments: frozen configurations, run to results with a manifest."""
 
 from celsa_lib.experiments.amounts import run_amounts
-from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig, at_budgets
+from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.deviations import run_deviations
 from celsa_lib.experiments.latents import few_places, latents_in_use
 from celsa_lib.experiments.manifest import make_manifest
@@ -34,6 +34,7 @@ from celsa_lib.experiments.studies import (
 )
 from celsa_lib.experiments.summary import describe
 from celsa_lib.experiments.titles import find_title, history_of, recommend_by_title
+from celsa_lib.results import BUDGETS
 
 __all__ = [
     "BUDGETS",

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from celsa_lib.data import Dataset
-from celsa_lib.evaluation import evaluate
+from celsa_lib.evaluation import evaluate, standard_error
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.profiles import GOODBOOKS, configuration, methods_for, settings_for
@@ -35,7 +35,6 @@ def run_amounts(
     dataset: str,
     profile: str = "laptop",
     out: str | Path | None = None,
-    data_dir: str | Path | None = None,
 ) -> Result:
     """A row for each training set, group of test users, size and method; users' nDCG@100 of each.
 
@@ -44,7 +43,7 @@ def run_amounts(
     same configuration and data, is not run again. Raises CelsaError.
     """
     config = amounts_config(dataset, profile)
-    data, task = prepare(config, data_dir)
+    data, task = prepare(config)
     result = Result(make_manifest(config, data))
     result.rows, result.users = _finished(out, result.manifest)
     X, groups = divide(config, task)
@@ -161,7 +160,7 @@ def _row(name: str, X: csr_matrix, group: str, fitted: dict, values: np.ndarray)
         "tested on": group,
         "test users": len(values),
         TUNED_ON: round(float(values.mean()), 5),
-        "stderr": round(float(values.std(ddof=1) / np.sqrt(len(values))), 5),
+        "stderr": round(standard_error(values), 5),
     } | {key: fitted[key] for key in kept}
 
 

@@ -9,7 +9,6 @@ from celsa_lib.errors import ConfigError
 
 GRADIENT_METHODS = ("ELSA", "CompressedELSA", "SparseAutoencoderELSA")
 METHODS = (*GRADIENT_METHODS, "EASE", "PrunedEASE", "Popularity", "Released")
-BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,8 @@ class MethodConfig:
 class ExperimentConfig:
     """Everything that decides an experiment's numbers; `seeds` are those of training.
 
-    `test_users` is "split" (drawn from the data) or the name of a separate set of users.
+    `test_users` is "split" (drawn from the data) or the name of a separate set of users. Equal
+    methods are one: a budget may be as large as a dense model.
     """
 
     dataset: str
@@ -67,7 +67,9 @@ class ExperimentConfig:
     profile: str = "laptop"
 
     def __post_init__(self):
-        object.__setattr__(self, "methods", tuple(self.methods))
+        methods = list(self.methods)
+        different = [m for i, m in enumerate(methods) if m not in methods[:i]]
+        object.__setattr__(self, "methods", tuple(different))
         object.__setattr__(self, "seeds", tuple(self.seeds))
         if not self.methods or not self.seeds:
             raise ConfigError("an experiment needs at least one method and one seed")

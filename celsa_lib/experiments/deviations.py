@@ -67,7 +67,6 @@ def run_deviations(
     dataset: str,
     profile: str = "laptop",
     out: str | Path | None = None,
-    data_dir: str | Path | None = None,
 ) -> Result:
     """A row a deviation and model on `dataset`: nDCG@100 both ways, the paired difference.
 
@@ -77,7 +76,7 @@ def run_deviations(
     params = settings.ablation() | {"nnz": NNZ, "progress": False}
     method = MethodConfig("CompressedELSA", settings.ablation() | {"nnz": NNZ})
     config = configuration(dataset, profile, [method])
-    data, task = prepare(config, data_dir)
+    data, task = prepare(config)
     result = Result(make_manifest(config, data))
     started = perf_counter()
     sae = settings.training() | settings.autoencoder() | {"width": settings.dense_width}

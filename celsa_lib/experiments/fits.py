@@ -27,12 +27,16 @@ MODELS = {
     "PrunedEASE": PrunedEASE,
     "SparseAutoencoderELSA": SparseAutoencoderELSA,
 }
-KEPT_BASES = 2  # fitted models that others are made of, kept at a time (4·items² bytes for EASE)
 
 
 def path_of(name: str, params: dict, seed: int) -> str:
-    """What Compressed ELSA's budgets of one path have in common; a key to sort models by."""
+    """What Compressed ELSA's budgets of one path have in common."""
     return json.dumps([name, _without_nnz(params), seed], sort_keys=True)
+
+
+def order_of(name: str, params: dict, seed: int) -> str:
+    """A key to sort models by: those of one path, or of one inversion, follow one another."""
+    return path_of("EASE" if name == "PrunedEASE" else name, params, seed)
 
 
 def _without_nnz(params: dict) -> dict:
@@ -43,12 +47,12 @@ class Fits:
     """Fitted models of the users X, for one (method, params, seed) at a time.
 
     An inversion (EASE) or a dense ELSA that others are made of is kept. Budgets of Compressed ELSA
-    that differ in nnz alone come from one path. Ask in the order of `path_of`.
+    that differ in nnz alone come from one path. Ask in the order of `order_of`.
     """
 
     def __init__(self, X: csr_matrix, checkpoint: Path | None = None):
         self.X, self.checkpoint = X, checkpoint
-        self.bases: dict[str, Recommender] = {}
+        self.base: dict = {"key": None}
         self.expected: dict[str, set[int]] = {}
         self.path: dict = {"key": None}
 
@@ -110,10 +114,9 @@ class Fits:
         return self.checkpoint.with_suffix(f".{mark}.checkpoint.npz")
 
     def _base(self, cls, params: dict) -> Recommender:
-        """A fitted `cls`, at most KEPT_BASES of them in memory."""
+        """A fitted `cls`; one in memory, as EASE takes 4·items² bytes."""
         key = cls.__name__ + json.dumps(params, sort_keys=True, default=str)
-        if key not in self.bases:
-            while len(self.bases) >= KEPT_BASES:
-                self.bases.pop(next(iter(self.bases)))
-            self.bases[key] = cls(**params).fit(self.X)
-        return self.bases[key]
+        if self.base["key"] != key:
+            self.base = {"key": None}  # before the next one takes its own memory
+            self.base = {"key": key, "model": cls(**params).fit(self.X)}
+        return self.base["model"]

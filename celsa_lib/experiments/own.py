@@ -6,19 +6,18 @@ from pathlib import Path
 
 from celsa_lib.data import Dataset, load_interactions
 from celsa_lib.errors import ConfigError, DataError, check_count
-from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig
+from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.experiments.manifest import machine
 from celsa_lib.experiments.profiles import PROFILES, Settings, methods_for
 from celsa_lib.experiments.run import make_task, run_task
-from celsa_lib.results import Result, load_result, save_result
+from celsa_lib.results import BUDGETS, Result, load_result, save_result
 
 MIN_USERS = 300  # 50 to test, 50 to choose with, 200 to learn from
 STEPS_AN_EPOCH = 10  # at least: fewer and an epoch is hardly training
 STEPS = 400  # of a dense model in all, where the data is big; 3 to 10 epochs bound it
 FEW_LEARNERS = 2000  # below it 5 epochs, and so 2 a prune: as for MovieLens-100K
 LARGEST_WIDTH = {"smoke": 64, "laptop": 2048, "paper": 4096}
-# EASE inverts in 8·items² bytes; up to four float32 results of it are kept: 24·items² at the peak.
-EASE_BYTES = 24
+EASE_BYTES = 12  # times items²: its inverse in float64 and the weights made of it; one is kept
 
 
 def compare_methods(

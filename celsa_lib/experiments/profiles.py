@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from celsa_lib.errors import ConfigError
-from celsa_lib.experiments.config import BUDGETS, ExperimentConfig, MethodConfig, at_budgets
+from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
+from celsa_lib.results import BUDGETS
 
 # Trained on one, reported on the other's users: see `studies`.
 GOODBOOKS, TEST_USERS = "goodbooks-10k-partial", "goodbooks-10k-test-users"

@@ -12,7 +12,7 @@ from celsa_lib.data import Dataset, load_dataset
 from celsa_lib.errors import ConfigError
 from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import GRADIENT_METHODS, ExperimentConfig, MethodConfig
-from celsa_lib.experiments.fits import MODELS, Fits, path_of
+from celsa_lib.experiments.fits import MODELS, Fits, order_of
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.models import Recommender
 from celsa_lib.results import Result
@@ -78,7 +78,8 @@ def run_task(
     checkpoint: Path | None = None,
     on_model: Callable[[dict, Recommender], None] = lambda row, model: None,
 ) -> Result:
-    """Every method × seed of the config; what `stored` has with the same hash is taken as it is.
+    """Every method × seed of the config; what `stored` has with the same hash is taken as it is,
+    where the values of its users are there.
 
     What is left to choose is chosen once a method, with the first seed. `only` names the methods
     to compute, all without it. `on_change` is called with the result so far after each new trial
@@ -123,10 +124,11 @@ class _Run:
         self.checksum = dataset.checksum
         self.methods = [method for method in config.methods if not only or method.name in only]
         stored = stored or Result({})
-        self.rows, self.users = {row["hash"]: row for row in stored.rows}, dict(stored.users)
+        self.rows = {row["hash"]: row for row in stored.rows if row["hash"] in stored.users}
+        self.users = dict(stored.users)
         manifest = make_manifest(config, dataset) | {"users": task.users}
         self.result = Result(manifest, [], dict(stored.trials))
-        self.tune_fits = Fits(task.tune_fit, checkpoint)
+        self.checkpoint = checkpoint
         self.fits = Fits(task.fit, checkpoint)
 
     def finish(self) -> Result:
@@ -137,7 +139,7 @@ class _Run:
         self._try_everything()
         missing = [r for m in self.methods for r in self._rows_of(m) if r.hash not in self.rows]
         self.fits.expect(row.model for row in missing)
-        for row in sorted(missing, key=lambda row: (row.seed, path_of(*row.model))):
+        for row in sorted(missing, key=lambda row: (row.seed, order_of(*row.model))):
             self.rows[row.hash] = self._report(row)
             self._changed()
         self._changed()
@@ -152,9 +154,10 @@ class _Run:
             for candidate in method.candidates()
             if method.has_choice and self._trial(candidate) is None
         ]
-        self.tune_fits.expect(jobs)
-        for job in sorted(jobs, key=lambda job: path_of(*job)):
-            value = evaluate(self.tune_fits.fitted(*job), self.task.tune_folds).mean[TUNED_ON]
+        fits = Fits(self.task.tune_fit, self.checkpoint)
+        fits.expect(jobs)
+        for job in sorted(jobs, key=lambda job: order_of(*job)):
+            value = evaluate(fits.fitted(*job), self.task.tune_folds).mean[TUNED_ON]
             self.result.trials[self._hash(*job)] = round(float(value), 5)
             log.info("tried %s %s: %.4f", *job[:2], value)
             self._changed()
@@ -205,12 +208,12 @@ class _Run:
         evaluation = evaluate(model, self.task.folds)
         done = perf_counter()
         self.users[row.hash] = evaluation.by_user()[TUNED_ON].to_numpy()
-        log.info("%s %s: %.4f", label(row.method), params, evaluation.mean[TUNED_ON])
+        log.info("%s %s: %.4f", name, params, evaluation.mean[TUNED_ON])
         found = {
             "hash": row.hash,
             "commit": self.result.manifest["code"]["commit"],
             "method": name,
-            "label": label(row.method),
+            "label": label(row.method, self.config),
             "budget_bytes": model.bytes_per_item,
             "params": params,
             "seed": seed,
@@ -243,11 +246,15 @@ class _Run:
         return {"grid": grid, "trials": tried}
 
 
-def label(method: MethodConfig) -> str:
-    """The method's name in tables and figures; a narrow ELSA is the paper's low-dimensional one."""
+def label(method: MethodConfig, config: ExperimentConfig) -> str:
+    """The method's name in tables and figures.
+
+    An ELSA as small as one of the compressed methods is the paper's low-dimensional one.
+    """
     if method.name == "Released":
         return "Released embeddings"
-    if method.name == "ELSA" and method.params.get("width", 1024) <= 256:
+    budgets = {8 * other.params["nnz"] for other in config.methods if "nnz" in other.params}
+    if method.name == "ELSA" and 4 * method.params.get("width", 1024) in budgets:
         return "Low-dim ELSA"
     return MODELS[method.name].name
 

@@ -53,12 +53,10 @@ STORED_NAMES = Path("results/names/goodbooks-released.jsonl")
 K_SEGMENTS, TOP_N = 5, 10
 
 
-def run_segment_study(
-    profile: str = "laptop", out: str | Path | None = None, data_dir: str | Path | None = None
-) -> Result:
+def run_segment_study(profile: str = "laptop", out: str | Path | None = None) -> Result:
     """The study that is stored: Goodbooks, ours and the released embeddings. Raises CelsaError."""
     config = segment_config(STUDY_DATASET, profile, STUDY_SEEDS)
-    dataset, task = prepare(config, data_dir)
+    dataset, task = prepare(config)
     return run_segments(config, dataset, task, out, AnswerCache(STORED_NAMES))
 
 

@@ -25,11 +25,10 @@ from celsa_lib.experiments.profiles import (
 )
 from celsa_lib.experiments.run import Task, folds_of, make_task, run_task
 from celsa_lib.models import make_schedule
-from celsa_lib.results import Result, load_result, located, save_result
+from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 from celsa_lib.split import split_users
 
 RESULTS = Path("results")
-GRADUAL = ("exponential", "linear", "step-wise")
 
 
 def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
@@ -131,7 +130,6 @@ def run_study(
     profile: str | None = None,
     only: tuple[str, ...] = (),
     out: str | Path | None = None,
-    data_dir: str | Path | None = None,
 ) -> Result:
     """Run what `out` does not have yet; written after every trial and row.
 
@@ -145,7 +143,7 @@ def run_study(
             f"{name} has no method {', '.join(sorted(unknown))}; it has "
             f"{', '.join(dict.fromkeys(method.name for method in config.methods))}"
         )
-    dataset, task = prepare(config, data_dir)
+    dataset, task = prepare(config)
     usual = config.profile == study(name).profile
     path = Path(out or stored_at(name, None if usual else config.profile))
     stored = load_result(path) if path.exists() else None
@@ -185,12 +183,12 @@ def run_prepared(config: ExperimentConfig) -> Result:
     return run_task(config, *prepare(config))
 
 
-def prepare(config: ExperimentConfig, data_dir: str | Path | None = None) -> tuple[Dataset, Task]:
+def prepare(config: ExperimentConfig) -> tuple[Dataset, Task]:
     """The data of a configuration and its users, divided. Raises CelsaError."""
-    dataset = load_dataset(config.dataset, data_dir=data_dir, **config.data_params)
+    dataset = load_dataset(config.dataset, **config.data_params)
     if config.test_users != TEST_USERS:
         return dataset, make_task(config, dataset.X)
-    return dataset, goodbooks_task(config, dataset, load_goodbooks_test_users(data_dir))
+    return dataset, goodbooks_task(config, dataset, load_goodbooks_test_users())
 
 
 def goodbooks_task(config: ExperimentConfig, dataset: Dataset, test) -> Task:

@@ -7,11 +7,14 @@ from scipy.sparse import csr_matrix
 from celsa_lib.errors import ConfigError, NotFittedError, check_count, check_positive
 from celsa_lib.models.base import Recommender
 
+BLOCK = 128  # rows or columns of a large matrix that are worked on at a time
+
 
 class EASE(Recommender):
     """B = −P / diag(P) by columns, zero diagonal, P = (XᵀX + reg·I)⁻¹; scores x·B (Steck 2019).
 
-    B is items × items, float32: 4·items bytes an item. Needs 8·items² bytes while fitting.
+    B is items × items, float32: 4·items bytes an item. Fitting takes 8·items² bytes for P, and
+    12·items² for a moment, when B is made of it.
     """
 
     name = "EASE"
@@ -30,7 +33,7 @@ class EASE(Recommender):
         return 4 * self.weights.shape[1]
 
     def _fit(self, X: csr_matrix) -> None:
-        gram = (X.T @ X).astype(np.float64).toarray(order="F")
+        gram = gram_matrix(X)
         gram[np.diag_indices_from(gram)] += self.reg
         P = _inverse_in_place(gram)
         scale = -1.0 / np.diag(P)
@@ -40,6 +43,23 @@ class EASE(Recommender):
 
     def _score(self, X: csr_matrix) -> np.ndarray:
         return X @ self.weights
+
+
+def gram_matrix(X: csr_matrix) -> np.ndarray:
+    """XᵀX in float64, items × items, Fortran order; made BLOCK columns at a time.
+
+    The product of sparse matrices is nearly dense, and would take more memory than its result.
+    """
+    items = X.T.tocsr()
+    gram = np.empty((X.shape[1], X.shape[1]), order="F")
+    for block in _blocks(len(gram)):
+        rows = (items[block] @ X).astype(np.float64)  # of a symmetric matrix: its columns
+        rows.toarray(out=gram.T[block])
+    return gram
+
+
+def _blocks(length: int) -> list[slice]:
+    return [slice(start, start + BLOCK) for start in range(0, length, BLOCK)]
 
 
 def _inverse_in_place(matrix: np.ndarray) -> np.ndarray:
@@ -93,7 +113,9 @@ class PrunedEASE(Recommender):
 def prune_rows(weights: np.ndarray, nnz: int) -> csr_matrix:
     """The `nnz` largest |values| of each row of a dense matrix, as CSR of the same shape."""
     nnz = min(nnz, weights.shape[1])
-    kept = np.argpartition(np.abs(weights), -nnz, axis=1)[:, -nnz:]
+    kept = np.empty((weights.shape[0], nnz), dtype=np.int64)
+    for block in _blocks(len(weights)):
+        kept[block] = np.argpartition(np.abs(weights[block]), -nnz, axis=1)[:, -nnz:]
     values = np.take_along_axis(weights, kept, axis=1)
     indptr = np.arange(0, kept.size + 1, nnz)
     pruned = csr_matrix((values.ravel(), kept.ravel(), indptr), shape=weights.shape)

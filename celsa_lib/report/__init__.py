@@ -1,8 +1,10 @@
 """Tables and figures from results, live or stored. Needs no torch."""
 
+from celsa_lib.evaluation import standard_error
 from celsa_lib.report.ablations import (
     active_figure,
     active_table,
+    dense_level,
     deviations_table,
     side_by_side_table,
     variant,
@@ -79,7 +81,7 @@ from celsa_lib.report.segments import (
     segments_table,
     user_figure,
 )
-from celsa_lib.report.statistics import better, paired_table, standard_error, summary
+from celsa_lib.report.statistics import better, paired_table, summary
 from celsa_lib.report.stored import (
     ablation_figure,
     active_results,
@@ -97,7 +99,6 @@ from celsa_lib.report.stored import (
 from celsa_lib.report.style import colour, mark, styled
 from celsa_lib.report.tables import (
     Html,
-    markdown_table,
     notice,
     plain_table,
     provenance,
@@ -137,6 +138,7 @@ __all__ = [
     "colour",
     "compared_amounts",
     "comparison_page",
+    "dense_level",
     "density_figure",
     "deviations_table",
     "enough",
@@ -155,7 +157,6 @@ __all__ = [
     "live_values",
     "load_result",
     "mark",
-    "markdown_table",
     "measured_on",
     "names_table",
     "notice",

@@ -1,6 +1,7 @@
 """Variants of one method side by side: schedules, restarts, widths, deviations, dead latents."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
@@ -8,6 +9,8 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.load import rows_table
 from celsa_lib.report.style import MARKS, legend_below, styled, variant_colour
+from celsa_lib.report.tables import difference_cell
+from celsa_lib.results import Result
 
 LABELS = {"Released": "Released embeddings"}  # models that are rows of deviations
 
@@ -43,6 +46,12 @@ def side_by_side_table(table: pd.DataFrame) -> pd.DataFrame:
         .reset_index()
         .rename_axis(columns=None)
     )
+
+
+def dense_level(result: Result) -> float | None:
+    """nDCG@100 of dense ELSA in an ablation, mean over seeds; None where it has no such rows."""
+    values = [row["mean"]["ndcg@100"] for row in result.select(method="ELSA")]
+    return float(np.mean(values)) if values else None
 
 
 def variants_figure(table: pd.DataFrame, title: str = "", level: float | None = None) -> Figure:
@@ -120,7 +129,7 @@ def deviations_table(rows: list[dict]) -> pd.DataFrame:
             "ours": f"{row['default']:.4f} ± {row['stderr']:.4f}",
             "as released": f"{row['as released']:.4f}",
             "clear": "yes" if row["low"] > 0 or row["high"] < 0 else "no",
-            "difference": f"{row['difference']:+z.4f} [{row['low']:+z.4f}, {row['high']:+z.4f}]",
+            "difference": difference_cell(row["difference"], row["low"], row["high"]),
         }
         for row in rows
     )

@@ -12,7 +12,7 @@ from celsa_lib.evaluation import difference_by_user
 from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.pages import absent
 from celsa_lib.report.style import MARKS, PALETTE, styled
-from celsa_lib.report.tables import Html, notice, plain_table, titled
+from celsa_lib.report.tables import Html, difference_cell, notice, plain_table, titled
 from celsa_lib.results import Result, load_result, located
 
 APART = 0.03  # of a mark's place, so that intervals of the same size do not hide each other
@@ -75,7 +75,7 @@ def amounts_table(compared: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_interval(row: dict, name: str) -> str:
-    return f"{row[name]:+.4f} [{row[f'{name} low']:+.4f}, {row[f'{name} high']:+.4f}]"
+    return difference_cell(row[name], row[f"{name} low"], row[f"{name} high"])
 
 
 def amounts_figure(compared: pd.DataFrame, title: str = "") -> Figure:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from celsa_lib.evaluation import Ratio, ratio_of_means
 from celsa_lib.report.figures import FAMILIES
+from celsa_lib.report.load import UNCOMPRESSED
 from celsa_lib.results import Result
 
 TARGET = 0.99
-UNCOMPRESSED = ("EASE", "ELSA")
 OURS = "Compressed ELSA"
 ROUNDING = 1e-9  # a share that is 0.99 on paper may miss it by the last bit
 
@@ -20,13 +20,15 @@ class Share:
     size: int
     ratio: Ratio
 
-    def keeps(self, target: float = TARGET) -> bool:
-        """Whether the measured share is at least `target`."""
-        return self.ratio.value >= target - ROUNDING
+    @property
+    def keeps(self) -> bool:
+        """Whether the measured share is at least TARGET."""
+        return self.ratio.value >= TARGET - ROUNDING
 
-    def surely_keeps(self, target: float = TARGET) -> bool:
-        """Whether the whole interval is at least `target`."""
-        return self.ratio.low >= target - ROUNDING
+    @property
+    def surely_keeps(self) -> bool:
+        """Whether the whole interval is at least TARGET."""
+        return self.ratio.low >= TARGET - ROUNDING
 
 
 @dataclass(frozen=True)
@@ -73,24 +75,22 @@ def shares_of(result: Result) -> list[Share]:
     ]
 
 
-def enough(shares: list[Share], target: float = TARGET) -> list[Enough]:
-    """For each method of `shares` the smallest sizes that keep `target`, in the figures' order."""
+def enough(shares: list[Share]) -> list[Enough]:
+    """For each method of `shares` the smallest sizes that keep TARGET, in the figures' order."""
     found = []
     for label in FAMILIES:
         own = sorted((s for s in shares if s.label == label), key=lambda share: share.size)
         if own:
-            measured = next((share for share in own if share.keeps(target)), None)
-            surely = next((share for share in own if share.surely_keeps(target)), None)
+            measured = next((share for share in own if share.keeps), None)
+            surely = next((share for share in own if share.surely_keeps), None)
             best = max(own, key=lambda share: share.ratio.value)
             found.append(Enough(label, measured, surely, best))
     return found
 
 
-def advice(
-    shares: list[Share], reference: tuple[str, int] | None, target: float = TARGET
-) -> list[str]:
-    """Sentences that answer which budget of Compressed ELSA keeps `target` of the reference."""
-    ours = next((e for e in enough(shares, target) if e.label == OURS), None)
+def advice(shares: list[Share], reference: tuple[str, int] | None) -> list[str]:
+    """Sentences that answer which budget of Compressed ELSA keeps TARGET of the reference."""
+    ours = next((e for e in enough(shares) if e.label == OURS), None)
     if reference is None:
         return ["There is no uncompressed model to compare with, so no share can be given."]
     name, size = reference
@@ -98,16 +98,16 @@ def advice(
         return [f"{OURS} was not run, so no budget of it can be recommended."]
     if ours.measured is None:
         return [
-            f"None: no budget of {OURS} keeps {percent(target, 0)} of the nDCG@100 of {name} "
+            f"None: no budget of {OURS} keeps {percent(TARGET, 0)} of the nDCG@100 of {name} "
             f"({size:,} bytes an item).",
             f"The most is {with_interval(ours.best.ratio)} at {ours.best.size:,} bytes an item.",
-            _others(shares, target),
+            _others(shares),
         ]
     first = (
         f"{ours.measured.size:,} bytes an item: {OURS} keeps {with_interval(ours.measured.ratio)} "
         f"of the nDCG@100 of {name}, which takes {size:,} bytes an item."
     )
-    return [first, _certainty(ours, target), _others(shares, target)]
+    return [first, _certainty(ours), _others(shares)]
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -121,23 +121,23 @@ def with_interval(ratio: Ratio) -> str:
     return f"{percent(ratio.value)} (95 % interval {low} to {high})"
 
 
-def _certainty(ours: Enough, target: float) -> str:
+def _certainty(ours: Enough) -> str:
     """Whether other users could have given another answer."""
     if ours.measured == ours.surely:
-        return f"The whole interval is at {percent(target, 0)} or above."
+        return f"The whole interval is at {percent(TARGET, 0)} or above."
     reaches = (
-        f"The interval reaches below {percent(target, 0)}, so other users could give another answer"
+        f"The interval reaches below {percent(TARGET, 0)}, so other users could give another answer"
     )
     if ours.surely is None:
         return f"{reaches}; no budget has its whole interval above."
     return f"{reaches}; from {ours.surely.size:,} bytes an item the whole interval is above."
 
 
-def _others(shares: list[Share], target: float) -> str:
+def _others(shares: list[Share]) -> str:
     """Which of the other compressed methods keep the target, and from which size."""
     found = [
         f"{other.label} from {other.measured.size:,} bytes"
-        for other in enough(shares, target)
+        for other in enough(shares)
         if other.label != OURS and other.measured
     ]
     return f"Other compressed methods that keep as much: {', '.join(found) or 'none'}."

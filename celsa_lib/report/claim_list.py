@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from celsa_lib.report import rules
-from celsa_lib.report.rules import BASELINES, BUDGETS, GRADUAL
+from celsa_lib.report.rules import BASELINES
 from celsa_lib.report.tables import data_name
 from celsa_lib.report.verdicts import (
     NOT_TESTED,
@@ -15,7 +15,7 @@ from celsa_lib.report.verdicts import (
     judged,
     somewhere,
 )
-from celsa_lib.results import Result
+from celsa_lib.results import BUDGETS, GRADUAL, Result
 
 CELLS, OTHER_CLAIMS, OTHER_DATA = "best at a size", "other claims", "on other data"
 GROUPS = (OTHER_CLAIMS, CELLS, OTHER_DATA)

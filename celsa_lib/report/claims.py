@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 
 from celsa_lib.files import write_whole
 from celsa_lib.report.claim_list import CLAIMS, GROUPS, OTHER_CLAIMS, Claim
-from celsa_lib.report.rules import BASELINES, BUDGETS
+from celsa_lib.report.rules import BASELINES
 from celsa_lib.report.style import colour, mark, styled
 from celsa_lib.report.tables import Html, typeset
 from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED, WORDS, Verdict
-from celsa_lib.results import load_result, located
+from celsa_lib.results import BUDGETS, load_result, located
 
 FORMAT, VERSION = "celsa-claims", 1
 SHORT = {HOLDS: "better", CONTRADICTED: "worse", UNDECIDED: "undecided", MISSING: "–"}

@@ -9,6 +9,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from celsa_lib.evaluation import standard_error
 from celsa_lib.report.budgets import (
     TARGET,
     Share,
@@ -71,7 +72,7 @@ def model_table(result: Result) -> pd.DataFrame:
                 "label": label,
                 "budget_bytes": size,
                 "ndcg@100": users.mean(),
-                "ndcg@100 ±": users.std(ddof=1) / np.sqrt(len(users)),
+                "ndcg@100 ±": standard_error(users),
                 "seconds": np.mean([fit_seconds(row) for row in rows]),
             }
         )

@@ -6,22 +6,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from celsa_lib.report.style import colour, legend_below, mark, styled, variant_colour
-from celsa_lib.report.tables import TITLES
 
 FAMILIES = ("Compressed ELSA", "Pruned EASE", "Low-dim ELSA", "ELSA + SAE")
 
 
 def accuracy_by_size(
-    rows: pd.DataFrame, metric: str = "ndcg@100", title: str = "", paper: pd.DataFrame | None = None
+    rows: pd.DataFrame, title: str = "", paper: pd.DataFrame | None = None
 ) -> Figure:
-    """`metric` against bytes per item (log), ± one standard error; `paper` as hollow marks.
+    """nDCG@100 against bytes per item (log), ± one standard error; `paper` as hollow marks.
 
     Families are lines; methods of one size are single marks.
     """
-    figure = _drawn(rows, metric, title)
+    figure = _drawn(rows, title)
     with styled():
-        if paper is not None and not paper.empty and metric in paper:
-            _add_paper(figure.axes[0], paper, metric)
+        if paper is not None and not paper.empty:
+            _add_paper(figure.axes[0], paper)
         legend_below(figure)
     return figure
 
@@ -31,7 +30,7 @@ def named_by_size(rows: pd.DataFrame, title: str = "") -> Figure:
 
     Families are named at their smallest size, single marks below, or above the best.
     """
-    figure = _drawn(rows, "ndcg@100", title)
+    figure = _drawn(rows, title)
     (axes,) = figure.axes
     best = rows["ndcg@100"].max()
     for label, group in rows.groupby("label", sort=False):
@@ -69,7 +68,7 @@ def schedule_curves(stages: dict[str, list]) -> Figure:
     return figure
 
 
-def _drawn(rows: pd.DataFrame, metric: str, title: str) -> Figure:
+def _drawn(rows: pd.DataFrame, title: str) -> Figure:
     """Lines and marks of every method, named by nothing yet."""
     with styled():
         figure, axes = plt.subplots(layout="constrained")
@@ -77,8 +76,8 @@ def _drawn(rows: pd.DataFrame, metric: str, title: str) -> Figure:
             group = group.sort_values("budget_bytes")
             axes.errorbar(
                 group["budget_bytes"],
-                group[metric],
-                yerr=group.get(f"{metric} ±"),
+                group["ndcg@100"],
+                yerr=group.get("ndcg@100 ±"),
                 label=label,
                 color=colour(label),
                 marker=mark(label),
@@ -86,16 +85,16 @@ def _drawn(rows: pd.DataFrame, metric: str, title: str) -> Figure:
                 capsize=2,
             )
         bytes_axis(axes)
-        axes.set(xlabel="size of an item (bytes, log scale)", ylabel=TITLES[metric], title=title)
+        axes.set(xlabel="size of an item (bytes, log scale)", ylabel="nDCG@100", title=title)
         plt.close(figure)  # the caller shows it: once, not twice
     return figure
 
 
-def _add_paper(axes, paper: pd.DataFrame, metric: str) -> None:
+def _add_paper(axes, paper: pd.DataFrame) -> None:
     for label, group in paper.groupby("label", sort=False):
         axes.plot(
             group["budget_bytes"],
-            group[metric],
+            group["ndcg@100"],
             linestyle=":" if label in FAMILIES else "none",
             marker=mark(label),
             markerfacecolor="white",

@@ -5,7 +5,6 @@ from importlib.resources import files
 import pandas as pd
 
 PAPER = "the paper"
-METRICS = ("ndcg@100", "recall@20", "recall@50")
 UNCOMPRESSED = ("EASE", "ELSA")  # one row a dataset, whatever its size
 
 

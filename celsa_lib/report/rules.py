@@ -9,18 +9,15 @@ from itertools import pairwise
 from celsa_lib.evaluation import Difference, difference_by_user
 from celsa_lib.report.statistics import METRIC, better, is_stored, summary, users_of
 from celsa_lib.report.verdicts import Check, compared, counted, missing
-from celsa_lib.results import Result
+from celsa_lib.results import BUDGETS, GRADUAL, Result
 
-BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
 OURS, DENSE = "Compressed ELSA", "ELSA"
 BASELINES = ("Pruned EASE", "Low-dim ELSA", "ELSA + SAE")
-GRADUAL = ("exponential", "linear", "step-wise")
 TABLE_1 = ("EASE", DENSE, *BASELINES, OURS)
 NO_LOSS = 0.995  # the paper calls 0.393 against 0.395 no loss: half a percent
 SMALL_LOSS = 0.975
 STRONG_LOSS = 0.9
 ABOUT_0_001 = 0.0015  # what is rounded to 0.001
-N_FOLDS = 5
 
 
 def best_at(result: Result, budget: int, baseline: str) -> list[Check]:
@@ -136,9 +133,9 @@ def small_errors(result: Result) -> list[Check]:
     errors = table.loc[table["label"].isin(TABLE_1), f"{METRIC} ±"] if len(table) else table
     if not len(errors):
         return []
-    largest = errors.max()
-    what = f"at most {largest:.4f}; were a user's {N_FOLDS} folds independent, "
-    return [counted(what + f"{largest / N_FOLDS**0.5:.4f}", largest < ABOUT_0_001)]
+    largest, folds = errors.max(), result.manifest["config"]["n_folds"]
+    what = f"at most {largest:.4f}; were a user's {folds} folds independent, "
+    return [counted(what + f"{largest / folds**0.5:.4f}", largest < ABOUT_0_001)]
 
 
 def measured(result: Result, section: str) -> list[Check]:

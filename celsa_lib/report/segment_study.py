@@ -23,6 +23,7 @@ GROUPING_ORDER = (
     "random, sizes of segments",
     "rarest genre",
 )
+SHELVES = "shelves (weighted Jaccard)"  # the measure that the figure shows
 SHARES = {
     "recommended": "in the recommended segments",
     "history": "in the segments with most items of the user's history",
@@ -71,8 +72,8 @@ def groupings_table(result: Result, space: str) -> pd.DataFrame:
     return table.rename(columns={"alone": "items alone"}).fillna("")
 
 
-def coherence_figure(result: Result, measure: str = "shelves (weighted Jaccard)") -> Figure:
-    """`measure` of each grouping with its interval, a panel a space."""
+def coherence_figure(result: Result) -> Figure:
+    """Coherence by SHELVES of each grouping with its interval, a panel a space."""
     spaces = list(dict.fromkeys(r["space"] for r in result.rows if r["section"] == "groupings"))
     with styled():
         figure, panels = plt.subplots(
@@ -82,7 +83,7 @@ def coherence_figure(result: Result, measure: str = "shelves (weighted Jaccard)"
             rows = {
                 r["grouping"]: r
                 for r in result.rows
-                if r["section"] == "groupings" and r["space"] == space and r["measure"] == measure
+                if r["section"] == "groupings" and r["space"] == space and r["measure"] == SHELVES
             }
             names = [name for name in GROUPING_ORDER if name in rows][::-1]
             values = np.array([rows[n]["value"] for n in names])
@@ -91,7 +92,7 @@ def coherence_figure(result: Result, measure: str = "shelves (weighted Jaccard)"
             colours = [_kind_colour(name) for name in names]
             axes.barh(names, values, xerr=errors, color=colours, capsize=2)
             axes.set(title=space)
-        figure.supxlabel(f"{measure}, pairs of items in a group", fontsize=11)
+        figure.supxlabel(f"{SHELVES}, pairs of items in a group", fontsize=11)
         plt.close(figure)
     return figure
 

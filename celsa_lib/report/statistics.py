@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from celsa_lib.errors import DataError
-from celsa_lib.evaluation import Difference, difference_by_user
+from celsa_lib.evaluation import Difference, difference_by_user, standard_error
 from celsa_lib.results import Result
 
 METRIC = "ndcg@100"
@@ -27,12 +27,6 @@ def summary(result: Result, *keys: str) -> pd.DataFrame:
     for row in result.rows:
         groups.setdefault(_method(row), []).append(row)
     return pd.DataFrame([_line(result, rows, keys) for rows in groups.values()])
-
-
-def standard_error(values) -> float:
-    """Standard error of the mean of `values`, of one a user or one a seed; NaN for one value."""
-    values = np.asarray(values, float)
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
 def better(result: Result, ours: dict, theirs: dict, share: float = 1.0, **options) -> Difference:
@@ -56,16 +50,18 @@ def paired_table(result: Result, label: str) -> pd.DataFrame:
         for other in (name for name in others if name != label):
             theirs = result.by_user(result.select(label=other, budget_bytes=size))
             found = difference_by_user(ours, theirs)
-            lines.append(
-                {
-                    "bytes per item": size,
-                    "compared with": other,
-                    "difference": f"{found.mean:+.4f}",
-                    "95 % interval": f"{found.low:+.4f} to {found.high:+.4f}",
-                    "clear": "yes" if found.is_clear else "no",
-                }
-            )
+            lines.append({"bytes per item": size, "compared with": other} | difference_cells(found))
     return pd.DataFrame(lines)
+
+
+def difference_cells(found: Difference) -> dict[str, str]:
+    """A difference in cells of a table; a single user has no interval."""
+    interval = "–" if np.isnan(found.low) else f"{found.low:+.4f} to {found.high:+.4f}"
+    return {
+        "difference": f"{found.mean:+.4f}",
+        "95 % interval": interval,
+        "clear": "yes" if found.is_clear else "no",
+    }
 
 
 def users_of(result: Result, selection: dict) -> np.ndarray:

@@ -9,9 +9,9 @@ from celsa_lib.evaluation import difference_by_user
 from celsa_lib.report import ablations
 from celsa_lib.report.load import rows_table
 from celsa_lib.report.pages import absent, choices, stored_in
-from celsa_lib.report.statistics import paired_table, summary
+from celsa_lib.report.statistics import difference_cells, paired_table, summary
 from celsa_lib.report.tables import Html, notice, plain_table, results_table, titled
-from celsa_lib.results import Result, load_result, located
+from celsa_lib.results import GRADUAL, Result, load_result, located
 
 COMPRESSED = "CompressedELSA"
 
@@ -60,10 +60,9 @@ def ablation_figure(path: str | Path, names: str, restarted: bool = False):
     if not located(path).exists():
         return absent(path)
     stored = load_result(path)
-    dense = stored.select(method="ELSA")
-    level = dense[0]["mean"]["ndcg@100"] if dense else None
     title = titled(stored.manifest, live=False)
-    return ablations.variants_figure(_table(stored, names, restarted), title, level)
+    table = _table(stored, names, restarted)
+    return ablations.variants_figure(table, title, ablations.dense_level(stored))
 
 
 def against(path: str | Path, base: dict, others: list[dict]) -> pd.DataFrame:
@@ -81,24 +80,17 @@ def against(path: str | Path, base: dict, others: list[dict]) -> pd.DataFrame:
                 stored.by_user(stored.select(budget_bytes=size, method=COMPRESSED, **base)),
             )
             lines.append(
-                {
-                    "variant": _words(other),
-                    "minus": _words(base),
-                    "bytes per item": size,
-                    "difference": f"{found.mean:+.4f}",
-                    "95 % interval": f"{found.low:+.4f} to {found.high:+.4f}",
-                    "clear": "yes" if found.is_clear else "no",
-                }
+                {"variant": _words(other), "minus": _words(base), "bytes per item": size}
+                | difference_cells(found)
             )
     return pd.DataFrame(lines)
 
 
 def restart_differences(path: str | Path) -> pd.DataFrame:
     """Restart minus continue for each gradual schedule, by user at each size."""
-    gradual = ("exponential", "linear", "step-wise")
     pairs = [
         against(path, {"schedule": s, "restart": False}, [{"schedule": s, "restart": True}])
-        for s in gradual
+        for s in GRADUAL
     ]
     return pd.concat(pairs, ignore_index=True)
 

@@ -5,7 +5,7 @@ from html import escape
 
 import pandas as pd
 
-from celsa_lib.report.load import METRICS
+from celsa_lib.evaluation import METRICS
 
 DATA = {
     "goodbooks-10k": "Goodbooks-10k",
@@ -85,6 +85,11 @@ def data_name(name: str) -> str:
     return DATA.get(name, name)
 
 
+def difference_cell(mean: float, low: float, high: float) -> str:
+    """A difference and its interval in one cell; the difference alone where there is none."""
+    return f"{mean:+z.4f}" + ("" if pd.isna(low) else f" [{low:+z.4f}, {high:+z.4f}]")
+
+
 def notice(source: str | dict, live: bool = False) -> Html:
     """The provenance line as a paragraph: what a page shows first."""
     return Html(
@@ -134,15 +139,6 @@ def plain_table(table: pd.DataFrame, source: str | None = None) -> Html:
     return Html(html + (f"<p><small>{escape(source)}</small></p>" if source else ""))
 
 
-def markdown_table(rows: pd.DataFrame, source: str | dict, live: bool = False) -> str:
-    """The same table in Markdown."""
-    columns = [c for c in TITLES if c in rows and not rows[c].isna().all()]
-    lines = [[TITLES[c] for c in columns], ["---"] * len(columns)]
-    lines += [[_escape_markdown(_cell(row, c)) for c in columns] for _, row in rows.iterrows()]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\n{_escape_markdown(provenance(source, live))}\n"
-
-
 def _best_rows(rows: pd.DataFrame) -> set[int]:
     """Positions of the highest nDCG@100 among methods of the same size, where there are several."""
     if "ndcg@100" not in rows:
@@ -168,9 +164,3 @@ def _cell(row: pd.Series, column: str) -> str:
 
 def _strong(text: str, on: bool) -> str:
     return f"<strong>{text}</strong>" if on else text
-
-
-def _escape_markdown(text: str) -> str:
-    for character in "\\`*_{}[]<>|$":
-        text = text.replace(character, "\\" + character)
-    return text

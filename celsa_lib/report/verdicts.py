@@ -15,6 +15,7 @@ for the number of checks (Bonferroni), because the best of many looks good by ch
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 from celsa_lib.evaluation import Difference
 
@@ -47,7 +48,12 @@ class Verdict:
 
 
 def compared(what: str, difference: Difference) -> Check:
-    """A check by interval: holds above 0, contradicted below, undecided where 0 is inside."""
+    """A check by interval: holds above 0, contradicted below, undecided where 0 is inside.
+
+    Undecided too where there is no interval, of a single user.
+    """
+    if isnan(difference.low):
+        return Check(what, UNDECIDED)
     side = CONTRADICTED if difference.high < 0 else UNDECIDED
     return Check(what, HOLDS if difference.low > 0 else side, difference)
 

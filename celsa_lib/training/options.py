@@ -6,6 +6,14 @@ from pathlib import Path
 
 from celsa_lib.errors import ConfigError, check_count, check_positive
 
+NUMBERS = {
+    "batch_size": int,
+    "seed": int,
+    "max_outputs": int,
+    "learning_rate": float,
+    "epsilon": float,
+    "relu_cap": float,
+}
 ENGINES = ("auto", "sparse", "dense", "reference")
 
 
@@ -54,12 +62,14 @@ class TrainingOptions:
     def __post_init__(self):
         check_count(batch_size=self.batch_size)
         check_count(0, seed=self.seed)
-        object.__setattr__(self, "seed", int(self.seed))  # NumPy's integers are welcome
         check_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
         if self.relu_cap is not None:
             check_positive(relu_cap=self.relu_cap)
         if self.max_outputs is not None:
             check_count(max_outputs=self.max_outputs)
+        for name, kind in NUMBERS.items():  # NumPy's are welcome, but no JSON of a checkpoint
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else kind(value))
         if self.engine not in ENGINES:
             raise ConfigError(f'unknown engine "{self.engine}"; choose one of {", ".join(ENGINES)}')
         if self.engine == "sparse" and self.device not in ("auto", "cpu"):

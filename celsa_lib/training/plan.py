@@ -18,6 +18,9 @@ class Node:
     epoch: int
 
 
+Branch = tuple[Node, list[int], int]  # its first node, its paths, their stages up to that node
+
+
 @dataclass(frozen=True)
 class Plan:
     """Nodes in the order they are trained; `ends[p]` is the last node of path p."""
@@ -42,18 +45,26 @@ def make_plan(paths: list[list[Stage]]) -> Plan:
     """The tree of `paths`, short branches first, so that few unfinished rows are kept."""
     nodes: list[Node] = []
     ends = [-1] * len(paths)
-
-    def grow(parent: int, depth: int, epoch: int, members: list[int]) -> None:
-        branches: dict[Stage, list[int]] = {}
+    waiting = _branches(paths, list(range(len(paths))), -1, 0, 0)
+    while waiting:  # a stack: a path may have more stages than Python's recursion has levels
+        node, members, depth = waiting.pop()
+        nodes.append(node)
         for p in members:
-            if depth < len(paths[p]):
-                branches.setdefault(paths[p][depth], []).append(p)
-            else:
-                ends[p] = parent
-        length = lambda stage: max(len(paths[p]) for p in branches[stage])  # noqa: E731
-        for stage in sorted(branches, key=length):
-            nodes.append(Node(stage, parent, epoch))
-            grow(len(nodes) - 1, depth + 1, epoch + stage.epochs, branches[stage])
-
-    grow(-1, 0, 0, list(range(len(paths))))
+            if len(paths[p]) == depth:
+                ends[p] = len(nodes) - 1
+        epoch = node.epoch + node.stage.epochs
+        waiting += _branches(paths, members, len(nodes) - 1, epoch, depth)
     return Plan(nodes, ends)
+
+
+def _branches(
+    paths: list[list[Stage]], members: list[int], parent: int, epoch: int, depth: int
+) -> list[Branch]:
+    """How the paths `members` go on after `depth` stages in common, the shortest branch last."""
+    branches: dict[Stage, list[int]] = {}
+    for p in members:
+        if depth < len(paths[p]):
+            branches.setdefault(paths[p][depth], []).append(p)
+    length = lambda stage: max(len(paths[p]) for p in branches[stage])  # noqa: E731
+    in_order = sorted(branches, key=length)
+    return [(Node(s, parent, epoch), branches[s], depth + 1) for s in reversed(in_order)]

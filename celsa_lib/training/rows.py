@@ -22,15 +22,10 @@ class Rows:
         """Nonzeros a row."""
         return self.values.shape[1]
 
-    def prune(self, nnz: int, initial: torch.Tensor | None = None) -> "Rows":
-        """The `nnz` largest |values| of each row; at their values in `initial` if it is given.
-
-        `initial` (items × width): the start of training, for a restart (Section 3).
-        """
+    def prune(self, nnz: int) -> "Rows":
+        """The `nnz` largest |values| of each row."""
         kept = top_k_columns(self.values, nnz)
-        cols = self.cols.gather(1, kept)
-        values = self.values.gather(1, kept) if initial is None else initial.gather(1, cols.long())
-        return Rows(values, cols, self.width)
+        return Rows(self.values.gather(1, kept), self.cols.gather(1, kept), self.width)
 
     def to_csr(self) -> csr_matrix:
         """Unit rows, items × width, on the CPU."""
