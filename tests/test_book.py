@@ -166,45 +166,46 @@ def test_lecture_and_lab_take_ninety_minutes_each():
         assert sum(map(int, minutes)) == 90, plan
 
 
+SETS = ("goodbooks", "ml-100k")
 SHORTER = ("half of each history", "a quarter of each history")
 
 
 def test_the_words_on_amounts_fit_the_stored_study():
-    """notebooks/amounts.ipynb and book/results.md say who catches up, without numbers."""
+    """notebooks/amounts.ipynb and book/results.md say who gains, without numbers."""
 
-    def by_size(rows, trained_on, tested_on):
-        wanted = {"trained on": trained_on, "tested on": tested_on}
-        return [r for r in rows if wanted.items() <= r.items()]
+    def signs(study: str, trained_on: str, tested_on: str, what: str = "change") -> str:
+        """For each size, the largest first: + above zero, - below, 0 where it is not clear."""
+        lines = compared[study].set_index(["trained on", "tested on"]).sort_index()
+        found = lines.loc[(trained_on, tested_on)].sort_values("budget_bytes", ascending=False)
+        above, below = found[f"{what} low"] > 0, found[f"{what} high"] < 0
+        return "".join("+" if a else "-" if b else "0" for a, b in zip(above, below, strict=True))
 
-    books = report.load_result(ROOT / "results/goodbooks-amounts.json").rows
-    films = report.load_result(ROOT / "results/ml-100k-amounts.json").rows
+    stored = {name: report.load_result(ROOT / f"results/{name}-amounts.json") for name in SETS}
+    compared = {name: report.compared_amounts(result) for name, result in stored.items()}
+    books, films = SETS
     usual, thinned, kept_out = "test users", "test users, thinned", "users kept out"
-    for rows, groups in ((books, (usual, thinned, kept_out)), (films, (usual,))):
-        for group in groups:
-            everything = [r["difference"] for r in by_size(rows, "everything", group)]
-            fewer = [r["difference"] for r in by_size(rows, "a quarter of the users", group)]
-            assert len(fewer) == 5 and all(np.less(fewer, everything))
-            for share in SHORTER:
-                shorter = [r["difference"] for r in by_size(rows, share, group)]
-                assert len(shorter) == 5 and all(np.greater(shorter, everything))
-    on_test, on_thin, on_others = (
-        by_size(books, "everything", g) for g in (usual, thinned, kept_out)
-    )
-    assert all(row["high"] < 0 for row in on_test)
-    assert [row["low"] > 0 for row in on_thin] == [True, True, False, False, False]
-    assert all(row["low"] < 0 < row["high"] for row in on_thin[2:])
-    for low, middle, high in zip(on_test, on_others, on_thin, strict=True):
-        assert low["difference"] < middle["difference"] < high["difference"]
-    halved = [r["difference"] for r in by_size(books, "half of the users", usual)]
-    wider = np.less(halved, [r["difference"] for r in on_test])
-    assert wider.any() and not wider.all()  # "at some sizes only"
-    thin_films = [by_size(films, share, thinned) for share in SHORTER]
-    usual_films = by_size(films, "everything", thinned)
-    lower = [r["difference"] < e["difference"] for rs in thin_films
-             for r, e in zip(rs, usual_films, strict=True)]  # fmt: skip
-    assert sum(lower) > len(lower) / 2  # "favour pruned EASE at most sizes"
-    shortest = by_size(books, "a quarter of each history", usual)
-    assert all(row["low"] > 0 for row in shortest[:2])
+    quarter, half = "a quarter of the users", "half of the users"
+
+    assert signs(books, "everything", usual, "difference") == "-----"
+    assert signs(books, "everything", thinned, "difference") == "++000"
+    everything = compared[books][compared[books]["trained on"] == "everything"]
+    means = everything.pivot(index="budget_bytes", columns="tested on", values="difference")
+    assert (means[usual] < means[kept_out]).all() and (means[kept_out] < means[thinned]).all()
+
+    for share in SHORTER:
+        assert signs(books, share, usual) == signs(books, share, kept_out) == "+++++"
+        assert signs(films, share, usual) == "++++0"
+        assert "+" not in signs(films, share, thinned) and "-" in signs(films, share, thinned)
+    assert signs(books, SHORTER[1], usual, "difference") == "++++-"
+
+    assert signs(books, quarter, kept_out) == signs(books, quarter, thinned) == "-----"
+    assert signs(books, quarter, usual) == "00-0-"
+    changes = compared[books].query("`trained on` == @quarter and `tested on` == @usual")
+    assert changes.set_index("budget_bytes")["change"].idxmin() == 64
+    by_group = [signs(books, half, group) for group in (usual, thinned, kept_out)]
+    assert {sign for found in by_group for sign in found} >= {"+", "-"}
+    assert all(found[-1] == "-" for found in by_group)
+    assert all(signs(films, part, usual).count("-") >= 4 for part in (half, quarter))
 
 
 def test_the_words_on_results_fit_the_stored_verdicts():
