@@ -87,7 +87,7 @@ def test_dead_latents_are_counted_at_the_end(stored):
     table = report.active_table(ablation().rows, list("abcdefg"))
     assert table["active"].tolist() == [8] * 6 + [6]
     assert table["dead"].tolist() == ["0.0%"] * 6 + ["25.0%"]
-    assert "25.0%" in report.active_results(stored)
+    assert "25.0\N{NO-BREAK SPACE}%" in report.active_results(stored)
     assert report.stored_active_figure(stored).axes[0].get_ylabel() == "latents in use"
 
 

@@ -14,6 +14,7 @@ from celsa_lib.evaluation import evaluate, paired_difference
 from celsa_lib.experiments import amounts, run_amounts
 from celsa_lib.experiments.studies import prepare
 from celsa_lib.models import CompressedELSA, PrunedEASE
+from celsa_lib.report.tables import typeset
 from celsa_lib.results import load_result, users_path
 
 
@@ -188,7 +189,7 @@ def test_the_page_shows_lines_of_sets_and_of_groups(result, path):
     )
     assert table["reg"].iloc[0] == f"{first['reg']:g}"
     shown = report.stored_amounts(path)
-    assert f"{first['difference']:+.4f}" in shown and "Stored results" in shown
+    assert typeset(f"{first['difference']:+.4f}") in shown and "Stored results" in shown
     assert len(report.stored_amounts_figure(path).axes) == 2
 
 

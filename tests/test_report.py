@@ -8,6 +8,7 @@ import pytest
 from celsa_lib import report
 from celsa_lib.errors import StorageError
 from celsa_lib.report.style import METHOD_COLOURS, METHOD_MARKS
+from celsa_lib.report.tables import typeset
 from celsa_lib.results import Result, save_result
 
 MANIFEST = {
@@ -80,6 +81,15 @@ def test_the_best_of_a_size_is_bold():
     html = report.results_table(report.rows_table(ROWS), MANIFEST)
     assert "<strong>0.400 ± 0.010</strong>" in html
     assert html.count("<strong>") == 1  # a size with one method has no winner
+
+
+def test_numbers_are_typeset():
+    space = "\N{NO-BREAK SPACE}"
+    assert typeset("-0.1 [-0.2, +0.3], 97.9%") == f"−0.1 [−0.2, +0.3], 97.9{space}%"
+    for kept in ("goodbooks-10k", "2026-11-25", "1e-05", "v1.0-2", "a - b", "100 %"):
+        assert typeset(kept) == kept
+    html = report.plain_table(pd.DataFrame({"share": ["5%"], "minus": ["-1"]}), "ml-100k at 5%")
+    assert f"<td>5{space}%</td>" in html and "<td>−1</td>" in html and "ml-100k at 5%" in html
 
 
 @pytest.mark.parametrize(("live", "word"), [(True, "Live run"), (False, "Stored results")])
