@@ -121,15 +121,15 @@ def active_figure(rows: list[dict], names: list[str], title: str = "") -> Figure
 
 
 def deviations_table(rows: list[dict]) -> pd.DataFrame:
-    """Each habit of the released code: nDCG@100 both ways, the difference by user [interval]."""
+    """Each habit of the released code: the difference by user [interval], nDCG@100 both ways."""
     return pd.DataFrame(
         {
             "what": row["deviation"],
             "model": LABELS.get(row["model"], row["model"]),
+            "difference": difference_cell(row["difference"], row["low"], row["high"]),
+            "clear": "yes" if row["low"] > 0 or row["high"] < 0 else "no",
             "ours": f"{row['default']:.4f} ± {row['stderr']:.4f}",
             "as released": f"{row['as released']:.4f}",
-            "clear": "yes" if row["low"] > 0 or row["high"] < 0 else "no",
-            "difference": difference_cell(row["difference"], row["low"], row["high"]),
         }
         for row in rows
     )
