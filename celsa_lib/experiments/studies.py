@@ -18,7 +18,9 @@ from celsa_lib.errors import ConfigError, DataError, DatasetNotFoundError, Downl
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.profiles import (
     GOODBOOKS,
+    LEARNING_RATES,
     TEST_USERS,
+    WIDER_RATES,
     configuration,
     methods_for,
     settings_for,
@@ -33,9 +35,10 @@ RESULTS = Path("results")
 
 def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
     """Table 1: every method at every budget, each tuned on validation users."""
-    methods = methods_for(settings_for(profile, dataset), tuned=True)
+    tuned = methods_for(settings_for(profile, dataset), tuned=True)
+    methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
     if dataset == GOODBOOKS:
-        methods = (MethodConfig("Released"), *methods)
+        methods = [MethodConfig("Released"), *methods]
     return configuration(dataset, profile, methods, seeds)
 
 
