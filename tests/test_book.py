@@ -199,7 +199,14 @@ def test_the_words_on_amounts_fit_the_stored_study():
     assert signs(books, SHORTER[1], usual, "difference") == "++++-"
 
     assert signs(books, quarter, kept_out) == signs(books, quarter, thinned) == "-----"
+    assert "+" not in signs(books, quarter, thinned, "difference")  # "loses its lead"
     assert signs(books, quarter, usual) == "00-0-"
+    steps = {name: lines.pivot(index=["tested on", "budget_bytes"], columns="trained on",
+                               values="steps") for name, lines in compared.items()}  # fmt: skip
+    ratios = {name: table.div(table["everything"], axis=0) for name, table in steps.items()}
+    assert abs(ratios[books] - 1).max().max() <= 0.1 and ratios[films].min().min() >= 0.7
+    ends = {(row["learning_rate"], row["reg"]) for row in compared[films].to_dict("records")}
+    assert {rate for rate, _ in ends} >= {1.0} and {reg for _, reg in ends} >= {800.0}
     changes = compared[books].query("`trained on` == @quarter and `tested on` == @usual")
     assert changes.set_index("budget_bytes")["change"].idxmin() == 64
     by_group = [signs(books, half, group) for group in (usual, thinned, kept_out)]

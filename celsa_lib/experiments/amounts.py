@@ -31,11 +31,7 @@ THIN = 0.2  # Goodbooks-10k partial has about a fifth of the ratings
 SHORTEST = 5  # interactions of a user, as in the protocol
 
 
-def run_amounts(
-    dataset: str,
-    profile: str = "laptop",
-    out: str | Path | None = None,
-) -> Result:
+def run_amounts(dataset: str, profile: str = "laptop", out: str | Path | None = None) -> Result:
     """A row for each training set, group of test users, size and method; users' nDCG@100 of each.
 
     Both methods choose on validation users of the same training set. Smaller sets are read more
@@ -180,5 +176,5 @@ def _finished(out: str | Path | None, manifest: dict) -> tuple[list[dict], dict[
         return [], {}
     stored = load_result(out)
     same = all(stored.manifest[part] == manifest[part] for part in ("config", "data"))
-    rows = [row for row in stored.rows if same and row["hash"] in stored.users]
+    rows = [row for row in stored.rows if same and row.get("hash") in stored.users]
     return rows, {row["hash"]: stored.users[row["hash"]] for row in rows}

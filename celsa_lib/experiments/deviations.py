@@ -63,11 +63,7 @@ class FilteredAfterwards:
         return items, scores
 
 
-def run_deviations(
-    dataset: str,
-    profile: str = "laptop",
-    out: str | Path | None = None,
-) -> Result:
+def run_deviations(dataset: str, profile: str = "laptop", out: str | Path | None = None) -> Result:
     """A row a deviation and model on `dataset`: nDCG@100 both ways, the paired difference.
 
     Raises CelsaError.

@@ -56,9 +56,9 @@ def paired_table(result: Result, label: str) -> pd.DataFrame:
 
 def difference_cells(found: Difference) -> dict[str, str]:
     """A difference in cells of a table; a single user has no interval."""
-    interval = "–" if np.isnan(found.low) else f"{found.low:+.4f} to {found.high:+.4f}"
+    interval = "–" if np.isnan(found.low) else f"{found.low:+z.4f} to {found.high:+z.4f}"
     return {
-        "difference": f"{found.mean:+.4f}",
+        "difference": f"{found.mean:+z.4f}",
         "95 % interval": interval,
         "clear": "yes" if found.is_clear else "no",
     }
