@@ -179,14 +179,16 @@ def test_an_id_changes_with_the_data_not_with_its_place(root, monkeypatch):
     assert found[0] == found[1] != found[2]
 
 
-def test_an_id_changes_with_stored_results_only_if_shown(root):
-    (root / "results").mkdir()
-    write_notebook(root, body='open("results/shown.json")')
+def test_an_id_changes_with_stored_results_only_if_the_notebook_reads_any(root):
+    (root / "results" / "names").mkdir(parents=True)
     before = ids(root)
-    (root / "results" / "other.json").write_text("1")
+    (root / "results" / "some.json").write_text("1")
     assert ids(root) == before
-    (root / "results" / "shown.json").write_text("1")
-    assert not set(ids(root)) & set(before)
+    write_notebook(root, body='open(f"results/{name}.json")')  # which one, only the run knows
+    for name in ("x.json", "x.users.npz", "names/x.json"):
+        before = ids(root)
+        (root / "results" / name).write_text("2")
+        assert not set(ids(root)) & set(before), name
 
 
 def test_an_id_changes_with_a_file_that_a_parameter_names(root):

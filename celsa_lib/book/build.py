@@ -1,18 +1,18 @@
 """The book: notebooks run through papermill, then built strictly into HTML."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from time import perf_counter
 
-from celsa_lib.book.fingerprint import fingerprint
+from celsa_lib.book.fingerprint import notebook_digest
 from celsa_lib.book.front import CARD, write_front
 from celsa_lib.book.notebook import check_parameters, run_notebook
 from celsa_lib.book.publish import configure, publish
 from celsa_lib.book.slides import write_slides
+from celsa_lib.data import files_checksum
 from celsa_lib.errors import ConfigError, NotebookError
 from celsa_lib.files import write_whole
 
@@ -81,27 +81,23 @@ def copy_sources(root: Path, work: Path) -> None:
 
 
 def run_if_changed(root: Path, path: Path, work: Path, profile: str) -> float | None:
-    """Seconds a notebook took, None if nothing that it depends on has changed since it last ran."""
+    """Seconds a notebook took, None if nothing that it depends on has changed since it last ran.
+
+    Data counts: a page that said "Not run here" is made again when its data arrives.
+    """
     target = work / path.relative_to(root)
     state = work / DONE
     done = json.loads(state.read_text()) if state.exists() else {}
-    name, wanted = str(path.relative_to(root)), digest(root, path, profile)
+    parameters = check_parameters(path, {"profile": profile}, only_known=True)
+    name = str(path.relative_to(root))
+    wanted = notebook_digest(root, path.relative_to(root), parameters, files_checksum)
     if done.get(name) == wanted and target.exists():
         return None
     started = perf_counter()
-    parameters = check_parameters(path, {"profile": profile}, only_known=True)
     run_notebook(path, target, parameters, cwd=root)
     done[name] = wanted
     write_whole(state, lambda file: file.write(json.dumps(done, indent=1).encode()))
     return perf_counter() - started
-
-
-def digest(root: Path, path: Path, profile: str) -> str:
-    """sha256 over what decides a notebook's outputs: source, profile, code, results, settings."""
-    settings = profile, os.environ.get("CELSA_DATA", "")
-    results = root / "results"
-    stored = sorted([*results.glob("*.json"), *results.glob("*.users.npz")])
-    return fingerprint(settings, (path, *stored))
 
 
 def jupyter_book(work: Path, out: Path, *options: str) -> subprocess.CompletedProcess:

@@ -1,18 +1,16 @@
 """What a sweep's runs are, which are finished, and how long the others may take."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
 
-from celsa_lib.book.fingerprint import fingerprint
-from celsa_lib.book.notebook import check_parameters, default_parameters, notebook_path
+from celsa_lib.book.fingerprint import notebook_digest
+from celsa_lib.book.notebook import check_parameters, notebook_path
 from celsa_lib.data import files_checksum
 from celsa_lib.errors import ConfigError, StorageError
-from celsa_lib.experiments.manifest import versions
 from celsa_lib.sweeps.config import Sweep
 
 
@@ -87,24 +85,8 @@ def typed(path: Path, given: dict) -> dict:
 
 
 def run_id(root: Path, notebook: Path, parameters: dict, checksum: Callable[[str], str]) -> str:
-    """Sixteen hex digits over parameters, notebook, library, versions, data and files it names.
-
-    `checksum` gives that of the files of the dataset named by the parameter `dataset`.
-    """
-    path = root / notebook
-    values = default_parameters(path) | parameters
-    text = json.dumps(values, sort_keys=True)
-    data = values.get("dataset", "")
-    settings = text, json.dumps(versions()), checksum(data) if data else ""
-    shown = path.read_text(encoding="utf-8") + text
-    stored = [f for f in sorted((root / "results").glob("*.json")) if f.name in shown]
-    return fingerprint(settings, (path, *stored, *_files_named(root, values)))[:16]
-
-
-def _files_named(root: Path, values: dict) -> list[Path]:
-    """Files that parameters name, below `root`."""
-    texts = [value for value in values.values() if isinstance(value, str)]
-    return [root / text for text in texts if os.path.isfile(root / text)]
+    """Sixteen hex digits of what decides a run's outputs."""
+    return notebook_digest(root, notebook, parameters, checksum)[:16]
 
 
 def record_of(target: Path) -> Path:
