@@ -1,22 +1,20 @@
-"""The paper's model and its baselines, behind one protocol (`Recommender`)."""
+"""The paper's model and its baselines, behind one protocol (`Recommender`); `registry` lists them.
 
-from celsa_lib.models.base import EmbeddingRecommender, Recommender
-from celsa_lib.models.compressed import CompressedELSA
-from celsa_lib.models.ease import EASE, PrunedEASE
-from celsa_lib.models.elsa import ELSA
-from celsa_lib.models.popularity import Popularity
-from celsa_lib.models.sae import SparseAutoencoderELSA
-from celsa_lib.models.schedules import SCHEDULES, make_schedule
+Each is imported where it is first used: the registry alone needs neither torch nor NumPy.
+"""
 
-__all__ = [
-    "EASE",
-    "ELSA",
-    "SCHEDULES",
-    "CompressedELSA",
-    "EmbeddingRecommender",
-    "Popularity",
-    "PrunedEASE",
-    "Recommender",
-    "SparseAutoencoderELSA",
-    "make_schedule",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "base": ["EmbeddingRecommender", "Recommender"],
+        "compressed": ["CompressedELSA"],
+        "ease": ["EASE", "PrunedEASE"],
+        "elsa": ["ELSA"],
+        "popularity": ["Popularity"],
+        "registry": ["METHODS", "Method"],
+        "sae": ["SparseAutoencoderELSA"],
+        "schedules": ["SCHEDULES", "make_schedule"],
+    },
+)

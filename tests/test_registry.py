@@ -1,0 +1,77 @@
+"""The registry of methods: what it says agrees with the classes."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+from celsa_lib.errors import ConfigError
+from celsa_lib.models import EmbeddingRecommender
+from celsa_lib.models.registry import METHODS, by_label, by_name
+
+WITH_CLASS = [method for method in METHODS if method.location]
+SMALL = {"width": 16, "code_width": 16, "nnz": 4, "epochs": 1, "sae_epochs": 1, "batch_size": 50}
+
+
+def options_of(method) -> dict:
+    """Small values for those of its parameters that it has; no progress bar."""
+    parameters = inspect.signature(method.load()).parameters
+    small = {name: value for name, value in SMALL.items() if name in parameters}
+    return small | ({"progress": False} if method.trained else {})
+
+
+@pytest.mark.parametrize("method", WITH_CLASS, ids=lambda m: m.label)
+def test_an_entry_agrees_with_its_class(method):
+    cls = method.load()
+    assert cls.__name__ == method.name
+    assert by_name(method.name).load() is cls and by_label(method.label) is method
+
+
+@pytest.mark.parametrize("method", [m for m in WITH_CLASS if m.size], ids=lambda m: m.label)
+def test_the_parameter_of_the_size_decides_the_bytes(method, histories):
+    parameter, each = method.size
+    for value in (4, 8):
+        model = method.load()(**options_of(method) | {parameter: value}).fit(histories)
+        assert model.bytes_per_item == each * value
+
+
+@pytest.mark.parametrize("method", WITH_CLASS, ids=lambda m: m.label)
+def test_only_models_trained_by_gradient_have_a_seed(method, histories):
+    model = method.load()(**options_of(method)).fit(histories)
+    assert method.trained == isinstance(model, EmbeddingRecommender)
+    assert method.trained == hasattr(model, "history")
+
+
+def test_no_label_colour_or_marker_stands_twice():
+    for field in ("label", "colour", "marker"):
+        values = [getattr(method, field) for method in METHODS]
+        assert len(set(values)) == len(values)
+
+
+def test_dense_elsa_is_the_first_of_its_name():
+    assert by_name("ELSA").label == "ELSA"
+
+
+def test_an_unknown_method_is_answered_with_those_there_are():
+    with pytest.raises(ConfigError, match=r'"Elsa"; choose one of CompressedELSA, ELSA, PrunedEAS'):
+        by_name("Elsa")
+    with pytest.raises(ConfigError, match=r"Compressed ELSA, ELSA, Pruned EASE"):
+        by_label("compressed")
+    with pytest.raises(ConfigError, match="come with the data"):
+        by_name("Released").load()
+
+
+def test_the_registry_needs_neither_torch_nor_numpy():
+    """Read without the top package, whose own imports are another matter."""
+    program = """if True:
+        import sys, types
+        from importlib.util import find_spec
+        top = types.ModuleType("celsa_lib")
+        top.__path__ = find_spec("celsa_lib").submodule_search_locations
+        sys.modules["celsa_lib"] = top
+        from celsa_lib.models.registry import METHODS
+        print(sorted({"torch", "numpy", "scipy", "pandas", "numba"} & set(sys.modules)))
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
