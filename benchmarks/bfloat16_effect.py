@@ -27,11 +27,11 @@ def compare(dataset: str, n_val: int, params: dict, seed: int) -> dict:
     split = split_users(load_dataset(dataset).X, 0, n_val, 42)
     folds = holdout_folds(split.val)
     found, seconds = {}, {}
-    for name, bfloat16 in (("float32", False), ("bfloat16", True)):
+    for precision in ("float32", "bfloat16"):
         start = time.perf_counter()
-        model = CompressedELSA(nnz=16, engine="dense", bfloat16=bfloat16, seed=seed, **params)
-        found[name] = evaluate(model.fit(split.train), folds)
-        seconds[name] = round(time.perf_counter() - start, 1)
+        model = CompressedELSA(nnz=16, backend="dense", precision=precision, seed=seed, **params)
+        found[precision] = evaluate(model.fit(split.train), folds)
+        seconds[precision] = round(time.perf_counter() - start, 1)
     difference = paired_difference(found["bfloat16"], found["float32"])
     row = {name: round(result.mean["ndcg@100"], 4) for name, result in found.items()}
     row |= {"stderr": round(found["float32"].stderr["ndcg@100"], 4)}

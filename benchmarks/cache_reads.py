@@ -15,8 +15,8 @@ from processes import summary, timed
 from workload import Case
 
 from celsa_lib.experiments.manifest import git_state, machine, versions
+from celsa_lib.kernels.simd import LANES, PARALLEL, ZERO, add_row, aligned, splat, store
 from celsa_lib.results import Result, save_result
-from celsa_lib.simd import LANES, PARALLEL, ZERO, add_row, aligned, splat, store
 
 WIDTHS = (512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768)
 NNZ = 32

@@ -9,19 +9,19 @@ from torch.nn import functional
 from workload import Case
 
 from celsa_lib.training.batches import user_batch
-from celsa_lib.training.loop import StageTrainer
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage, TrainingOptions
+from celsa_lib.training.stage import StageTrainer
 
 LEARNING_RATE, EPSILON = 0.1, 1e-7
 
 
 class Celsa:
-    """This library; `engine` and `bfloat16` as in TrainingOptions."""
+    """This library; `backend` and `precision` as in TrainingOptions."""
 
-    def __init__(self, case: Case, engine: str = "auto", bfloat16: bool | None = None):
+    def __init__(self, case: Case, backend: str = "auto", precision: str = "float32"):
         options = TrainingOptions(
-            engine=engine, bfloat16=bfloat16, learning_rate=LEARNING_RATE, epsilon=EPSILON
+            backend=backend, precision=precision, learning_rate=LEARNING_RATE, epsilon=EPSILON
         )
         rows = case.rows()
         self.X, self.rng = case.interactions(), np.random.default_rng(2)
@@ -110,9 +110,9 @@ class Compresso:
 
 CONTENDERS = {
     "celsa": (Celsa, {}),
-    "celsa, sparse kernels": (Celsa, {"engine": "sparse"}),
-    "celsa, dense products": (Celsa, {"engine": "dense", "bfloat16": False}),
-    "celsa, dense products, bfloat16": (Celsa, {"engine": "dense", "bfloat16": True}),
+    "celsa, sparse kernels": (Celsa, {"backend": "sparse"}),
+    "celsa, dense products": (Celsa, {"backend": "dense"}),
+    "celsa, dense products, bfloat16": (Celsa, {"backend": "dense", "precision": "bfloat16"}),
     "masked dense torch": (MaskedDense, {}),
     "compresso, dense": (Compresso, {"backend": "dense"}),
     "compresso, coo": (Compresso, {"backend": "coo"}),

@@ -20,10 +20,10 @@ from celsa_lib.experiments.manifest import git_state, machine, versions
 from celsa_lib.models import CompressedELSA
 from celsa_lib.models.schedules import exponential
 from celsa_lib.results import Result, save_result
-from celsa_lib.training.device import density_of_dense, multiplies_bfloat16
+from celsa_lib.training.device import density_of_dense
 
 STEPS = (8, 32, 128, 4096)
-ENGINES = ["celsa, sparse kernels", "celsa, dense products", "celsa, dense products, bfloat16"]
+BACKENDS = ["celsa, sparse kernels", "celsa, dense products", "celsa, dense products, bfloat16"]
 GROWTH = {
     "nnz": (4, 8, 16, 32, 64, 128),
     "width": (1_024, 2_048, 4_096, 8_192, 16_384),
@@ -78,11 +78,11 @@ def steps(rounds: int) -> list[dict]:
 
 def crossover(rounds: int) -> list[dict]:
     """Sparse kernels against dense products as rows fill up, and where one gives way."""
-    limit = density_of_dense(multiplies_bfloat16(torch.device("cpu")))
+    limit = density_of_dense("float32")
     rows = [{"section": "choice", "dense_above": limit}]
     for nnz in tqdm((256, 512, 1_024, 1_536, 2_048, 4_096), desc="density"):
         case = Case(nnz=nnz)
-        for name, times in take_turns(ENGINES, make, (case,), rounds).items():
+        for name, times in take_turns(BACKENDS, make, (case,), rounds).items():
             rows.append(row("density", name, case, times))
     return rows
 
@@ -94,7 +94,7 @@ def growth(rounds: int) -> list[dict]:
         for nnz in (8, 32) if size == "width" else (16,):
             for value in values:
                 case = Case(**{"nnz": nnz, size: value})
-                contender = Celsa(case, engine="sparse")
+                contender = Celsa(case, backend="sparse")
                 contender.step()
                 times = summary([timed(contender.step) for _ in range(3 * rounds)])
                 rows.append(row(f"growth {size}", "celsa, sparse kernels", case, times))

@@ -30,17 +30,18 @@ class ItemEmbeddings:
     ):
         """Rows `matrix` (items × width) and their ids; without ids, 0 … items − 1 stand in.
 
-        Raises DataError if the two do not fit together or a value is not finite.
+        The caller's arrays stay as they are. Raises DataError if rows and ids do not fit together
+        or a value is not finite.
         """
         self.matrix = csr_matrix(matrix, dtype=np.float32)
-        self.matrix.sort_indices()
+        if not self.matrix.has_sorted_indices:
+            self.matrix = self.matrix.sorted_indices()  # a copy
         n_items = self.matrix.shape[0]
         self.about = dict(about or {})
-        self.has_ids = item_ids is not None
-        self.item_ids = np.asarray(item_ids) if self.has_ids else np.arange(n_items)
+        self.item_ids = np.arange(n_items) if item_ids is None else np.asarray(item_ids)
         if len(self.item_ids) != n_items:
             raise DataError(
-                f"{n_items} embedding rows but {len(self.item_ids)} item ids; pass one id a row, "
+                f"{n_items} embedding rows but {len(self.item_ids)} item ids; pass one id per row, "
                 "those of the data that the rows were trained on"
             )
         if not np.isfinite(self.matrix.data).all():
@@ -48,26 +49,19 @@ class ItemEmbeddings:
 
     def __repr__(self) -> str:
         items, width = self.matrix.shape
-        return f"ItemEmbeddings({items} items × {width}, {self.bytes_per_item} B an item)"
-
-    def named(self, item_ids: np.ndarray) -> "ItemEmbeddings":
-        """These rows with `item_ids` by position; as they are if they have ids of their own.
-
-        Raises DataError unless there is one id a row.
-        """
-        return self if self.has_ids else ItemEmbeddings(self.matrix, item_ids, self.about)
+        return f"ItemEmbeddings({items} items × {width}, {self.bytes_per_item} B per item)"
 
     @property
     def is_dense(self) -> bool:
-        """Whether every entry is stored: then a dense layout is the smaller one."""
-        return self.matrix.nnz == self.matrix.shape[0] * self.matrix.shape[1]
+        """Whether a dense layout is the smaller one: most entries are stored."""
+        return 2 * self.matrix.nnz > self.matrix.shape[0] * self.matrix.shape[1]
 
     @property
     def bytes_per_item(self) -> int:
         """4 B a dense value; 8 B a sparse one (value and index), at the fullest row (Table 1)."""
         if self.is_dense:
             return 4 * self.matrix.shape[1]
-        return 8 * int(np.diff(self.matrix.indptr).max())
+        return 8 * int(np.diff(self.matrix.indptr).max(initial=0))
 
     def encode(self, X: csr_matrix) -> np.ndarray:
         """Users' latents x·A: users × width, float32."""
@@ -91,7 +85,7 @@ class ItemEmbeddings:
     def recommend(
         self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best items a user: (indices, scores), each users × n; −1 where none is left.
+        """The `n` best items per user: (indices, scores), each users × n; −1 where none is left.
 
         Sparse rows are never written out, and no user's scores are kept but the best.
         """
@@ -113,9 +107,8 @@ class ItemEmbeddings:
             "data": self.matrix.data,
             "indices": self.matrix.indices,
             "indptr": self.matrix.indptr,
+            "item_ids": plain_ids(self.item_ids),
         }
-        if self.has_ids:
-            arrays["item_ids"] = plain_ids(self.item_ids)
         return write_whole(path, lambda file: np.savez_compressed(file, **arrays))
 
     @classmethod

@@ -64,7 +64,7 @@ def test_a_row_is_what_its_model_gives(result):
     assert row["ndcg@100"] == pytest.approx(ours_found.mean["ndcg@100"], abs=1e-5)
     assert row["stderr"] == pytest.approx(ours_found.stderr["ndcg@100"], abs=1e-5)
     assert rival["ndcg@100"] == pytest.approx(theirs_found.mean["ndcg@100"], abs=1e-5)
-    assert row["steps"] == len(ours.history) * 2 and rival["steps"] == 0
+    assert row["steps"] == len(ours.history_) * 2 and rival["steps"] == 0
     found = paired_difference(ours_found, theirs_found)
     lines = report.compared_amounts(result)
     (line,) = lines[(lines[list(place)] == pd.Series(place)).all(axis=1)].to_dict("records")

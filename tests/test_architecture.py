@@ -13,7 +13,7 @@ PACKAGE = Path(cl.__file__).parent
 LAYERS = [
     "errors",
     "files",
-    "simd",
+    "kernels",
     "data",
     "split",
     "retrieval",

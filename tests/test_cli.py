@@ -241,8 +241,9 @@ def test_embeddings_come_in_the_order_of_the_dataset(tmp_path, monkeypatch):
     shown = [call("recommend", tmp_path / f"{name}.npz", "synthetic", "0007") for name in "ab"]
     assert shown[0].exit_code == 0 and shown[0].output == shown[1].output
     monkeypatch.setattr(cl, "load_dataset", lambda name: with_ids(data, data.item_ids + 1))
-    cl.ItemEmbeddings(rows).save(tmp_path / "bare.npz")  # as a fitted model saves its rows
-    assert call("recommend", tmp_path / "bare.npz", "synthetic", "0007").output == shown[0].output
+    cl.ItemEmbeddings(rows).save(tmp_path / "bare.npz")  # of a model that was told no ids
+    refused = call("recommend", tmp_path / "bare.npz", "synthetic", "0007")
+    assert refused.exit_code == 1 and "fit(X, item_ids=data.item_ids)" in refused.stderr
     monkeypatch.undo()
     cl.ItemEmbeddings(rows[1:], data.item_ids[1:]).save(tmp_path / "c.npz")
     refused = call("recommend", tmp_path / "c.npz", "synthetic", "0007")

@@ -33,6 +33,36 @@ def test_size_in_bytes():
     assert cl.ItemEmbeddings(csr_matrix(np.ones((4, 3)))).bytes_per_item == 12
 
 
+def test_a_zero_among_dense_values_changes_no_size():
+    """4 · 12 bytes per item, and 8 · 12 are never counted for an entry that happens to be 0."""
+    values = np.ones((30, 12), np.float32)
+    values[3, 5] = 0
+    explicit = csr_matrix(np.ones_like(values))
+    explicit.data[41] = 0  # stored all the same
+    for matrix in (csr_matrix(values), explicit):
+        embeddings = cl.ItemEmbeddings(matrix)
+        assert embeddings.is_dense and embeddings.bytes_per_item == 48
+        X = csr_matrix(np.eye(30, dtype=np.float32))
+        expected = values @ values.T - np.eye(30)
+        assert np.allclose(embeddings.score(X), expected)
+
+
+def test_a_full_row_does_not_make_sparse_rows_dense():
+    values = np.eye(30, 12, dtype=np.float32)
+    values[3] = 1
+    embeddings = cl.ItemEmbeddings(csr_matrix(values))
+    assert not embeddings.is_dense and embeddings.bytes_per_item == 8 * 12
+
+
+def test_the_callers_matrix_stays_as_it_is():
+    """Columns out of order are put in order in a copy."""
+    matrix = csr_matrix(([1.0, 2.0], [5, 2], [0, 2]), shape=(1, 8), dtype=np.float32)
+    embeddings = cl.ItemEmbeddings(matrix)
+    assert matrix.indices.tolist() == [5, 2] and matrix.data.tolist() == [1, 2]
+    assert embeddings.matrix.indices.tolist() == [2, 5]
+    assert embeddings.matrix.data.tolist() == [2, 1]
+
+
 def test_saved_and_loaded_are_equal(tmp_path):
     before = some_embeddings()
     before.save(tmp_path / "new" / "items.npz")
@@ -46,20 +76,15 @@ def test_what_is_known_of_the_rows_stays_with_them(tmp_path):
     about = {"dataset": "ü", "n_test": 3}
     rows = cl.ItemEmbeddings(csr_matrix(np.eye(3)), about=about)
     assert cl.ItemEmbeddings.load(rows.save(tmp_path / "items.npz")).about == about
-    assert rows.named(np.arange(5, 8)).about == about
     assert cl.ItemEmbeddings(rows.matrix).about == {}
 
 
-def test_only_rows_without_ids_take_others(tmp_path):
-    """Also those of a file from before rows could be without: its ids are its own."""
-    named, rows = some_embeddings(), cl.ItemEmbeddings(some_embeddings().matrix)
-    assert named.named(np.arange(30)) is named
-    assert rows.named(named.item_ids).item_ids.tolist() == named.item_ids.tolist()
-    path = rows.save(tmp_path / "items.npz")
-    with np.load(path) as stored:
-        assert "item_ids" not in stored
-        np.savez(path, **stored, item_ids=np.arange(30))
-    assert cl.ItemEmbeddings.load(path).has_ids
+def test_without_ids_rows_are_counted(tmp_path):
+    rows = cl.ItemEmbeddings(some_embeddings().matrix)
+    assert rows.item_ids.tolist() == list(range(30))
+    assert cl.ItemEmbeddings.load(rows.save(tmp_path / "a.npz")).item_ids.tolist() == list(
+        range(30)
+    )
 
 
 def test_ids_of_any_kind_are_saved_without_pickle(tmp_path):
@@ -125,7 +150,7 @@ def test_a_folder_in_the_way_is_an_error_and_leaves_nothing(tmp_path):
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(cl.CelsaError, match="one id a row"):
+    with pytest.raises(cl.CelsaError, match="one id per row"):
         cl.ItemEmbeddings(csr_matrix(np.eye(3)), np.arange(4))
     with pytest.raises(cl.CelsaError, match="not finite"):
         cl.ItemEmbeddings(csr_matrix(np.diag([1.0, np.nan])))

@@ -144,7 +144,7 @@ def test_a_budget_is_the_size_of_the_fitted_model(config, planted):
 
 def test_tuning_sees_validation_users_only(config, planted, monkeypatch):
     """Every trial is on validation folds, and all trials come before the first test fold."""
-    task = make_task(config, planted.X)
+    task = make_task(config, planted)
     seen = []
 
     def spy(model, folds):
@@ -161,7 +161,7 @@ def test_tuning_sees_validation_users_only(config, planted, monkeypatch):
 
 def test_users_are_counted_as_they_took_part(config, planted):
     """Not by the split: likely test users may be left out besides."""
-    task = make_task(config, planted.X)
+    task = make_task(config, planted)
     fewer = replace(task, tune_fit=task.tune_fit[:200], fit=task.fit[:240])
     manifest = run_task(config, planted, fewer, only=("EASE",)).manifest
     facts = describe(manifest).set_index("what")["value"]
@@ -181,7 +181,7 @@ def test_the_choice_is_the_best_trial(config, planted):
 
 
 def test_a_rerun_skips_finished_rows_and_trials(config, planted, monkeypatch):
-    task = make_task(config, planted.X)
+    task = make_task(config, planted)
     first = run_task(config, planted, task)
     fitted = []
     monkeypatch.setattr(cl.EASE, "_fit", lambda model, X: fitted.append(model))
@@ -194,7 +194,7 @@ def test_a_rerun_skips_finished_rows_and_trials(config, planted, monkeypatch):
 
 
 def test_a_row_without_its_users_is_computed_again(config, planted, tmp_path):
-    task = make_task(config, planted.X)
+    task = make_task(config, planted)
     first = run_task(config, planted, task)
     path = save_result(first, tmp_path / "result.json")
     users_path(path).unlink()
@@ -206,7 +206,7 @@ def test_a_row_without_its_users_is_computed_again(config, planted, tmp_path):
 
 def test_a_grid_that_grows_keeps_what_is_still_chosen(config, planted):
     """A new value is tried; the row it does not beat is neither computed again nor dropped."""
-    task = make_task(config, planted.X)
+    task = make_task(config, planted)
     first = run_task(config, planted, task)
     worse = MethodConfig("EASE", grid={"reg": (1.0, 100.0, 1e9)})
     grown = replace(config, methods=(worse, *config.methods[1:]))
@@ -234,7 +234,7 @@ def test_constant_gets_as_many_epochs_as_exponential():
 
 
 def test_only_the_methods_asked_for_are_computed(config, planted):
-    task = make_task(config, planted.X)
+    task = make_task(config, planted)
     first = run_task(config, planted, task, only=("ELSA",))
     assert [row["method"] for row in first.rows] == ["ELSA"] and not first.trials
     both = run_task(config, planted, task, first, only=("PrunedEASE",))
@@ -243,7 +243,7 @@ def test_only_the_methods_asked_for_are_computed(config, planted):
 
 def test_every_trial_and_row_is_handed_over_at_once(config, planted):
     counts = []
-    task = make_task(config, planted.X)
+    task = make_task(config, planted)
     note = lambda result: counts.append((len(result.trials), len(result.rows)))  # noqa: E731
     run_task(config, planted, task, on_change=note)
     assert counts == [(1, 0), (2, 0), (3, 0), (4, 0), (4, 1), (4, 2), (4, 3), (4, 3)]
@@ -261,9 +261,9 @@ def test_budgets_of_one_path_are_trained_together(config, planted, monkeypatch):
     """Two budgets, two seeds, a grid of two: six calls, two of them to choose with."""
     calls, fit_budgets = [], cl.CompressedELSA.fit_budgets
 
-    def spy(X, budgets, **parameters):
+    def spy(model, X, budgets, item_ids):
         calls.append(sorted(budgets))
-        return fit_budgets(X, budgets, **parameters)
+        return fit_budgets(model, X, budgets, item_ids)
 
     monkeypatch.setattr(cl.CompressedELSA, "fit_budgets", spy)
     grid = {"learning_rate": (1e-9, 0.1)}

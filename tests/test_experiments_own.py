@@ -130,7 +130,7 @@ def test_options_of_loading_are_part_of_the_study():
 
 def test_the_task_has_its_test_users_apart():
     data = cl.make_synthetic(n_users=320, n_items=90, n_segments=8, seed=3)
-    task = make_task(own_config(data, "smoke"), data.X)
+    task = make_task(own_config(data, "smoke"), data)
     assert task.fit.shape[0] == 320 - 50
     assert task.tune_fit.shape[0] == 320 - 50 - 50
 

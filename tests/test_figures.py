@@ -115,8 +115,8 @@ def test_latents_in_use_are_counted_by_the_model_too(runs):
     data = load_dataset(config.dataset, progress=False, **config.data_params)
     for run, method in zip(runs, config.methods, strict=True):
         model = CompressedELSA(**method.params, progress=False).fit(data.X)
-        assert [used.count("1") for used in run["used"]] == [e["active"] for e in model.history]
-        assert run["nnz"] == [epoch["nnz"] for epoch in model.history]
+        assert [used.count("1") for used in run["used"]] == [e["active"] for e in model.history_]
+        assert run["nnz"] == [epoch["nnz"] for epoch in model.history_]
     assert [run["schedule"] for run in runs] == ["constant", "exponential"]
     assert len(runs[0]["nnz"]) == len(runs[1]["nnz"])
 

@@ -1,34 +1,44 @@
 """One conformance suite for every recommender, and each baseline against an independent form."""
 
+import inspect
 import tracemalloc
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 import celsa_lib as cl
-from celsa_lib.errors import ConfigError
+from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.models.ease import gram_matrix, prune_rows
+from celsa_lib.models.registry import METHODS
 
 FAST = {"epochs": 3, "batch_size": 16, "progress": False}
 SAE = {"sae_epochs": 150, "sae_learning_rate": 1e-2}
-MODELS = {
-    "ELSA": lambda: cl.ELSA(16, **FAST),
-    "low-dimensional": lambda: cl.ELSA(2, **FAST),
-    **{
-        f"compressed {schedule} {restart}": lambda s=schedule, r=restart: cl.CompressedELSA(
-            16, 3, s, r, **FAST
-        )
-        for schedule in ("constant", "linear", "exponential", "step-wise")
-        for restart in (True, False)
-    },
-    "EASE": lambda: cl.EASE(reg=1.0),
-    "pruned EASE": lambda: cl.PrunedEASE(reg=1.0, nnz=4),
-    "SAE": lambda: cl.SparseAutoencoderELSA(16, 32, nnz=3, **FAST, **SAE),
-    "popularity": lambda: cl.Popularity(),
+PARAMETERS = {
+    "Compressed ELSA": {"width": 16, "nnz": 3, **FAST},
+    "Pruned EASE": {"reg": 1.0, "nnz": 3},
+    "Low-dim ELSA": {"width": 2, **FAST},
+    "ELSA + SAE": {"width": 16, "code_width": 32, "nnz": 3, **FAST, **SAE},
+    "ELSA": {"width": 16, **FAST},
+    "EASE": {"reg": 1.0},
+    "Popularity": {},
 }
-SIZES = {"ELSA": 64, "low-dimensional": 8, "EASE": 80, "pruned EASE": 32, "popularity": 4}
+# Every method of the registry; Compressed ELSA with every schedule, with and without restarts.
+METHODS_HERE = [method for method in METHODS if method.location]
+MODELS = {
+    method.label: lambda m=method: m.load()(**PARAMETERS[m.label]) for method in METHODS_HERE
+} | {
+    f"{schedule}, restart={restart}": lambda s=schedule, r=restart: cl.CompressedELSA(
+        16, 3, s, r, **FAST
+    )
+    for schedule in ("constant", "linear", "exponential", "step-wise")
+    for restart in (True, False)
+}
+SIZES = {"ELSA": 64, "Low-dim ELSA": 8, "EASE": 80, "Popularity": 4}  # 8 · 3 the others
 
 
 def parts(X):
@@ -61,7 +71,7 @@ class TestEveryRecommender:
         """Even users should get even items; popularity alone cannot know."""
         best, _ = fitted.recommend(checkerboard, n=2)
         right = (best % 2 == np.arange(40)[:, None] % 2).mean()
-        assert right > 0.9 if key != "popularity" else right < 0.9
+        assert right > 0.9 if key != "Popularity" else right < 0.9
 
     def test_recommend_agrees_with_score(self, fitted, checkerboard):
         best, values = fitted.recommend(checkerboard, n=5)
@@ -160,6 +170,58 @@ class TestEveryRecommender:
         with pytest.raises(cl.CelsaError, match="empty matrix"):
             MODELS[key]().fit(csr_matrix((5, 20)))
 
+    def test_is_an_estimator_of_scikit_learn(self, key, fitted, checkerboard):
+        """Parameters out and in, a clone that knows nothing, a repr that makes it again."""
+        params = fitted.get_params()
+        assert set(params) == set(inspect.signature(type(fitted)).parameters)
+        copy = clone(fitted)
+        assert copy.get_params() == params and not hasattr(copy, "n_items_")
+        with pytest.raises(NotFittedError):
+            check_is_fitted(copy)
+        check_is_fitted(fitted)
+        assert eval(repr(fitted), vars(cl)).get_params() == params
+        again = type(fitted)().set_params(**params).fit(checkerboard)
+        assert np.array_equal(again.score(checkerboard), fitted.score(checkerboard))
+
+    def test_what_set_params_breaks_is_found_before_any_work(self, key, fitted):
+        params = fitted.get_params()
+        for name in params.keys() & {"width", "nnz", "reg", "epochs", "sae_epochs", "seed"}:
+            model = clone(fitted).set_params(**{name: "many"})
+            with pytest.raises(ConfigError, match=f"{name} must be a .* got 'many'"):
+                model.fit(None)
+        with pytest.raises(TypeError, match="unexpected keyword|takes no arguments"):
+            type(fitted)(learning_rat=1)
+
+    def test_knows_its_items(self, key, fitted, checkerboard):
+        assert fitted.n_items_ == 20 and fitted.item_ids_.tolist() == list(range(20))
+        ids = [f"item {number}" for number in range(20)]
+        model = MODELS[key]()
+        assert model.fit(checkerboard, item_ids=ids) is model
+        assert model.item_ids_.tolist() == ids
+        assert np.array_equal(model.score(checkerboard), fitted.score(checkerboard))
+        for wrong in (ids[1:], [ids]):
+            with pytest.raises(cl.CelsaError, match="20 items and item_ids .* one id per column"):
+                MODELS[key]().fit(checkerboard, wrong)
+        if hasattr(model, "item_embeddings"):
+            assert model.item_embeddings.item_ids.tolist() == ids
+
+    def test_saved_and_loaded_embeddings_recommend_the_same(self, fitted, checkerboard, tmp_path):
+        if not hasattr(fitted, "item_embeddings"):
+            pytest.skip("no embeddings to save")
+        loaded = cl.ItemEmbeddings.load(fitted.item_embeddings.save(tmp_path / "items.npz"))
+        pairs = zip(loaded.recommend(checkerboard), fitted.recommend(checkerboard), strict=True)
+        assert all(np.array_equal(*pair) for pair in pairs)
+        assert loaded.bytes_per_item == fitted.bytes_per_item
+
+    def test_says_how_it_was_trained(self, key, fitted):
+        """What is trained by gradient, by the registry, has a history, precision and backend."""
+        of_class = [m for m in METHODS if m.name == type(fitted).__name__]
+        if not of_class[0].trained:
+            assert not hasattr(fitted, "history_")
+            return
+        assert fitted.precision_ == "float32" and fitted.history_
+        assert set(fitted.backend_.split(", ")) <= {"sparse", "dense"}
+
     def test_embeddings(self, key, fitted, checkerboard):
         if not hasattr(fitted, "item_embeddings"):
             pytest.skip("no embeddings: scores come from an items × items matrix")
@@ -177,13 +239,13 @@ def test_ease_against_the_naive_inverse(histories):
     B = -P / np.diag(P)
     np.fill_diagonal(B, 0)
     model = cl.EASE(reg=3.0).fit(histories)
-    assert np.allclose(model.weights, B, atol=1e-6)
+    assert np.allclose(model.weights_, B, atol=1e-6)
     assert np.allclose(model.score(histories), X @ B, atol=1e-5)
 
 
 def test_ease_is_the_minimum(histories):
     """Any other zero-diagonal B has a larger ridge objective."""
-    X, B = histories.toarray(), cl.EASE(reg=3.0).fit(histories).weights
+    X, B = histories.toarray(), cl.EASE(reg=3.0).fit(histories).weights_
     objective = lambda W: ((X - X @ W) ** 2).sum() + 3.0 * (W**2).sum()  # noqa: E731
     rng = np.random.default_rng(0)
     for _ in range(5):
@@ -194,14 +256,19 @@ def test_ease_is_the_minimum(histories):
 
 def test_pruned_ease_keeps_the_largest_of_each_row(histories):
     full = cl.EASE(reg=3.0).fit(histories)
-    pruned = cl.PrunedEASE(reg=3.0, nnz=7).fit(histories, base=full)
-    for row, kept in zip(full.weights, pruned.weights.toarray(), strict=True):
+    pruned = cl.PrunedEASE.from_ease(full, nnz=7)
+    for row, kept in zip(full.weights_, pruned.weights_.toarray(), strict=True):
         expected = np.sort(np.argsort(-np.abs(row))[:7])
         assert np.array_equal(np.flatnonzero(kept), expected)
         assert np.array_equal(kept[expected], row[expected])
-    with pytest.raises(cl.CelsaError, match="use the same"):
-        cl.PrunedEASE(reg=4.0, nnz=7).fit(histories, base=full)
-    assert prune_rows(full.weights, 1000).nnz == np.count_nonzero(full.weights)
+    assert pruned.get_params() == {"reg": 3.0, "nnz": 7}
+    alone = cl.PrunedEASE(reg=3.0, nnz=7).fit(histories)
+    assert np.array_equal(alone.score(histories), pruned.score(histories))
+    with pytest.raises(cl.CelsaError, match=r"EASE has learned nothing yet; call fit"):
+        cl.PrunedEASE.from_ease(cl.EASE())
+    with pytest.raises(cl.CelsaError, match="X has 59 items, Pruned EASE was fitted on 60"):
+        pruned.score(histories[:, :59])
+    assert prune_rows(full.weights_, 1000).nnz == np.count_nonzero(full.weights_)
 
 
 @pytest.fixture(scope="module")
@@ -230,10 +297,10 @@ def test_a_gram_matrix_takes_little_more_than_itself(dense_gram):
 def test_ease_takes_as_much_memory_as_it_says(dense_gram):
     model, peak = peak_of(lambda: cl.EASE().fit(dense_gram))
     assert peak < 12.5 * 1500**2
-    pruned, peak = peak_of(lambda: prune_rows(model.weights, 16))
-    kept = np.argpartition(np.abs(model.weights), -16, axis=1)[:, -16:]
-    expected = np.zeros_like(model.weights)
-    np.put_along_axis(expected, kept, np.take_along_axis(model.weights, kept, axis=1), axis=1)
+    pruned, peak = peak_of(lambda: prune_rows(model.weights_, 16))
+    kept = np.argpartition(np.abs(model.weights_), -16, axis=1)[:, -16:]
+    expected = np.zeros_like(model.weights_)
+    np.put_along_axis(expected, kept, np.take_along_axis(model.weights_, kept, axis=1), axis=1)
     assert np.array_equal(pruned.toarray(), expected)
     assert peak < 3 * 1500**2
 
@@ -241,35 +308,51 @@ def test_ease_takes_as_much_memory_as_it_says(dense_gram):
 def test_sae_keeps_the_direction_of_the_rows(checkerboard):
     """The autoencoder's loss falls, and a given base is used."""
     base = cl.ELSA(16, **FAST).fit(checkerboard)
-    model = cl.SparseAutoencoderELSA(16, 32, nnz=3, **FAST, **SAE).fit(checkerboard, base=base)
-    assert model.history[-1]["loss"] < 0.5 * model.history[0]["loss"]
+    model = cl.SparseAutoencoderELSA.from_elsa(base, code_width=32, nnz=3, **SAE)
+    assert model.history_[-1]["loss"] < 0.5 * model.history_[0]["loss"]
     alone = cl.SparseAutoencoderELSA(16, 32, nnz=3, **FAST, **SAE).fit(checkerboard)
     assert (alone.item_embeddings.matrix != model.item_embeddings.matrix).nnz == 0
 
 
 def test_gradual_pruning_keeps_latents_alive(histories):
     model = cl.CompressedELSA(32, 2, epochs=2, batch_size=64, progress=False).fit(histories)
-    assert [e["nnz"] for e in model.history] == [32, 11, 8, 5, 4, 2, 2]
-    assert 0 < model.history[-1]["active"] <= model.history[0]["active"] == 32
+    assert [e["nnz"] for e in model.history_] == [32, 11, 8, 5, 4, 2, 2]
+    assert 0 < model.history_[-1]["active"] <= model.history_[0]["active"] == 32
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: cl.ELSA(width=0), "width must be a whole number"),
-        (lambda: cl.ELSA(width="64"), "width must be a whole number"),
-        (lambda: cl.ELSA(epochs=1.5), "epochs must be a whole number"),
-        (lambda: cl.ELSA(learning_rate=-1), "learning_rate must be a finite number above 0"),
-        (lambda: cl.ELSA(learning_rate=float("nan")), "learning_rate must be a finite number"),
-        (lambda: cl.ELSA(epsilon=float("inf")), "epsilon must be a finite number above 0"),
-        (lambda: cl.CompressedELSA(16, 17), "nnz"),
-        (lambda: cl.CompressedELSA(16, True), "nnz must be a whole number"),
-        (lambda: cl.CompressedELSA(16, 4, "cubic"), "exponential"),
-        (lambda: cl.EASE(reg="big"), "reg must be a finite number above 0"),
-        (lambda: cl.PrunedEASE(reg=1, nnz=0), "nnz must be a whole number"),
-        (lambda: cl.SparseAutoencoderELSA(16, 32, nnz=3, sae_epochs=0), "sae_epochs"),
-    ],
-)
-def test_parameters_are_checked_before_any_work(make, message):
+def test_pruned_ease_of_other_items_is_refused_at_once(histories):
+    """Scores of other items cannot be asked for: a pruned EASE has the items of its EASE."""
+    pruned = cl.PrunedEASE.from_ease(cl.EASE().fit(histories, range(100, 160)), nnz=4)
+    assert pruned.item_ids_.tolist() == list(range(100, 160)) and pruned.n_items_ == 60
+    for X in (histories[:, :59], csr_matrix((3, 61))):
+        for ask in (pruned.score, pruned.recommend):
+            with pytest.raises(DataError, match="items, Pruned EASE was fitted on 60"):
+                ask(X)
+
+
+WRONG = [
+    (cl.ELSA, {"width": 0}, "width must be a whole number"),
+    (cl.ELSA, {"width": "64"}, "width must be a whole number"),
+    (cl.ELSA, {"epochs": 1.5}, "epochs must be a whole number"),
+    (cl.ELSA, {"learning_rate": -1}, "learning_rate must be a finite number above 0"),
+    (cl.ELSA, {"learning_rate": float("nan")}, "learning_rate must be a finite number"),
+    (cl.ELSA, {"epsilon": float("inf")}, "epsilon must be a finite number above 0"),
+    (cl.ELSA, {"max_outputs": 0}, "max_outputs must be a whole number"),
+    (cl.ELSA, {"backend": "warp"}, 'unknown backend "warp"; choose one of auto, sparse'),
+    (cl.ELSA, {"precision": "float16"}, "choose one of float32, bfloat16"),
+    (cl.ELSA, {"backend": "sparse", "device": "cuda"}, "runs on the CPU"),
+    (cl.CompressedELSA, {"width": 16, "nnz": 17}, "nnz must be between 1 and the width 16"),
+    (cl.CompressedELSA, {"width": 16, "nnz": True}, "nnz must be a whole number"),
+    (cl.CompressedELSA, {"schedule": "cubic"}, "exponential"),
+    (cl.EASE, {"reg": "big"}, "reg must be a finite number above 0"),
+    (cl.EASE, {"reg": 0}, "reg must be a finite number above 0"),
+    (cl.PrunedEASE, {"nnz": 0}, "nnz must be a whole number"),
+    (cl.SparseAutoencoderELSA, {"sae_epochs": 0}, "sae_epochs must be a whole number"),
+    (cl.SparseAutoencoderELSA, {"code_width": 16, "nnz": 17}, "more than code_width"),
+]
+
+
+@pytest.mark.parametrize("cls, parameters, message", WRONG)
+def test_parameters_are_checked_when_a_model_is_made(cls, parameters, message):
     with pytest.raises(ConfigError, match=message):
-        make()
+        cls(**parameters)

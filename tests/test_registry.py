@@ -26,6 +26,8 @@ def test_an_entry_agrees_with_its_class(method):
     cls = method.load()
     assert cls.__name__ == method.name
     assert by_name(method.name).load() is cls and by_label(method.label) is method
+    assert method.name == "ELSA" or method.label == cls.name
+    assert method.trained == ("seed" in inspect.signature(cls).parameters)
 
 
 @pytest.mark.parametrize("method", [m for m in WITH_CLASS if m.size], ids=lambda m: m.label)
@@ -37,10 +39,10 @@ def test_the_parameter_of_the_size_decides_the_bytes(method, histories):
 
 
 @pytest.mark.parametrize("method", WITH_CLASS, ids=lambda m: m.label)
-def test_only_models_trained_by_gradient_have_a_seed(method, histories):
-    model = method.load()(**options_of(method)).fit(histories)
+def test_only_models_trained_by_gradient_have_a_history(method, histories):
+    model = method.make(**options_of(method)).fit(histories)
     assert method.trained == isinstance(model, EmbeddingRecommender)
-    assert method.trained == hasattr(model, "history")
+    assert method.trained == hasattr(model, "history_")
 
 
 def test_no_label_colour_or_marker_stands_twice():
@@ -49,14 +51,21 @@ def test_no_label_colour_or_marker_stands_twice():
         assert len(set(values)) == len(values)
 
 
-def test_dense_elsa_is_the_first_of_its_name():
-    assert by_name("ELSA").label == "ELSA"
+def test_elsa_is_the_dense_one_unless_a_budget_is_meant():
+    assert by_name("ELSA").label == "ELSA" and not by_name("ELSA").compressed
+    assert by_name("ELSA", compressed=True).at(64) == {"width": 16}
+    assert by_name("CompressedELSA").at(64) == {"nnz": 8}
+
+
+def test_a_parameter_that_a_method_does_not_have_is_answered_with_those_it_has():
+    with pytest.raises(ConfigError, match="EASE has no parameter nzn; it has nnz, reg"):
+        by_name("PrunedEASE").make(nzn=3)
 
 
 def test_an_unknown_method_is_answered_with_those_there_are():
-    with pytest.raises(ConfigError, match=r'"Elsa"; choose one of CompressedELSA, ELSA, PrunedEAS'):
+    with pytest.raises(ConfigError, match='"Elsa"; choose one of CompressedELSA, PrunedEASE, ELSA'):
         by_name("Elsa")
-    with pytest.raises(ConfigError, match=r"Compressed ELSA, ELSA, Pruned EASE"):
+    with pytest.raises(ConfigError, match="there is Compressed ELSA, Pruned EASE"):
         by_label("compressed")
     with pytest.raises(ConfigError, match="come with the data"):
         by_name("Released").load()

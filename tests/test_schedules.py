@@ -44,7 +44,7 @@ def test_every_schedule_ends_at_its_target(name, sizes, epochs):
     assert all(nnz <= k <= width for k in falling)
     if nnz < width and name != "constant":
         assert falling[0] == width and falling.count(nnz) == 1
-    assert all(s.moving == (name == "constant" and nnz < width) for s in stages)
+    assert all(s.dynamic == (name == "constant" and nnz < width) for s in stages)
 
 
 @pytest.mark.parametrize(

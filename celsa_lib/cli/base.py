@@ -62,10 +62,9 @@ def load_embeddings(path: Path, name: str) -> tuple[cl.ItemEmbeddings, cl.Datase
     """
     dataset, stored = cl.load_dataset(name), cl.ItemEmbeddings.load(path)
     try:
-        embeddings = stored.named(dataset.item_ids)
-        return embeddings, dataset.in_order_of(embeddings.item_ids)
+        return stored, dataset.in_order_of(stored.item_ids)
     except DataError as error:
         raise ConfigError(
-            f"{path} has other items than {name}; train on this dataset, or, if its rows are in "
-            "the dataset's order, save ItemEmbeddings(matrix, data.item_ids)"
+            f"{path} has other items than {name}; train on this dataset, or name the rows when "
+            "fitting: fit(X, item_ids=data.item_ids)"
         ) from error

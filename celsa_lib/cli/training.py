@@ -35,10 +35,11 @@ def train(
         model = cl.CompressedELSA(width, nnz, schedule, **options)
     loaded = cl.load_dataset(dataset)
     split = users_of(loaded, n_test, split_seed)
-    model.fit(split.train)
+    model.fit(split.train, loaded.item_ids)
     about = {"dataset": loaded.name, "checksum": loaded.checksum}
     about |= {"n_test": len(split.test_rows), "split_seed": split_seed}
-    embeddings = cl.ItemEmbeddings(model.item_embeddings.matrix, loaded.item_ids, about)
+    embeddings = model.item_embeddings
+    embeddings.about |= about
     typer.echo(f"{embeddings.save(out)}: {embeddings.bytes_per_item} B per item")
 
 

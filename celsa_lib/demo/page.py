@@ -51,7 +51,7 @@ def live_demo(data: Dataset, result: Result, models: list) -> LiveDemo:
     found = []
     embed = SentenceEmbedder().embed
     for row, model in zip(result.rows, models, strict=True):
-        rows = ItemEmbeddings(model.item_embeddings.matrix, data.item_ids)
+        rows = model.item_embeddings
         segments = None if rows.is_dense else segment_items(rows, data.items, embed=embed)
         found.append(DemoModel(rows, row["mean"]["ndcg@100"], segments))
     found.sort(key=lambda model: (model.embeddings.is_dense, model.embeddings.bytes_per_item))

@@ -17,7 +17,7 @@ from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.profiles import GOODBOOKS, configuration, settings_for
 from celsa_lib.experiments.run import Task
 from celsa_lib.experiments.studies import prepare
-from celsa_lib.models import EASE, ELSA, CompressedELSA, SparseAutoencoderELSA
+from celsa_lib.models import EASE, CompressedELSA, SparseAutoencoderELSA
 from celsa_lib.results import Result, save_result
 from celsa_lib.split import Fold, holdout_folds
 
@@ -127,15 +127,10 @@ def _of_training(task: Task, params: dict, sae: dict) -> Iterator[Pair]:
     half = {"max_outputs": task.fit.shape[1] // 2}
     distinct, repeated = compressed(**half), compressed(**half, repeat_negatives=True)
     yield "half of the items scored, negatives drawn with replacement", name, distinct, repeated
-    own = ("code_width", "sae_epochs", "sae_learning_rate")
-    base = ELSA(**{k: v for k, v in sae.items() if k not in own}, progress=False).fit(task.fit)
+    own = {k: sae[k] for k in ("code_width", "sae_epochs", "sae_learning_rate")}
+    elsa = SparseAutoencoderELSA(**sae, progress=False).elsa().fit(task.fit)
     codes = [
-        evaluate(
-            SparseAutoencoderELSA(**sae, nnz=NNZ, wider=wider, progress=False).fit(
-                task.fit, base=base
-            ),
-            task.folds,
-        )
-        for wider in (4, 1)
+        evaluate(SparseAutoencoderELSA.from_elsa(elsa, nnz=NNZ, wider=w, **own), task.folds)
+        for w in (4, 1)
     ]
     yield "second term of the autoencoder at k, not 4k", SparseAutoencoderELSA.name, *codes

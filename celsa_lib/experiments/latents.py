@@ -6,6 +6,8 @@ from scipy.sparse import csr_matrix
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.models import CompressedELSA
 from celsa_lib.models.schedules import make_schedule
+from celsa_lib.training import Callback
+from celsa_lib.training.rows import Rows
 
 WIDTH, NNZ, EPOCHS = 256, 2, 3
 DATA = {"n_users": 600, "n_items": 200, "n_segments": 20}  # 200 · 2 places for 256 latents
@@ -32,19 +34,20 @@ def latents_in_use(config: ExperimentConfig, X: csr_matrix) -> list[dict]:
     runs = []
     for method in config.methods:
         used = []
-        options = {"seed": config.seeds[0], "progress": False, "validate": _note_in(used)}
+        options = {"seed": config.seeds[0], "progress": False, "callbacks": [_UsedLatents(used)]}
         model = CompressedELSA(**method.params, **options).fit(X)
-        nnz = [epoch["nnz"] for epoch in model.history]
+        nnz = [epoch["nnz"] for epoch in model.history_]
         runs.append({"schedule": model.schedule, "nnz": nnz, "used": used})
     return runs
 
 
-def _note_in(used: list[str]):
-    """A function for `TrainingOptions.validate` that notes latents in use and judges nothing."""
+class _UsedLatents(Callback):
+    """Notes in `used`, after each epoch, which latents at least one item uses."""
 
-    def note(embeddings) -> float:
-        alive = np.bincount(embeddings.matrix.indices, minlength=embeddings.matrix.shape[1]) > 0
-        used.append("".join("01"[bit] for bit in alive.astype(int)))
-        return 0.0
+    def __init__(self, used: list[str]):
+        self.used = used
 
-    return note
+    def epoch(self, entry: dict, rows: Rows) -> None:
+        """See Callback."""
+        alive = np.bincount(rows.cols.flatten(), minlength=rows.width) > 0
+        self.used.append("".join("01"[bit] for bit in alive.astype(int)))

@@ -37,7 +37,7 @@ def compare_methods(
     run_task(
         config,
         dataset,
-        make_task(config, dataset.X),
+        make_task(config, dataset),
         stored,
         on_change=lambda result: save_result(result, out),
         checkpoint=out,

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
 from celsa_lib.data import Dataset, load_dataset
 from celsa_lib.errors import ConfigError
 from celsa_lib.evaluation import evaluate
-from celsa_lib.experiments.config import GRADIENT_METHODS, ExperimentConfig, MethodConfig
-from celsa_lib.experiments.fits import MODELS, Fits, order_of
+from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
+from celsa_lib.experiments.fit_cache import FitCache, order_of
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.models import Recommender
+from celsa_lib.models.registry import by_name
 from celsa_lib.results import Result
 from celsa_lib.split import Fold, holdout_folds, split_users
 
@@ -27,13 +29,14 @@ TUNED_ON = "ndcg@100"
 class Task:
     """Users to tune on (fit, validation folds) and to report on (all non-test users, test folds).
 
-    `ready` holds models that need no training, by method name.
+    item_ids: of the columns. `ready` holds models that need no training, by method name.
     """
 
     tune_fit: csr_matrix
     tune_folds: list[Fold]
     fit: csr_matrix
     folds: list[Fold]
+    item_ids: np.ndarray | None = None
     ready: dict = field(default_factory=dict)
 
     @property
@@ -49,16 +52,19 @@ class Task:
 def run(config: ExperimentConfig, dataset: Dataset | None = None) -> Result:
     """Load the data, split its users, run every method. Raises CelsaError."""
     dataset = dataset or load_dataset(config.dataset, **config.data_params)
-    return run_task(config, dataset, make_task(config, dataset.X))
+    return run_task(config, dataset, make_task(config, dataset))
 
 
-def make_task(config: ExperimentConfig, X: csr_matrix) -> Task:
-    """Test, validation and training users drawn from X; the reported fit takes all but the test."""
+def make_task(config: ExperimentConfig, dataset: Dataset) -> Task:
+    """Test, validation and training users drawn from the data; all but the test users learn for the
+    report.
+    """
     if config.test_users != "split":
         raise ConfigError(f'test_users "{config.test_users}" needs its own task; use "split"')
-    split = split_users(X, config.n_test, config.n_val, config.split_seed)
+    split = split_users(dataset.X, config.n_test, config.n_val, config.split_seed)
     fit = vstack([split.train, split.val], format="csr") if config.n_val else split.train
-    return Task(split.train, folds_of(config, split.val), fit, folds_of(config, split.test))
+    validation, test = folds_of(config, split.val), folds_of(config, split.test)
+    return Task(split.train, validation, fit, test, dataset.item_ids)
 
 
 def folds_of(config: ExperimentConfig, X: csr_matrix) -> list[Fold]:
@@ -111,7 +117,7 @@ class _Row:
 
     @property
     def model(self) -> tuple[str, dict, int]:
-        """What `Fits` is asked for."""
+        """What `FitCache` is asked for."""
         return self.chosen.name, self.chosen.params, self.seed
 
 
@@ -129,7 +135,7 @@ class _Run:
         manifest = make_manifest(config, dataset) | {"users": task.users}
         self.result = Result(manifest, [], dict(stored.trials))
         self.checkpoint = checkpoint
-        self.fits = Fits(task.fit, checkpoint)
+        self.fits = FitCache(task.fit, task.item_ids, checkpoint)
 
     def finish(self) -> Result:
         """Choose, then fit and evaluate what is missing, one seed after the other.
@@ -154,7 +160,7 @@ class _Run:
             for candidate in method.candidates()
             if method.has_choice and self._trial(candidate) is None
         ]
-        fits = Fits(self.task.tune_fit, self.checkpoint)
+        fits = FitCache(self.task.tune_fit, self.task.item_ids, self.checkpoint)
         fits.expect(jobs)
         for job in sorted(jobs, key=lambda job: order_of(*job)):
             value = evaluate(fits.fitted(*job), self.task.tune_folds).mean[TUNED_ON]
@@ -191,7 +197,7 @@ class _Run:
 
     def _rows_of(self, method: MethodConfig) -> list[_Row]:
         """The rows of a method: one a seed where training has one."""
-        seeds = self.config.seeds if method.name in GRADIENT_METHODS else self.config.seeds[:1]
+        seeds = self.config.seeds if by_name(method.name).trained else self.config.seeds[:1]
         return [
             _Row(method, chosen, seed, self._hash(chosen.name, chosen.params, seed))
             for seed in seeds
@@ -251,12 +257,10 @@ def label(method: MethodConfig, config: ExperimentConfig) -> str:
 
     An ELSA as small as one of the compressed methods is the paper's low-dimensional one.
     """
-    if method.name == "Released":
-        return "Released embeddings"
     budgets = {8 * other.params["nnz"] for other in config.methods if "nnz" in other.params}
     if method.name == "ELSA" and 4 * method.params.get("width", 1024) in budgets:
-        return "Low-dim ELSA"
-    return MODELS[method.name].name
+        return by_name("ELSA", compressed=True).label
+    return by_name(method.name).label
 
 
 def _rounded(values: dict) -> dict:

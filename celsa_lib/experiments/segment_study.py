@@ -8,7 +8,7 @@ import numpy as np
 from celsa_lib.data import Dataset
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.experiments.config import ExperimentConfig, at_budgets
-from celsa_lib.experiments.fits import Fits
+from celsa_lib.experiments.fit_cache import FitCache
 from celsa_lib.experiments.profiles import configuration, settings_for
 from celsa_lib.experiments.run import Task
 from celsa_lib.segments import Segmentation, SentenceEmbedder, segment_items
@@ -95,8 +95,8 @@ class SegmentStudy:
 
     def _fitted(self, name: str, seed: int) -> ItemEmbeddings:
         method = next(method for method in self.config.methods if method.name == name)
-        model = Fits(self.task.fit).fitted(name, method.params, seed)
-        return ItemEmbeddings(model.item_embeddings.matrix, self.items.index.to_numpy())
+        fits = FitCache(self.task.fit, self.items.index.to_numpy())
+        return fits.fitted(name, method.params, seed).item_embeddings
 
     @cached_property
     def spaces(self) -> dict[str, ItemEmbeddings]:

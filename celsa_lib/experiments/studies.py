@@ -190,7 +190,7 @@ def prepare(config: ExperimentConfig) -> tuple[Dataset, Task]:
     """The data of a configuration and its users, divided. Raises CelsaError."""
     dataset = load_dataset(config.dataset, **config.data_params)
     if config.test_users != TEST_USERS:
-        return dataset, make_task(config, dataset.X)
+        return dataset, make_task(config, dataset)
     return dataset, goodbooks_task(config, dataset, load_goodbooks_test_users())
 
 
@@ -205,6 +205,7 @@ def goodbooks_task(config: ExperimentConfig, dataset: Dataset, test) -> Task:
         tune_folds=folds_of(config, split.val),
         fit=X,
         folds=folds_of(config, test_X),
+        item_ids=test.item_ids,
         ready={"Released": ItemEmbeddings(test.released, test.item_ids)},
     )
 

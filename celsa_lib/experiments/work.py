@@ -8,7 +8,7 @@ from collections import defaultdict
 
 from celsa_lib.data import dataset_info
 from celsa_lib.experiments.config import GRADIENT_METHODS, ExperimentConfig, MethodConfig
-from celsa_lib.experiments.fits import path_of
+from celsa_lib.experiments.fit_cache import path_of
 from celsa_lib.experiments.studies import study
 from celsa_lib.models import make_schedule
 from celsa_lib.training.plan import make_plan
@@ -49,7 +49,7 @@ def operations_of(config: ExperimentConfig, users: int, items: int) -> int:
 
 
 def _operations(jobs: list[Job], users: int, items: int) -> int:
-    """Of what is trained by gradient; what `Fits` shares is counted once."""
+    """Of what is trained by gradient; what `FitCache` shares is counted once."""
     epochs_at: dict = {}  # of a width, for each model or path
     codes, paths = 0, defaultdict(list)
     for number, (method, seed) in enumerate(jobs):

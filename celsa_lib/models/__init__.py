@@ -1,7 +1,4 @@
-"""The paper's model and its baselines, behind one protocol (`Recommender`); `registry` lists them.
-
-Each is imported where it is first used: the registry alone needs neither torch nor NumPy.
-"""
+"""The paper's model and its baselines, behind one protocol (`Recommender`)."""
 
 import lazy_loader
 
@@ -13,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ease": ["EASE", "PrunedEASE"],
         "elsa": ["ELSA"],
         "popularity": ["Popularity"],
-        "registry": ["METHODS", "Method"],
+        "registry": ["METHODS", "Method", "by_label", "by_name"],
         "sae": ["SparseAutoencoderELSA"],
         "schedules": ["SCHEDULES", "make_schedule"],
     },

@@ -1,9 +1,11 @@
 """What every recommender does: fit, score, recommend."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator
 
 from celsa_lib.embeddings import ItemEmbeddings, recommend_in_batches
 from celsa_lib.errors import DataError, NotFittedError
@@ -25,51 +27,69 @@ def histories(X: csr_matrix) -> csr_matrix:
     return X
 
 
-class Recommender(ABC):
-    """A model of users' histories X (users × items, CSR, ones)."""
+class Recommender(BaseEstimator, ABC):
+    """A scikit-learn estimator of users' histories X (users × items, CSR, ones).
 
-    name: str
-    n_items: int | None = None
+    Parameters are checked when it is made and again when it is fitted, as `set_params` may have
+    changed them. Fitted attributes end in an underscore: n_items_, item_ids_ and the model's own.
+    """
 
-    def fit(self, X: csr_matrix) -> "Recommender":
-        """Learn from the histories X; returns self. Raises DataError if X is empty or not 0/1."""
-        X = self._checked(X)
-        self._fit(X)
-        self.n_items = X.shape[1]
+    name: str  # its label in tables and figures
+
+    @abstractmethod
+    def check_parameters(self) -> None:
+        """Raise ConfigError for a parameter out of its range."""
+
+    def fit(self, X: csr_matrix, item_ids: Iterable | None = None) -> "Recommender":
+        """Learn from the histories X (users × items), `item_ids` naming its columns; returns self.
+
+        Without ids, 0 … items − 1 stand in. Raises ConfigError, DataError if X is empty or not 0/1.
+        """
+        self._fit(self._begin(X, item_ids))
+        self.n_items_ = len(self.item_ids_)
         return self
 
     def score(self, X: csr_matrix) -> np.ndarray:
         """Scores, users × items, float32. Raises NotFittedError, DataError for other columns."""
         return self._score(self._matching(X))
 
-    def _matching(self, X: csr_matrix) -> csr_matrix:
-        """X as `canonical` CSR. Raises NotFittedError, DataError for other columns."""
-        if self.n_items is None:
-            raise NotFittedError(f"{self.name} has learned nothing yet; call fit(X) first")
-        X = canonical(X)
-        if X.shape[1] != self.n_items:
-            raise DataError(
-                f"X has {X.shape[1]} items, {self.name} was fitted on {self.n_items}; "
-                f"use the same item order"
-            )
-        return X
-
     def recommend(
         self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best items a user: (indices, scores), each users × n; −1 where none is left."""
+        """The `n` best items per user: (indices, scores), users × n; −1 where none is left."""
         return recommend_in_batches(self._score, self._matching(X), n, exclude_seen)
-
-    def _checked(self, X: csr_matrix) -> csr_matrix:
-        X = histories(X)
-        if X.nnz == 0:
-            raise DataError(f"{self.name} cannot learn from an empty matrix {X.shape}")
-        return X
 
     @property
     @abstractmethod
     def bytes_per_item(self) -> int:
         """Size of the fitted model by Table 1's rule: 4 B a dense value, 8 B a sparse one."""
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_items_")
+
+    def _begin(self, X: csr_matrix, item_ids: Iterable | None) -> csr_matrix:
+        """Check parameters, X and ids; X as `canonical` CSR of ones."""
+        self.check_parameters()
+        X = histories(X)
+        if X.nnz == 0:
+            raise DataError(f"{self.name} cannot learn from an empty matrix {X.shape}")
+        self.item_ids_ = ids_of_columns(X, item_ids)
+        return X
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(f"{self.name} has learned nothing yet; call fit(X) first")
+
+    def _matching(self, X: csr_matrix) -> csr_matrix:
+        """X as `canonical` CSR. Raises NotFittedError, DataError for other columns."""
+        self._check_fitted()
+        X = canonical(X)
+        if X.shape[1] != self.n_items_:
+            raise DataError(
+                f"X has {X.shape[1]} items, {self.name} was fitted on {self.n_items_}; "
+                f"use the same item order"
+            )
+        return X
 
     @abstractmethod
     def _fit(self, X: csr_matrix) -> None: ...
@@ -78,16 +98,25 @@ class Recommender(ABC):
     def _score(self, X: csr_matrix) -> np.ndarray: ...
 
 
+def ids_of_columns(X: csr_matrix, item_ids: Iterable | None) -> np.ndarray:
+    """An id per column of X, as given or counted. Raises DataError unless there is one each."""
+    if item_ids is None:
+        return np.arange(X.shape[1])
+    ids = np.asarray(item_ids)
+    if ids.shape != (X.shape[1],):
+        raise DataError(
+            f"X has {X.shape[1]} items and item_ids the shape {ids.shape}; pass one id per column"
+        )
+    return ids
+
+
 class EmbeddingRecommender(Recommender):
     """A recommender that is nothing but item embeddings: scores x·A·Aᵀ − x (equation 1)."""
 
-    _embeddings: ItemEmbeddings | None = None
-
     @property
     def item_embeddings(self) -> ItemEmbeddings:
-        """The fitted rows A, items × width. Raises NotFittedError."""
-        if self._embeddings is None:
-            raise NotFittedError(f"{self.name} has learned nothing yet; call fit(X) first")
+        """The fitted rows A, items × width, with the items' ids. Raises NotFittedError."""
+        self._check_fitted()
         return self._embeddings
 
     @property
@@ -103,3 +132,7 @@ class EmbeddingRecommender(Recommender):
 
     def _score(self, X: csr_matrix) -> np.ndarray:
         return self.item_embeddings.score(X)
+
+    def _keep_rows(self, rows: csr_matrix) -> None:
+        """Keep the trained rows A (items × width) as `item_embeddings`."""
+        self._embeddings = ItemEmbeddings(rows, self.item_ids_)

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import ConfigError, NotFittedError, check_count, check_positive
+from celsa_lib.errors import ConfigError, check_count, check_positive
 from celsa_lib.models.base import Recommender
 
 BLOCK = 128  # rows or columns of a large matrix that are worked on at a time
@@ -13,24 +13,26 @@ BLOCK = 128  # rows or columns of a large matrix that are worked on at a time
 class EASE(Recommender):
     """B = −P / diag(P) by columns, zero diagonal, P = (XᵀX + reg·I)⁻¹; scores x·B (Steck 2019).
 
-    B is items × items, float32: 4·items bytes an item. Fitting takes 8·items² bytes for P, and
-    12·items² for a moment, when B is made of it.
+    B (`weights_`) is items × items, float32: 4·items bytes per item. Fitting takes 8·items² bytes
+    for P, and 12·items² for a moment, when B is made of it.
     """
 
     name = "EASE"
 
     def __init__(self, reg: float = 100.0):
         """`reg` is λ, in interactions. Raises ConfigError unless it is above 0."""
-        check_positive(reg=reg)
         self.reg = reg
-        self.weights: np.ndarray | None = None
+        self.check_parameters()
+
+    def check_parameters(self) -> None:
+        """See Recommender."""
+        check_positive(reg=self.reg)
 
     @property
     def bytes_per_item(self) -> int:
         """See Recommender."""
-        if self.weights is None:
-            raise NotFittedError(f"{self.name} has learned nothing yet; call fit(X) first")
-        return 4 * self.weights.shape[1]
+        self._check_fitted()
+        return 4 * self.weights_.shape[1]
 
     def _fit(self, X: csr_matrix) -> None:
         gram = gram_matrix(X)
@@ -39,10 +41,10 @@ class EASE(Recommender):
         scale = -1.0 / np.diag(P)
         P *= scale
         np.fill_diagonal(P, 0.0)
-        self.weights = np.ascontiguousarray(P, dtype=np.float32)
+        self.weights_ = np.ascontiguousarray(P, dtype=np.float32)
 
     def _score(self, X: csr_matrix) -> np.ndarray:
-        return X @ self.weights
+        return X @ self.weights_
 
 
 def gram_matrix(X: csr_matrix) -> np.ndarray:
@@ -75,39 +77,44 @@ def _inverse_in_place(matrix: np.ndarray) -> np.ndarray:
 
 
 class PrunedEASE(Recommender):
-    """EASE with the `nnz` largest |weights| of each row of B kept: 8·nnz bytes an item."""
+    """EASE with the `nnz` largest |weights| of each row of B kept: 8·nnz bytes per item.
+
+    weights_ is items × items, CSR float32.
+    """
 
     name = "Pruned EASE"
 
     def __init__(self, reg: float = 100.0, nnz: int = 16):
         """Raises ConfigError unless reg and nnz are above 0."""
-        check_positive(reg=reg)
-        check_count(nnz=nnz)
-        self.reg, self.nnz = reg, nnz
-        self.weights: csr_matrix | None = None
+        self.reg = reg
+        self.nnz = nnz
+        self.check_parameters()
+
+    def check_parameters(self) -> None:
+        """See Recommender."""
+        check_positive(reg=self.reg)
+        check_count(nnz=self.nnz)
+
+    @classmethod
+    def from_ease(cls, ease: EASE, nnz: int = 16) -> "PrunedEASE":
+        """A fitted EASE pruned, without inverting again. Raises ConfigError, NotFittedError."""
+        model = cls(ease.reg, nnz)
+        ease._check_fitted()
+        model.weights_ = prune_rows(ease.weights_, nnz)
+        model.n_items_, model.item_ids_ = ease.n_items_, ease.item_ids_
+        return model
 
     @property
     def bytes_per_item(self) -> int:
         """See Recommender."""
-        if self.weights is None:
-            raise NotFittedError(f"{self.name} has learned nothing yet; call fit(X) first")
-        return 8 * int(np.diff(self.weights.indptr).max())
-
-    def fit(self, X: csr_matrix, base: EASE | None = None) -> "PrunedEASE":
-        """Learn from X; `base`, an EASE fitted on X with the same reg, saves its inversion."""
-        self._base = base
-        return super().fit(X)
+        self._check_fitted()
+        return 8 * int(np.diff(self.weights_.indptr).max())
 
     def _fit(self, X: csr_matrix) -> None:
-        base, self._base = self._base, None
-        if base is None:
-            base = EASE(self.reg).fit(X)
-        elif base.reg != self.reg:
-            raise ConfigError(f"base has reg {base.reg}, this model {self.reg}; use the same")
-        self.weights = prune_rows(base.weights, self.nnz)
+        self.weights_ = prune_rows(EASE(self.reg).fit(X).weights_, self.nnz)
 
     def _score(self, X: csr_matrix) -> np.ndarray:
-        return (X @ self.weights).toarray()
+        return (X @ self.weights_).toarray()
 
 
 def prune_rows(weights: np.ndarray, nnz: int) -> csr_matrix:

@@ -1,39 +1,68 @@
 """ELSA, dense; low-dimensional ELSA is the same model with a small width."""
 
+from collections.abc import Sequence
+
 from scipy.sparse import csr_matrix
 
-from celsa_lib.embeddings import ItemEmbeddings
-from celsa_lib.errors import ConfigError, check_count
-from celsa_lib.models.base import EmbeddingRecommender
-from celsa_lib.models.schedules import make_schedule
-from celsa_lib.training import TrainingOptions, train_embeddings
+from celsa_lib.errors import check_count
+from celsa_lib.models.gradient import GradientRecommender
+from celsa_lib.training import Callback, Run, Stage, TrainingOptions
 
 
-class ELSA(EmbeddingRecommender):
+class ELSA(GradientRecommender):
     """min_A L(X, X(AAᵀ − I)), rows of A (items × width) of unit ℓ2 norm: equation (1).
 
     L is the mean squared error between ℓ2-normalised rows of X and of ReLU(X(AAᵀ − I)). Size:
-    4·width bytes an item, so width = bytes / 4 is the paper's low-dimensional ELSA.
+    4·width bytes per item, so width = bytes / 4 is the paper's low-dimensional ELSA.
     """
 
     name = "ELSA"
 
-    def __init__(self, width: int = 1024, *, epochs: int = 10, **options):
-        """`options`: those of `TrainingOptions` (batch_size, learning_rate, epsilon, seed, …)."""
-        check_count(width=width, epochs=epochs)
-        self.width, self.epochs = int(width), int(epochs)
-        self.options = training_options(options)
+    def __init__(
+        self,
+        width: int = 1024,
+        *,
+        epochs: int = 10,
+        batch_size: int = 1024,
+        learning_rate: float = 0.1,
+        epsilon: float = 1e-7,
+        relu_cap: float | None = None,
+        max_outputs: int | None = None,
+        repeat_negatives: bool = False,
+        precision: str = "float32",
+        backend: str = "auto",
+        device: str = "auto",
+        seed: int = 0,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = True,
+    ):
+        """Parameters after `epochs`: see TrainingOptions. Raises ConfigError."""
+        self.width = width
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.epsilon = epsilon
+        self.relu_cap = relu_cap
+        self.max_outputs = max_outputs
+        self.repeat_negatives = repeat_negatives
+        self.precision = precision
+        self.backend = backend
+        self.device = device
+        self.seed = seed
+        self.callbacks = callbacks
+        self.progress = progress
+        self.check_parameters()
+
+    def check_parameters(self) -> None:
+        """See Recommender."""
+        super().check_parameters()
+        check_count(width=self.width, epochs=self.epochs)
 
     def _fit(self, X: csr_matrix) -> None:
-        stages = make_schedule("constant", self.width, self.width, self.epochs)
-        A, self.history = train_embeddings(X, self.width, stages, False, self.options)
-        self._embeddings = ItemEmbeddings(A)
-
-
-def training_options(options: dict) -> TrainingOptions:
-    """TrainingOptions from keyword arguments. Raises ConfigError for an unknown one."""
-    try:
-        return TrainingOptions(**options)
-    except TypeError as error:
-        known = ", ".join(TrainingOptions.__dataclass_fields__)
-        raise ConfigError(f"unknown option in {sorted(options)}; known are {known}") from error
+        width, options = int(self.width), TrainingOptions.of(self)
+        dense = [Stage(width, int(self.epochs))]
+        run = Run(X, width, [dense], False, options, self.callbacks)
+        for _ in run.stages():
+            for batch in run.batches():
+                run.step(batch)  # of NAdam, down the loss of equation (1)
+        self._keep(*run.results()[0])

@@ -7,13 +7,16 @@ from celsa_lib.models.base import Recommender
 
 
 class Popularity(Recommender):
-    """Every user gets the same scores: the number of users who had the item. 4 bytes an item."""
+    """Every user gets the same scores: the number of users who had the item. 4 bytes per item."""
 
     name = "Popularity"
     bytes_per_item = 4
 
+    def check_parameters(self) -> None:
+        """See Recommender; there are none."""
+
     def _fit(self, X: csr_matrix) -> None:
-        self.counts = np.asarray(X.sum(axis=0), dtype=np.float32).ravel()
+        self.counts_ = np.asarray(X.sum(axis=0), dtype=np.float32).ravel()
 
     def _score(self, X: csr_matrix) -> np.ndarray:
-        return np.tile(self.counts, (X.shape[0], 1))
+        return np.tile(self.counts_, (X.shape[0], 1))

@@ -1,6 +1,6 @@
-"""Every method: its class, and all that configurations, tables and figures say of it.
+"""Every method in one place: what configurations, tables and figures say of it.
 
-A new baseline is one class and one entry here. Nothing heavy is imported until `Method.load`.
+A new baseline is a class and an entry here. Importing this needs no class and no torch.
 """
 
 from dataclasses import dataclass
@@ -11,70 +11,90 @@ from celsa_lib.errors import ConfigError
 
 @dataclass(frozen=True)
 class Method:
-    """One method of tables and figures.
+    """One method of Table 1 or beside it.
 
-    name: key in configurations and rows: the class name; "Released" has no class. location: its
-    module and class; "" if it is not trained here. compressed: a family with a budget (a line in
-    figures), else a single model (a mark). size: the parameter that decides its bytes per item and
-    the bytes per unit of it. trained: by gradient: it has seeds, learning_rate, precision, backend.
-    colour: of Okabe and Ito (2008), told apart by colour-blind readers. marker: Matplotlib's.
+    name: in configurations and rows, that of its class. location: "module:class", "" for embeddings
+    that come with the data. size: what a budget decides, and its bytes, for families that have a
+    model at every budget; None for a single model. trained: by gradient, so that it has a seed, a
+    learning rate, a precision and a backend. colour (Okabe and Ito 2008) and marker: in figures.
     """
 
     name: str
     label: str
     location: str
-    compressed: bool
-    size: tuple[str, int] | None
-    trained: bool
     colour: str
     marker: str
+    size: tuple[str, int] | None = None
+    trained: bool = False
+
+    @property
+    def compressed(self) -> bool:
+        """Whether it is a family with a model at every budget: a line in figures, not a mark."""
+        return self.size is not None
 
     def load(self) -> type:
-        """The class. Raises ConfigError for a method that is not trained here."""
+        """Its class. Raises ConfigError where there is none to fit."""
         if not self.location:
-            raise ConfigError(f"{self.label} come with the data and have no class to fit")
-        module, name = self.location.split(":")
+            raise ConfigError(f"{self.label} come with the data and cannot be fitted")
+        module, _, name = self.location.partition(":")
         return getattr(import_module(module), name)
 
+    def make(self, **parameters):
+        """Its model, not fitted. Raises ConfigError for a parameter that it does not have."""
+        cls = self.load()
+        known = cls().get_params()
+        unknown = sorted(parameters.keys() - known.keys())
+        if unknown:
+            raise ConfigError(
+                f"{self.label} has no parameter {', '.join(unknown)}; it has {', '.join(known)}"
+            )
+        return cls(**parameters)
 
-MODELS = "celsa_lib.models"
-DENSE, SPARSE = ("width", 4), ("nnz", 8)  # a float32; a float32 and its column
+    def at(self, budget_bytes: int) -> dict[str, int]:
+        """The parameter that makes it as large as a budget, e.g. {"nnz": 8} at 64 bytes."""
+        parameter, unit = self.size
+        return {parameter: budget_bytes // unit}
 
-# In the order of tables and legends. Dense and low-dimensional ELSA are one class, so `by_name`
-# finds the first of the two.
+
+SPARSE, DENSE = ("nnz", 8), ("width", 4)  # Table 1: bytes of a sparse value, of a dense one
+# In the order of figures and tables. Two entries share the class ELSA: by its size an ELSA is the
+# uncompressed reference or the paper's low-dimensional baseline.
 METHODS = (
-    Method("CompressedELSA", "Compressed ELSA", f"{MODELS}.compressed:CompressedELSA",
-           compressed=True, size=SPARSE, trained=True, colour="#D55E00", marker="o"),
-    Method("ELSA", "ELSA", f"{MODELS}.elsa:ELSA",
-           compressed=False, size=DENSE, trained=True, colour="#000000", marker="*"),
-    Method("PrunedEASE", "Pruned EASE", f"{MODELS}.ease:PrunedEASE",
-           compressed=True, size=SPARSE, trained=False, colour="#009E73", marker="^"),
-    Method("ELSA", "Low-dim ELSA", f"{MODELS}.elsa:ELSA",
-           compressed=True, size=DENSE, trained=True, colour="#0072B2", marker="s"),
-    Method("SparseAutoencoderELSA", "ELSA + SAE", f"{MODELS}.sae:SparseAutoencoderELSA",
-           compressed=True, size=SPARSE, trained=True, colour="#CC79A7", marker="D"),
-    Method("EASE", "EASE", f"{MODELS}.ease:EASE",
-           compressed=False, size=None, trained=False, colour="#56B4E9", marker="P"),
-    Method("Popularity", "Popularity", f"{MODELS}.popularity:Popularity",
-           compressed=False, size=None, trained=False, colour="#999999", marker="X"),
-    Method("Released", "Released embeddings", "",
-           compressed=False, size=None, trained=False, colour="#E69F00", marker="v"),
+    Method("CompressedELSA", "Compressed ELSA", "celsa_lib.models.compressed:CompressedELSA",
+           "#D55E00", "o", SPARSE, trained=True),
+    Method("PrunedEASE", "Pruned EASE", "celsa_lib.models.ease:PrunedEASE",
+           "#009E73", "^", SPARSE),
+    Method("ELSA", "Low-dim ELSA", "celsa_lib.models.elsa:ELSA",
+           "#0072B2", "s", DENSE, trained=True),
+    Method("SparseAutoencoderELSA", "ELSA + SAE", "celsa_lib.models.sae:SparseAutoencoderELSA",
+           "#CC79A7", "D", SPARSE, trained=True),
+    Method("ELSA", "ELSA", "celsa_lib.models.elsa:ELSA", "#000000", "*", trained=True),
+    Method("EASE", "EASE", "celsa_lib.models.ease:EASE", "#56B4E9", "P"),
+    Method("Popularity", "Popularity", "celsa_lib.models.popularity:Popularity", "#999999", "X"),
+    Method("Released", "Released embeddings", "", "#E69F00", "v"),
 )  # fmt: skip
+OURS = "Compressed ELSA"
+UNCOMPRESSED = ("EASE", "ELSA")  # what a size is held against
+FAMILIES = tuple(method.label for method in METHODS if method.compressed)
+BASELINES = tuple(label for label in FAMILIES if label != OURS)
 
 
-def by_name(name: str) -> Method:
-    """The first method of that name. Raises ConfigError naming what there is."""
-    return _found("name", name)
+def by_name(name: str, compressed: bool = False) -> Method:
+    """The method `name` of a configuration; `compressed` tells the two apart that are named ELSA.
+
+    The uncompressed one unless it is given. Raises ConfigError, naming what there is.
+    """
+    found = [method for method in METHODS if method.name == name]
+    if not found:
+        known = ", ".join(dict.fromkeys(method.name for method in METHODS))
+        raise ConfigError(f'unknown method "{name}"; choose one of {known}')
+    return next((method for method in found if method.compressed == compressed), found[0])
 
 
 def by_label(label: str) -> Method:
-    """The method of that label. Raises ConfigError naming what there is."""
-    return _found("label", label)
-
-
-def _found(field: str, value: str) -> Method:
-    for method in METHODS:
-        if getattr(method, field) == value:
-            return method
-    known = ", ".join(dict.fromkeys(getattr(method, field) for method in METHODS))
-    raise ConfigError(f'unknown method "{value}"; choose one of {known}')
+    """The method that tables call `label`. Raises ConfigError, naming what there is."""
+    found = next((method for method in METHODS if method.label == label), None)
+    if found is None:
+        known = ", ".join(method.label for method in METHODS)
+        raise ConfigError(f'no method is called "{label}"; there is {known}')
+    return found

@@ -6,22 +6,21 @@ from scipy.sparse import csr_matrix
 from torch.nn import functional
 from tqdm import tqdm
 
-from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import ConfigError, check_count, check_positive
-from celsa_lib.models.base import EmbeddingRecommender
-from celsa_lib.models.elsa import ELSA, training_options
+from celsa_lib.models.elsa import ELSA
+from celsa_lib.models.gradient import GradientRecommender
 from celsa_lib.training import resolve_device, sparsify_rows, top_k_columns, unit_rows
 
 AUXILIARY_WEIGHT = 1 / 8  # of the term with more nonzeros
 ITEMS_PER_BATCH = 1024
 
 
-class SparseAutoencoderELSA(EmbeddingRecommender):
+class SparseAutoencoderELSA(GradientRecommender):
     """Sparse codes of a dense ELSA's rows a: z = S_k(W_e·a/‖a‖ + b), â = W_d·z.
 
     Loss: cos-distance(a, â at k) + cos-distance(a, â at 4k)/8; W_d (code_width × width) has unit
     rows and a gradient orthogonal to them. The codes, rows renormalised, replace A. Size: 8·nnz
-    bytes an item.
+    bytes per item.
     """
 
     name = "ELSA + SAE"
@@ -35,46 +34,106 @@ class SparseAutoencoderELSA(EmbeddingRecommender):
         sae_epochs: int = 100,
         sae_learning_rate: float = 1e-3,
         wider: int = 4,
-        **options,
+        *,
+        batch_size: int = 1024,
+        learning_rate: float = 0.1,
+        epsilon: float = 1e-7,
+        relu_cap: float | None = None,
+        max_outputs: int | None = None,
+        repeat_negatives: bool = False,
+        precision: str = "float32",
+        backend: str = "auto",
+        device: str = "auto",
+        seed: int = 0,
+        progress: bool = True,
     ):
-        """`width`, `epochs`, `options`: of the dense ELSA. Raises ConfigError.
+        """`width`, `epochs` and what follows `wider`: of the dense ELSA. Raises ConfigError.
 
         `wider`: nonzeros of the second term of the loss, in multiples of nnz. By a slip the
         released code has 1.
         """
-        check_count(width=width, code_width=code_width, nnz=nnz, epochs=epochs)
-        check_count(sae_epochs=sae_epochs, wider=wider)
-        check_positive(sae_learning_rate=sae_learning_rate)
-        if nnz > code_width:
-            raise ConfigError(f"nnz {nnz} is more than code_width {code_width}")
-        self.width, self.code_width, self.nnz, self.epochs = width, code_width, nnz, epochs
-        self.sae_epochs, self.sae_learning_rate, self.wider = sae_epochs, sae_learning_rate, wider
-        self.options = training_options(options)
+        self.width = width
+        self.code_width = code_width
+        self.nnz = nnz
+        self.epochs = epochs
+        self.sae_epochs = sae_epochs
+        self.sae_learning_rate = sae_learning_rate
+        self.wider = wider
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.epsilon = epsilon
+        self.relu_cap = relu_cap
+        self.max_outputs = max_outputs
+        self.repeat_negatives = repeat_negatives
+        self.precision = precision
+        self.backend = backend
+        self.device = device
+        self.seed = seed
+        self.progress = progress
+        self.check_parameters()
 
-    def fit(self, X: csr_matrix, base: ELSA | None = None) -> "SparseAutoencoderELSA":
-        """Learn from X; `base`, a dense ELSA fitted on X, is compressed instead of a new one."""
-        self._base = base
-        return super().fit(X)
+    def check_parameters(self) -> None:
+        """See Recommender."""
+        super().check_parameters()
+        check_count(width=self.width, code_width=self.code_width, nnz=self.nnz, epochs=self.epochs)
+        check_count(sae_epochs=self.sae_epochs, wider=self.wider)
+        check_positive(sae_learning_rate=self.sae_learning_rate)
+        if self.nnz > self.code_width:
+            raise ConfigError(f"nnz {self.nnz} is more than code_width {self.code_width}")
+
+    def elsa(self) -> ELSA:
+        """The dense ELSA, not fitted, that this one compresses."""
+        own = self.get_params()
+        return ELSA(**{name: own[name] for name in ELSA().get_params() if name in own})
+
+    @classmethod
+    def from_elsa(
+        cls,
+        elsa: ELSA,
+        code_width: int = 4096,
+        nnz: int = 16,
+        sae_epochs: int = 100,
+        sae_learning_rate: float = 1e-3,
+        wider: int = 4,
+    ) -> "SparseAutoencoderELSA":
+        """A fitted dense ELSA compressed; the other parameters are its own.
+
+        Raises ConfigError, NotFittedError.
+        """
+        taken = {name: value for name, value in elsa.get_params().items() if name != "callbacks"}
+        model = cls(
+            **taken,
+            code_width=code_width,
+            nnz=nnz,
+            sae_epochs=sae_epochs,
+            sae_learning_rate=sae_learning_rate,
+            wider=wider,
+        )
+        model._compress(elsa)
+        return model
 
     def _fit(self, X: csr_matrix) -> None:
-        base, self._base = self._base, None
-        if base is None:
-            base = ELSA(self.width, epochs=self.epochs, **vars(self.options)).fit(X)
-        rows = torch.from_numpy(base.item_embeddings.matrix.toarray())
-        codes, self.history = self._train(rows.to(resolve_device(self.options.device)))
-        self._embeddings = ItemEmbeddings(csr_matrix(codes.cpu().numpy()))
+        self._compress(self.elsa().fit(X, self.item_ids_))
+
+    def _compress(self, elsa: ELSA) -> None:
+        rows = torch.from_numpy(elsa.item_embeddings.matrix.toarray())
+        codes, history = self._train(rows.to(resolve_device(self.device)))
+        self.item_ids_, self.n_items_ = elsa.item_ids_, elsa.n_items_
+        self._keep_rows(csr_matrix(codes.cpu().numpy()))
+        self.history_ = history
+        self.backend_, self.precision_ = elsa.backend_, elsa.precision_
 
     def _train(self, rows: torch.Tensor) -> tuple[torch.Tensor, list[dict]]:
         """(unit sparse codes, items × code_width; loss per epoch) of rows, items × width."""
-        generator = torch.Generator().manual_seed(self.options.seed)
+        generator = torch.Generator().manual_seed(self.seed)
         decoder = torch.randn(self.code_width, rows.shape[1], generator=generator)
         decoder = unit_rows(decoder).to(rows.device).requires_grad_()
         encoder = decoder.detach().clone().requires_grad_()  # tied at the start, free afterwards
         bias = torch.zeros(self.code_width, device=rows.device, requires_grad=True)
         optimizer = torch.optim.Adam([encoder, decoder, bias], lr=self.sae_learning_rate)
-        rng = np.random.default_rng(self.options.seed)
+        rng = np.random.default_rng(self.seed)
         history = []
-        show = self.options.progress
+        show = self.progress
         for _ in tqdm(range(self.sae_epochs), unit="epoch", disable=not show, leave=False):
             order = torch.from_numpy(rng.permutation(len(rows))).to(rows.device)
             losses = [

@@ -3,6 +3,8 @@
 Every schedule ends exactly at `nnz`, with `epochs` epochs there.
 """
 
+from dataclasses import replace
+
 from celsa_lib.errors import ConfigError, check_count
 from celsa_lib.training import Stage
 
@@ -19,8 +21,8 @@ def levels(width: int, nnz: int) -> list[int]:
 
 
 def constant(width: int, nnz: int, epochs: int) -> list[Stage]:
-    """k_t = nnz from the start; the support is free to move at every step, unless it is all."""
-    return [Stage(nnz, epochs, moving=nnz < width)]
+    """k_t = nnz from the start, the support chosen anew at every step, unless it is all."""
+    return [Stage(nnz, epochs, dynamic=nnz < width)]
 
 
 def stepwise(width: int, nnz: int, epochs: int) -> list[Stage]:
@@ -66,4 +68,18 @@ def make_schedule(name: str, width: int, nnz: int, epochs: int) -> list[Stage]:
     check_count(width=width, nnz=nnz, epochs=epochs)
     if nnz > width:
         raise ConfigError(f"nnz must be between 1 and the width {width}, got {nnz}")
-    return SCHEDULES[name](int(width), int(nnz), int(epochs))
+    return _distinct(SCHEDULES[name](int(width), int(nnz), int(epochs)))
+
+
+def _distinct(stages: list[Stage]) -> list[Stage]:
+    """Stages in a row with the same k as one.
+
+    The paper restarts "after each pruning step", and between equal k nothing is pruned.
+    """
+    merged = [stages[0]]
+    for stage in stages[1:]:
+        if stage.nnz == merged[-1].nnz:
+            merged[-1] = replace(stage, epochs=merged[-1].epochs + stage.epochs)
+        else:
+            merged.append(stage)
+    return merged

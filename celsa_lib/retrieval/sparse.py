@@ -9,15 +9,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from scipy.sparse import csr_matrix
 
-from celsa_lib.retrieval.ranking import (
-    BUFFER,
-    as_key,
-    best_of,
-    empty_ranking,
-    keep_best,
-    write_ranking,
-)
-from celsa_lib.simd import (
+from celsa_lib.kernels.simd import (
     LANES,
     PARALLEL,
     ZERO,
@@ -27,6 +19,14 @@ from celsa_lib.simd import (
     lanes_above,
     load,
     store,
+)
+from celsa_lib.retrieval.ranking import (
+    BUFFER,
+    as_key,
+    best_of,
+    empty_ranking,
+    keep_best,
+    write_ranking,
 )
 
 

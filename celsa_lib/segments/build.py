@@ -25,15 +25,14 @@ def segment_items(
 ) -> Segmentation:
     """Group items by dominant signed latent, name the groups, merge equal names (Section 2).
 
-    `items` is indexed by the embeddings' item ids, in their order, and gives ids to embeddings that
-    have none, as those of a fitted model; see Describer for its columns.
+    `items` is indexed by the embeddings' item ids, in their order; see Describer for its columns.
     `describer` is TfidfDescriber() unless given: no model, no network. `embed` turns names into
     unit rows, by SentenceEmbedder() unless given; groups merge above cosine `tau`. Raises DataError
     if items and embeddings do not match, ConfigError for a `tau` that is no cosine or without a
     sentence model.
     """
     check_tau(tau)
-    embeddings = _of_items(embeddings, items)
+    _check_items(embeddings, items)
     items = items.assign(title=items["title"].astype(object).fillna("").astype(str))
     groups = group_items(embeddings.matrix)
     of_item, labels = merge_by_name(
@@ -46,19 +45,17 @@ def segment_items(
     return Segmentation(embeddings, of_item, labels, items["title"].to_numpy())
 
 
-def _of_items(embeddings: ItemEmbeddings, items: pd.DataFrame) -> ItemEmbeddings:
-    """The embeddings with the ids of `items`. Raises DataError if they are of others."""
+def _check_items(embeddings: ItemEmbeddings, items: pd.DataFrame) -> None:
+    """Raise DataError unless `items` has titles and the embeddings' ids, in their order."""
     if "title" not in items:
         raise DataError(f"`items` has no column title, only {', '.join(map(str, items.columns))}")
-    embeddings = embeddings.named(items.index.to_numpy())
     ids = pd.Index(embeddings.item_ids)
     if not np.array_equal(items.index.astype(str), ids.astype(str)):
         raise DataError(
             f"`items` must be indexed by the embeddings' item ids in their order: {_few(ids)}, not "
-            f"{_few(items.index)}. If the rows are in the order of `data.items` all the same, use "
-            "ItemEmbeddings(embeddings.matrix, data.item_ids)"
+            f"{_few(items.index)}. A model names its rows when it is fitted: "
+            "fit(X, item_ids=data.item_ids)"
         )
-    return embeddings
 
 
 def _few(ids: pd.Index) -> str:

@@ -210,7 +210,6 @@ class Segmentation:
     def load(cls, path: str | Path, embeddings: ItemEmbeddings) -> "Segmentation":
         """Read what `save` wrote, for the same embeddings; ids of items are compared as text.
 
-        Embeddings without ids, as those of a fitted model, take the file's.
         Raises StorageError, and DataError for embeddings of other items or in another order.
         """
         try:
@@ -221,7 +220,6 @@ class Segmentation:
                         f"{path} is {header}, this celsa reads {FORMAT} version {VERSION}; make "
                         "the segments again and save them"
                     )
-                embeddings = embeddings.named(stored["item_ids"])
                 ids = stored["item_ids"].astype(str)
                 if not np.array_equal(ids, embeddings.item_ids.astype(str)):
                     raise DataError(

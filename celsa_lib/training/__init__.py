@@ -1,20 +1,16 @@
-"""One training loop for every model trained by gradient: stages, engines, optimiser, checkpoint."""
+"""Training by gradient: a run through stages, its backends, optimiser and callbacks."""
 
-from celsa_lib.training.device import resolve_device
-from celsa_lib.training.loop import train_embeddings, train_paths
-from celsa_lib.training.objective import sparsify_rows, top_k_columns, top_k_mask, unit_rows
-from celsa_lib.training.options import Stage, TrainingOptions
-from celsa_lib.training.rows import initial_embeddings
+import lazy_loader
 
-__all__ = [
-    "Stage",
-    "TrainingOptions",
-    "initial_embeddings",
-    "resolve_device",
-    "sparsify_rows",
-    "top_k_columns",
-    "top_k_mask",
-    "train_embeddings",
-    "train_paths",
-    "unit_rows",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "callbacks": ["Callback", "Validation"],
+        "checkpoint": ["Checkpoint"],
+        "device": ["resolve_device"],
+        "loop": ["Run", "Trained"],
+        "objective": ["sparsify_rows", "top_k_columns", "top_k_mask", "unit_rows"],
+        "options": ["Stage", "TrainingOptions"],
+        "rows": ["initial_embeddings"],
+    },
+)

@@ -22,22 +22,10 @@ def resolve_device(device: str) -> torch.device:
         ) from error
 
 
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether `device` is a CPU with instructions for products of bfloat16 (AVX-512 or AMX).
-
-    Emulated products would be slower than float32, so unknown means no.
-    """
-    asks = "_is_avx512_bf16_supported", "_is_amx_tile_supported"
-    return device.type == "cpu" and _cpu_says(*asks)
-
-
-def density_of_dense(bfloat16: bool) -> float:
+def density_of_dense(precision: str) -> float:
     """Density of rows up to which a CPU's loops over nonzeros are faster than dense products.
 
     Measured, see the page "Training cost": with AMX, products of bfloat16 are several times faster.
     """
-    return 0.1 if bfloat16 and _cpu_says("_is_amx_tile_supported") else 0.3
-
-
-def _cpu_says(*asks: str) -> bool:
-    return any(getattr(torch.cpu, ask, bool)() for ask in asks)
+    has_amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+    return 0.1 if precision == "bfloat16" and has_amx else 0.3

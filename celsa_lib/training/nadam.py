@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from celsa_lib.training.row_kernels import nadam_update
+from celsa_lib.kernels.rows import nadam_update
 
 BETA1, BETA2, DECAY = 0.9, 0.999, 0.004
 

@@ -1,10 +1,10 @@
-"""The plain, masked-dense form of the objective: what every faster engine must agree with."""
+"""The plain, masked-dense form of the objective: what every faster backend must agree with."""
 
 import torch
 from torch.nn import functional
 
+from celsa_lib.kernels.rows import TINY, top_columns
 from celsa_lib.training.batches import UserBatch
-from celsa_lib.training.row_kernels import TINY, top_columns
 
 
 def unit_rows(A: torch.Tensor) -> torch.Tensor:
@@ -15,7 +15,7 @@ def unit_rows(A: torch.Tensor) -> torch.Tensor:
 def top_k_columns(A: torch.Tensor, nnz: int) -> torch.Tensor:
     """Columns of the `nnz` largest |values| of each row of A, ascending: items × nnz, int64.
 
-    Exactly `nnz` columns a row, also where values tie.
+    Exactly `nnz` columns per row, also where values tie.
     """
     if A.device.type == "cpu":
         return torch.from_numpy(top_columns(A.detach().contiguous().numpy(), nnz))

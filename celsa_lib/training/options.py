@@ -1,8 +1,6 @@
 """What training needs besides the data and the stages, checked once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
 
 from celsa_lib.errors import ConfigError, check_count, check_positive
 
@@ -14,16 +12,17 @@ NUMBERS = {
     "epsilon": float,
     "relu_cap": float,
 }
-ENGINES = ("auto", "sparse", "dense", "reference")
+BACKENDS = ("auto", "sparse", "dense", "reference")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """`epochs` epochs with `nnz` nonzeros a row; `moving`: the support is chosen anew each step."""
+    """`epochs` epochs at `nnz` nonzeros per row; `dynamic`: the support is chosen at every step."""
 
     nnz: int
     epochs: int
-    moving: bool = False
+    dynamic: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,32 +31,32 @@ class TrainingOptions:
 
     epsilon: NAdam's ε. The loss is a mean over users × items, so gradients are about 1e-7 and ε
     damps them: it is part of the method (Keras' default 1e-7, not torch's 1e-8).
+    relu_cap: bounds the prediction from above while training (the released code: 6).
     max_outputs: score a batch on the items it has seen and a random rest, this many in all; None
     scores all items. repeat_negatives: draw that rest with replacement, as the released code does
-    (not by the loops of engine "sparse"). engine: "auto" takes k-sparse kernels on a CPU up to a
-    density (nnz / width) of `dense_above` (None: where they cross on such a CPU, see
-    `density_of_dense`), dense products above it and on a GPU; "reference" is the formula by
-    autograd.
-    bfloat16: dense products of bfloat16 factors, sums in float32; None: on a CPU that has
-    instructions for them (see the page "Training cost"). checkpoint: a file from which a killed
-    run goes on. validate: called with the ItemEmbeddings after each epoch; its number goes to the
-    history.
+    (not by the loops of backend "sparse").
+    precision: "bfloat16" rounds the factors of dense products, sums stay in float32. Whatever the
+    processor, nothing else changes the precision.
+    backend: "auto" takes k-sparse kernels on a CPU where rows are sparse (page "Training cost"),
+    dense products for denser rows and on a GPU; "reference" is the formula by autograd.
     """
 
     batch_size: int = 1024
     learning_rate: float = 0.1
     epsilon: float = 1e-7
-    seed: int = 0
-    device: str = "auto"
     relu_cap: float | None = None
     max_outputs: int | None = None
     repeat_negatives: bool = False
-    engine: str = "auto"
-    dense_above: float | None = None
-    bfloat16: bool | None = None
-    checkpoint: str | Path | None = None
-    validate: Callable | None = None
+    precision: str = "float32"
+    backend: str = "auto"
+    device: str = "auto"
+    seed: int = 0
     progress: bool = True
+
+    @classmethod
+    def of(cls, model) -> "TrainingOptions":
+        """The options among the parameters of `model`. Raises ConfigError."""
+        return cls(**{field.name: getattr(model, field.name) for field in fields(cls)})
 
     def __post_init__(self):
         check_count(batch_size=self.batch_size)
@@ -70,12 +69,12 @@ class TrainingOptions:
         for name, kind in NUMBERS.items():  # NumPy's are welcome, but no JSON of a checkpoint
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else kind(value))
-        if self.engine not in ENGINES:
-            raise ConfigError(f'unknown engine "{self.engine}"; choose one of {", ".join(ENGINES)}')
-        if self.engine == "sparse" and self.device not in ("auto", "cpu"):
-            raise ConfigError(f'engine "sparse" runs on the CPU, not on device "{self.device}"')
-        if self.engine == "sparse" and self.repeat_negatives:
-            raise ConfigError('engine "sparse" scores an item once; choose engine "dense"')
-        density = 0 if self.dense_above is None else self.dense_above
-        if not isinstance(density, (int, float)) or not 0 <= density <= 1:
-            raise ConfigError(f"dense_above is a density from 0 to 1, got {self.dense_above!r}")
+        for name, known in (("precision", PRECISIONS), ("backend", BACKENDS)):
+            if getattr(self, name) not in known:
+                raise ConfigError(
+                    f'unknown {name} "{getattr(self, name)}"; choose one of {", ".join(known)}'
+                )
+        if self.backend == "sparse" and self.device not in ("auto", "cpu"):
+            raise ConfigError(f'backend "sparse" runs on the CPU, not on device "{self.device}"')
+        if self.backend == "sparse" and self.repeat_negatives:
+            raise ConfigError('backend "sparse" scores an item once; choose backend "dense"')

@@ -19,13 +19,21 @@ class Rows:
 
     @property
     def nnz(self) -> int:
-        """Nonzeros a row."""
+        """Nonzeros per row."""
         return self.values.shape[1]
 
     def prune(self, nnz: int) -> "Rows":
         """The `nnz` largest |values| of each row."""
         kept = top_k_columns(self.values, nnz)
         return Rows(self.values.gather(1, kept), self.cols.gather(1, kept), self.width)
+
+    def restarted(self, initial: "Rows") -> "Rows":
+        """These places with the values that they have in the full rows `initial`."""
+        return Rows(initial.values.gather(1, self.cols.long()), self.cols, self.width)
+
+    def copy(self) -> "Rows":
+        """The same with values of its own."""
+        return Rows(self.values.clone(), self.cols, self.width)
 
     def to_csr(self) -> csr_matrix:
         """Unit rows, items × width, on the CPU."""
@@ -48,7 +56,7 @@ def initial_embeddings(n_items: int, width: int, seed: int) -> torch.Tensor:
 
 
 def full_rows(values: torch.Tensor) -> Rows:
-    """Rows with a value in every column; `values` (items × width) are copied."""
+    """Rows with a value in every column: `values`, items × width."""
     n_items, width = values.shape
     cols = torch.arange(width, dtype=torch.int32, device=values.device).expand(n_items, width)
-    return Rows(values.clone(), cols, width)
+    return Rows(values, cols, width)

@@ -1,4 +1,4 @@
-"""Fast engines against the masked dense formula, one path against many, killed against whole."""
+"""Fast backends against the masked dense formula, one path against many, killed against whole."""
 
 import os
 import signal
@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import celsa_lib as cl
-from celsa_lib.training import Stage, TrainingOptions, train_paths
+from celsa_lib.models.compressed import train
+from celsa_lib.training import Checkpoint, Stage, TrainingOptions, Validation
+from celsa_lib.training.backends import DenseBackend, ReferenceBackend, SparseBackend, make_backend
 from celsa_lib.training.batches import shuffled_batches, user_batch
-from celsa_lib.training.device import density_of_dense, multiplies_bfloat16
-from celsa_lib.training.gradients import AutogradGradient, DenseGradient, SparseGradient
-from celsa_lib.training.loop import make_gradient
+from celsa_lib.training.device import density_of_dense
 from celsa_lib.training.objective import top_k_columns, unit_rows
 from celsa_lib.training.plan import make_plan
 from celsa_lib.training.rows import full_rows, initial_embeddings
 
 CPU = torch.device("cpu")
-FAST = {"epochs": 2, "batch_size": 64, "progress": False, "bfloat16": False}
+FAST = {"epochs": 2, "batch_size": 64, "progress": False}
 
 
 def rows(n_items, width, nnz, seed=0):
@@ -49,10 +49,10 @@ def test_gradient_is_autograds(histories, nnz, n_users, cap):
     """Float32, relative error at most 1e-5; also with fewer users than lanes, and odd nnz."""
     values, cols = rows(60, 12, nnz)
     batch = user_batch(histories, np.arange(n_users), CPU)
-    loss, gradient = AutogradGradient(cols, 12, cap)(values, batch)
-    for engine in (SparseGradient(cols, 12, 60, cap), DenseGradient(cols, 12, cap)):
+    loss, gradient = ReferenceBackend(cols, 12, cap)(values, batch)
+    for backend in (SparseBackend(cols, 12, 60, cap), DenseBackend(cols, 12, cap)):
         for _ in range(2):  # nothing is left over from the call before
-            ours, found = engine(values, batch)
+            ours, found = backend(values, batch)
             assert ours == pytest.approx(loss, rel=1e-6)
             assert relative_error(found, gradient) < 1e-5
 
@@ -65,9 +65,9 @@ def test_sampled_outputs(histories):
         assert len(batch.outputs) == len(torch.unique(batch.outputs)) <= 60
         assert len(batch.outputs) >= 55
         assert torch.equal(batch.outputs[batch.positions], batch.items)
-        loss, gradient = AutogradGradient(cols, 12, None)(values, batch)
-        for engine in (SparseGradient(cols, 12, 55, None), DenseGradient(cols, 12, None)):
-            ours, found = engine(values, batch)
+        loss, gradient = ReferenceBackend(cols, 12, None)(values, batch)
+        for backend in (SparseBackend(cols, 12, 55, None), DenseBackend(cols, 12, None)):
+            ours, found = backend(values, batch)
             assert ours == pytest.approx(loss, rel=1e-6)
             assert relative_error(found, gradient) < 1e-5
 
@@ -75,20 +75,20 @@ def test_sampled_outputs(histories):
 def test_bfloat16_products_are_close(histories):
     values, cols = rows(60, 12, 12)
     batch = user_batch(histories, np.arange(100), CPU)
-    loss, gradient = DenseGradient(cols, 12, None)(values, batch)
-    rounded, found = DenseGradient(cols, 12, None, bfloat16=True)(values, batch)
+    loss, gradient = DenseBackend(cols, 12, None)(values, batch)
+    rounded, found = DenseBackend(cols, 12, None, precision="bfloat16")(values, batch)
     assert rounded == pytest.approx(loss, rel=1e-2) and rounded != loss
     assert 0 < relative_error(found, gradient) < 0.2
 
 
 @pytest.mark.parametrize("schedule", ["exponential", "constant", "step-wise"])
-@pytest.mark.parametrize("engine", ["auto", "sparse", "dense"])
-def test_losses_of_a_whole_schedule(histories, engine, schedule):
-    fit = lambda e: cl.CompressedELSA(32, 4, schedule, engine=e, **FAST).fit(histories)  # noqa: E731
-    ours, theirs = fit(engine), fit("reference")
-    losses = [[entry["loss"] for entry in model.history] for model in (ours, theirs)]
+@pytest.mark.parametrize("backend", ["auto", "sparse", "dense"])
+def test_losses_of_a_whole_schedule(histories, backend, schedule):
+    fit = lambda e: cl.CompressedELSA(32, 4, schedule, backend=e, **FAST).fit(histories)  # noqa: E731
+    ours, theirs = fit(backend), fit("reference")
+    losses = [[entry["loss"] for entry in model.history_] for model in (ours, theirs)]
     assert np.allclose(*losses, rtol=1e-5)
-    assert [e["nnz"] for e in ours.history] == [e["nnz"] for e in theirs.history]
+    assert [e["nnz"] for e in ours.history_] == [e["nnz"] for e in theirs.history_]
 
 
 def test_one_thread_or_two(histories):
@@ -109,11 +109,11 @@ def test_one_thread_or_two(histories):
 @pytest.mark.parametrize("schedule", ["exponential", "step-wise", "linear", "constant"])
 def test_budgets_from_one_path_are_separate_runs(histories, schedule, restart):
     parameters = {"width": 32, "schedule": schedule, "restart": restart, **FAST}
-    together = cl.CompressedELSA.fit_budgets(histories, (8, 4, 2), **parameters)
+    together = cl.CompressedELSA(**parameters).fit_budgets(histories, (8, 4, 2))
     for nnz, model in together.items():
         alone = cl.CompressedELSA(nnz=nnz, **parameters).fit(histories)
         ours, theirs = (m.item_embeddings.matrix for m in (model, alone))
-        assert model.history == alone.history and model.nnz == nnz
+        assert model.history_ == alone.history_ and model.nnz == nnz
         assert np.array_equal(ours.indices, theirs.indices)
         assert np.array_equal(ours.data, theirs.data)
         assert np.allclose(model.score(histories), alone.score(histories), atol=1e-6)
@@ -121,7 +121,7 @@ def test_budgets_from_one_path_are_separate_runs(histories, schedule, restart):
 
 def test_no_budgets_is_an_error(histories):
     with pytest.raises(cl.CelsaError, match="at least one number"):
-        cl.CompressedELSA.fit_budgets(histories, ())
+        cl.CompressedELSA().fit_budgets(histories, ())
 
 
 def test_a_plan_by_hand():
@@ -135,7 +135,7 @@ def test_a_plan_by_hand():
 
 
 def test_a_plan_may_have_more_stages_than_python_has_levels_of_recursion():
-    paths = [cl.models.make_schedule("exponential", 4096, nnz, 260) for nnz in (64, 16)]
+    paths = [cl.models.make_schedule("exponential", 4096, nnz, 400) for nnz in (64, 16)]
     assert min(map(len, paths)) > 1000
     plan = make_plan(paths)
     assert [len(plan.path(end)) for end in plan.ends] == [len(path) for path in paths]
@@ -162,22 +162,25 @@ def test_a_plan_is_its_paths(paths):
 def test_the_history_has_what_was_asked_for(histories):
     seen = []
     validate = lambda embeddings: seen.append(embeddings.bytes_per_item) or len(seen)  # noqa: E731
-    model = cl.CompressedELSA(16, 4, validate=validate, **FAST).fit(histories)
-    assert [entry["validation"] for entry in model.history] == list(range(1, len(seen) + 1))
+    model = cl.CompressedELSA(16, 4, callbacks=[Validation(validate)], **FAST).fit(histories)
+    assert [entry["validation"] for entry in model.history_] == list(range(1, len(seen) + 1))
     assert seen[0] == 64 and seen[-1] == 32
 
 
 KILLED = """
 import sys
 import celsa_lib as cl
+from celsa_lib.models.compressed import train
+from celsa_lib.training import Checkpoint, Stage, TrainingOptions, Validation
 from scipy.sparse import load_npz
 
 X, checkpoint, out, schedule = load_npz(sys.argv[1]), *sys.argv[2:]
 print("ready", flush=True)
-models = cl.CompressedELSA.fit_budgets(
-    X, (8, 4, 2), width=64, schedule=schedule, epochs=4, batch_size=4, checkpoint=checkpoint,
-    progress=False, validate=lambda embeddings: print("epoch", flush=True) or 0.0,
+callbacks = [Validation(lambda rows: print("epoch", flush=True) or 0.0), Checkpoint(checkpoint)]
+model = cl.CompressedELSA(
+    64, schedule=schedule, epochs=4, batch_size=4, callbacks=callbacks, progress=False
 )
+models = model.fit_budgets(X, (8, 4, 2))
 for nnz, model in models.items():
     model.item_embeddings.save(f"{out}-{nnz}.npz")
 """
@@ -218,15 +221,16 @@ def test_killed_and_resumed_is_the_same_run(histories, tmp_path, schedule):
 
 def test_a_checkpoint_of_another_run_is_refused(histories, tmp_path):
     path = tmp_path / "run.npz"
-    stopped = TrainingOptions(batch_size=64, progress=False, checkpoint=path, validate=stop_at(3))
+    stopped = TrainingOptions(batch_size=64, progress=False)
+    callbacks = [Validation(stop_at(3)), Checkpoint(path)]
     with pytest.raises(KeyboardInterrupt):
-        train_paths(histories, 16, [[Stage(16, 2), Stage(4, 2)]], False, stopped)
+        train(histories, 16, [[Stage(16, 2), Stage(4, 2)]], False, stopped, callbacks)
     assert path.exists()
     with pytest.raises(cl.CelsaError, match="another run|other parameters"):
-        cl.CompressedELSA(16, 2, checkpoint=path, **FAST).fit(histories)
+        cl.CompressedELSA(16, 2, callbacks=[Checkpoint(path)], **FAST).fit(histories)
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(cl.CelsaError, match="damaged.*delete it"):
-        cl.CompressedELSA(16, 2, checkpoint=path, **FAST).fit(histories)
+        cl.CompressedELSA(16, 2, callbacks=[Checkpoint(path)], **FAST).fit(histories)
 
 
 def test_numbers_of_numpy_are_options_of_a_run_with_a_checkpoint(histories, tmp_path):
@@ -234,7 +238,9 @@ def test_numbers_of_numpy_are_options_of_a_run_with_a_checkpoint(histories, tmp_
     types = {int: np.int64, float: np.float64}
     theirs = {name: types[type(value)](value) for name, value in own.items()}
     fitted = [
-        cl.ELSA(8, epochs=1, checkpoint=tmp_path / "run.npz", progress=False, **options)
+        cl.ELSA(
+            8, epochs=1, callbacks=[Checkpoint(tmp_path / "run.npz")], progress=False, **options
+        )
         .fit(histories)
         .item_embeddings.matrix.data
         for options in (own, theirs)
@@ -256,75 +262,56 @@ def stop_at(epoch):
     return validate
 
 
-@pytest.mark.parametrize(
-    "options, message",
-    [
-        ({"engine": "warp"}, "unknown engine"),
-        ({"engine": "sparse", "device": "cuda"}, "runs on the CPU"),
-        ({"dense_above": 1.5}, "density from 0 to 1"),
-        ({"max_outputs": 0}, "max_outputs must be a whole number"),
-    ],
-)
-def test_bad_options_are_errors(options, message):
-    with pytest.raises(cl.CelsaError, match=message):
-        cl.CompressedELSA(16, 2, **options)
+def test_precision_is_what_was_asked_for_on_every_processor(histories, monkeypatch):
+    """float32 unless bfloat16 is asked for, whatever the CPU can do; the model says so."""
+    for has_amx in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has=has_amx: has)
+        rows = full_rows(initial_embeddings(6, 4, 0))
+        dtypes = [make_backend(rows, TrainingOptions(precision=p)).dtype
+                  for p in ("float32", "bfloat16")]  # fmt: skip
+        assert dtypes == [torch.float32, torch.bfloat16]
+    models = [cl.CompressedELSA(16, 4, precision=p, **FAST).fit(histories)
+              for p in ("float32", "bfloat16")]  # fmt: skip
+    assert [model.precision_ for model in models] == ["float32", "bfloat16"]
+    assert [model.backend_ for model in models] == ["dense, sparse"] * 2
+    only_loops = cl.CompressedELSA(16, 4, precision="bfloat16", backend="sparse", **FAST)
+    assert only_loops.fit(histories).precision_ == "float32"
 
 
-def test_bfloat16_is_taken_where_the_processor_has_it_and_can_be_switched_off(monkeypatch):
-    rows, asked = full_rows(initial_embeddings(6, 4, 0)), []
-    monkeypatch.setattr(
-        "celsa_lib.training.loop.multiplies_bfloat16", lambda device: asked.append(device) or True
-    )
-    taken = {
-        given: make_gradient(rows, TrainingOptions(engine="dense", bfloat16=given)).dtype
-        == torch.bfloat16
-        for given in (None, False, True)
-    }
-    assert taken == {None: True, False: False, True: True} and len(asked) == 1
-
-
-def test_a_gpu_or_an_unknown_processor_gets_float32(monkeypatch):
-    assert not multiplies_bfloat16(torch.device("meta"))
-    for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.delattr(torch.cpu, ask, raising=False)
-    assert not multiplies_bfloat16(CPU)
-
-
-@pytest.mark.parametrize("amx, bfloat16, limit", [(True, True, 0.1), (True, False, 0.3),
-                                                  (False, True, 0.3)])  # fmt: skip
-def test_density_decides_between_loops_and_dense_products(monkeypatch, amx, bfloat16, limit):
+@pytest.mark.parametrize("amx, precision, limit", [(True, "bfloat16", 0.1), (True, "float32", 0.3),
+                                                   (False, "bfloat16", 0.3)])  # fmt: skip
+def test_density_decides_between_loops_and_dense_products(monkeypatch, amx, precision, limit):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
-    assert density_of_dense(bfloat16) == limit
+    assert density_of_dense(precision) == limit
     full = full_rows(initial_embeddings(6, 20, 0))
-    for nnz, engine in ((int(20 * limit), SparseGradient), (int(20 * limit) + 1, DenseGradient)):
-        options = TrainingOptions(bfloat16=bfloat16)
-        assert type(make_gradient(full.prune(nnz), options)) is engine
-    assert type(make_gradient(full, TrainingOptions(dense_above=1.0))) is SparseGradient
+    for nnz, backend in ((int(20 * limit), SparseBackend), (int(20 * limit) + 1, DenseBackend)):
+        options = TrainingOptions(precision=precision)
+        assert type(make_backend(full.prune(nnz), options)) is backend
 
 
 def test_a_dense_stage_does_not_look_for_its_support(histories):
     """Dense ELSA is constant at full width: the same bits as a stage that may move."""
     (stage,) = cl.models.make_schedule("constant", 16, 16, 2)
-    assert not stage.moving and cl.models.make_schedule("constant", 16, 4, 2)[0].moving
-    options = TrainingOptions(batch_size=64, progress=False, bfloat16=False)
+    assert not stage.dynamic and cl.models.make_schedule("constant", 16, 4, 2)[0].dynamic
+    options = TrainingOptions(batch_size=64, progress=False)
     found = [
-        train_paths(histories, 16, [[Stage(16, 2, moving)]], False, options)[0][0]
-        for moving in (True, False)
+        train(histories, 16, [[Stage(16, 2, dynamic)]], False, options)[0][0]
+        for dynamic in (True, False)
     ]
     assert np.array_equal(found[0].data, found[1].data)
 
 
 def test_numpys_integers_are_welcome(histories, tmp_path):
     parameters = {"width": np.int64(16), "epochs": np.int32(1), "seed": np.int64(3)}
-    options = {"batch_size": 64, "progress": False, "checkpoint": tmp_path / "run.npz"}
+    options = {"batch_size": 64, "progress": False, "callbacks": [Checkpoint(tmp_path / "run.npz")]}
     model = cl.CompressedELSA(nnz=np.int64(4), **parameters, **options).fit(histories)
     plain = cl.CompressedELSA(16, 4, epochs=1, seed=3, batch_size=64, progress=False)
-    assert model.history == plain.fit(histories).history
+    assert model.history_ == plain.fit(histories).history_
 
 
 def test_what_a_killed_writer_left_is_removed(histories, tmp_path):
     left = tmp_path / ".run.npz.abc123"
     left.write_bytes(b"half")
     (tmp_path / ".other.npz.abc").write_bytes(b"someone else's")
-    cl.CompressedELSA(16, 4, checkpoint=tmp_path / "run.npz", **FAST).fit(histories)
+    cl.CompressedELSA(16, 4, callbacks=[Checkpoint(tmp_path / "run.npz")], **FAST).fit(histories)
     assert [path.name for path in tmp_path.iterdir()] == [".other.npz.abc"]

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
-from celsa_lib.simd import ONE, PARALLEL, ZERO
+from celsa_lib.kernels.simd import ONE, PARALLEL, ZERO
 
 TINY = 1e-12  # keeps the norm of an all-zero row from dividing by zero
 

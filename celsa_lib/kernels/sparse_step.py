@@ -8,7 +8,7 @@ items array exists. Arrays are C-contiguous.
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from celsa_lib.simd import (
+from celsa_lib.kernels.simd import (
     INLINE,
     LANES,
     ONE,

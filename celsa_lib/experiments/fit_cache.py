@@ -6,27 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.experiments.config import GRADIENT_METHODS
 from celsa_lib.models import (
     EASE,
-    ELSA,
     CompressedELSA,
-    Popularity,
     PrunedEASE,
     Recommender,
     SparseAutoencoderELSA,
+    by_name,
 )
-
-MODELS = {
-    "EASE": EASE,
-    "ELSA": ELSA,
-    "CompressedELSA": CompressedELSA,
-    "Popularity": Popularity,
-    "PrunedEASE": PrunedEASE,
-    "SparseAutoencoderELSA": SparseAutoencoderELSA,
-}
+from celsa_lib.training import Checkpoint
 
 
 def path_of(name: str, params: dict, seed: int) -> str:
@@ -43,16 +34,19 @@ def _without_nnz(params: dict) -> dict:
     return {key: value for key, value in params.items() if key != "nnz"}
 
 
-class Fits:
+class FitCache:
     """Fitted models of the users X, for one (method, params, seed) at a time.
 
     An inversion (EASE) or a dense ELSA that others are made of is kept. Budgets of Compressed ELSA
     that differ in nnz alone come from one path. Ask in the order of `order_of`.
     """
 
-    def __init__(self, X: csr_matrix, checkpoint: Path | None = None):
-        self.X, self.checkpoint = X, checkpoint
-        self.base: dict = {"key": None}
+    def __init__(
+        self, X: csr_matrix, item_ids: np.ndarray | None = None, checkpoint: Path | None = None
+    ):
+        """`checkpoint`: a file beside which paths keep where they are, to go on there."""
+        self.X, self.item_ids, self.checkpoint = X, item_ids, checkpoint
+        self.base: tuple[str, Recommender] | None = None
         self.expected: dict[str, set[int]] = {}
         self.path: dict = {"key": None}
 
@@ -66,17 +60,18 @@ class Fits:
         """The model `name` with `params`, fitted on X. Raises CelsaError."""
         if name == "CompressedELSA":
             return self._on_path(params, seed)
-        if name in GRADIENT_METHODS:
+        method = by_name(name)
+        if method.trained:
             params = params | {"seed": seed, "progress": False}
-        if name == "EASE":
-            return self._base(EASE, params)
-        model = MODELS[name](**params)
+        model = method.make(**params)
         if name == "PrunedEASE":
-            return model.fit(self.X, base=self._base(EASE, {"reg": model.reg}))
+            return PrunedEASE.from_ease(self._base(EASE(model.reg)), model.nnz)
         if name == "SparseAutoencoderELSA":
-            options = {"width": model.width, "epochs": model.epochs} | vars(model.options)
-            return model.fit(self.X, base=self._base(ELSA, options))
-        return model.fit(self.X)
+            elsa = model.elsa()
+            own = model.get_params().keys() - elsa.get_params().keys()
+            more = {parameter: getattr(model, parameter) for parameter in own}
+            return SparseAutoencoderELSA.from_elsa(self._base(elsa), **more)
+        return self._base(model) if name == "EASE" else model.fit(self.X, self.item_ids)
 
     def about(self, name: str, params: dict) -> dict:
         """For a row of Compressed ELSA: its path's budgets and seconds, [nnz, active latents, loss]
@@ -84,7 +79,7 @@ class Fits:
         """
         if name != "CompressedELSA":
             return {}
-        history = self.path["models"][params["nnz"]].history
+        history = self.path["models"][params["nnz"]].history_
         return {
             "path": {"budgets": sorted(self.path["models"]), "seconds": self.path["seconds"]},
             "epochs": [[e["nnz"], e["active"], float(f"{e['loss']:.4g}")] for e in history],
@@ -94,29 +89,25 @@ class Fits:
         key = path_of("CompressedELSA", params, seed)
         if self.path["key"] != key:
             started = perf_counter()
-            models = CompressedELSA.fit_budgets(
-                self.X,
-                sorted(self.expected.get(key, set()) | {params["nnz"]}),
-                checkpoint=self._checkpoint_of(key),
-                progress=False,
-                seed=seed,
-                **_without_nnz(params),
-            )
+            budgets = sorted(self.expected.get(key, set()) | {params["nnz"]})
+            options = {"seed": seed, "progress": False, "callbacks": self._checkpoint_of(key)}
+            model = by_name("CompressedELSA").make(**params, **options)
+            models = model.fit_budgets(self.X, budgets, self.item_ids)
             seconds = round(perf_counter() - started, 2)
             self.path = {"key": key, "models": models, "seconds": seconds}
         return self.path["models"][params["nnz"]]
 
-    def _checkpoint_of(self, key: str) -> Path | None:
+    def _checkpoint_of(self, key: str) -> list[Checkpoint]:
         """A file for each path, so that one that was cut off does not stand in another's way."""
         if self.checkpoint is None:
-            return None
+            return []
         mark = hashlib.sha256(f"{self.X.shape} {key}".encode()).hexdigest()[:8]
-        return self.checkpoint.with_suffix(f".{mark}.checkpoint.npz")
+        return [Checkpoint(self.checkpoint.with_suffix(f".{mark}.checkpoint.npz"))]
 
-    def _base(self, cls, params: dict) -> Recommender:
-        """A fitted `cls`; one in memory, as EASE takes 4·items² bytes."""
-        key = cls.__name__ + json.dumps(params, sort_keys=True, default=str)
-        if self.base["key"] != key:
-            self.base = {"key": None}  # before the next one takes its own memory
-            self.base = {"key": key, "model": cls(**params).fit(self.X)}
-        return self.base["model"]
+    def _base(self, model: Recommender) -> Recommender:
+        """`model`, or an equal one that is fitted already; one in memory: EASE takes 4·items² B."""
+        key = repr((type(model).__name__, model.get_params()))
+        if self.base is None or self.base[0] != key:
+            self.base = None  # before the next one takes its own memory
+            self.base = key, model.fit(self.X, self.item_ids)
+        return self.base[1]

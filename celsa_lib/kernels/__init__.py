@@ -1,0 +1,1 @@
+"""Compiled loops on a CPU, for training and retrieval alike."""

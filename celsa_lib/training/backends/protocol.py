@@ -1,0 +1,36 @@
+"""What a backend is, and memory that outlives it."""
+
+from typing import Protocol
+
+import torch
+
+from celsa_lib.training.batches import UserBatch
+
+
+class Backend(Protocol):
+    """Loss and gradient of equation (1) for the rows of one stage."""
+
+    name: str
+
+    def set_columns(self, cols: torch.Tensor) -> None:
+        """Change the support to `cols` (items × nnz, int32): a dynamic one, at every step."""
+
+    def __call__(self, unit: torch.Tensor, batch: UserBatch) -> tuple[float, torch.Tensor]:
+        """(mean loss, gradient of the unit rows, items × nnz), which the next call overwrites."""
+
+
+class Memory:
+    """Tensors kept from step to step and from stage to stage, by name.
+
+    Fresh pages cost more than what fills them.
+    """
+
+    def __init__(self, device: torch.device):
+        self.device, self.kept = device, {}
+
+    def __call__(self, name: str, shape, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """A tensor of `shape`; it holds anything, and is the one of the last call by this name."""
+        size = shape[0] * shape[1]
+        if name not in self.kept or self.kept[name].numel() < size:
+            self.kept[name] = torch.empty(size, dtype=dtype, device=self.device)
+        return self.kept[name][:size].view(*shape)
