@@ -1,7 +1,7 @@
 """Memory and time to read the Netflix Prize: generate a file set of its size, then load it.
 
 Usage: python benchmarks/netflix_memory.py [--rows 100480507]
-Writes about 22 bytes a row to a temporary folder and removes it. The load runs in a process of
+Writes about 22 bytes per row to a temporary folder and removes it. The load runs in a process of
 its own, so that the peak is the reader's alone.
 """
 

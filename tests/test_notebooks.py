@@ -5,10 +5,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
+import numpy as np
 import pytest
 
+import celsa_lib as cl
 from celsa_lib.book import run_notebook
 from celsa_lib.book.build import run_if_changed
 from celsa_lib.book.notebook import QUIET, default_parameters
@@ -48,6 +51,21 @@ def test_from_scratch_has_at_most_sixty_lines_and_no_library():
     imported = re.findall(r"^(?:import|from) (\w+)", "\n".join(lines), re.M)
     assert set(imported) == {"numpy", "torch"}
     assert not any(re.search(r"\bcl\.|#", line) for line in lines)
+
+
+def test_from_scratch_trains_as_the_library_does(histories):
+    """The same places and values, also where the schedule's rounding repeats a k."""
+    values = {"width": 16, "nnz": 2, "epochs": 4, "seed": 0}
+    values |= {"split": SimpleNamespace(train=histories)}
+    values |= {"settings": SimpleNamespace(batch_size=64)}
+    for cell in cells_of("from_scratch", "from-scratch")[:3]:  # up to training
+        exec(cell.source, values)
+    ks = values["exponential"](16, 2, 4)
+    assert ks == [16, 6, 5, 4, 4, 3, 2, 2, 2, 2]  # 4 comes twice: one prune, one restart
+    model = cl.CompressedELSA(16, 2, epochs=4, batch_size=64, backend="reference", progress=False)
+    rows = model.fit(histories).item_embeddings.matrix.toarray()
+    assert [entry["nnz"] for entry in model.history_] == ks
+    assert np.abs(rows - values["ours"].numpy()).max() < 1e-3
 
 
 def test_every_exercise_has_a_folded_solution_that_checks_itself():

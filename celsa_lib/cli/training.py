@@ -19,8 +19,8 @@ def train(
     width: Annotated[int, typer.Option(help="Latent dimensions.")] = 1024,
     nnz: Annotated[int | None, typer.Option(help="Nonzeros per item; dense ELSA without.")] = None,
     schedule: Annotated[str, typer.Option(help="How nnz falls.")] = "exponential",
-    epochs: Annotated[int, typer.Option(help="Epochs a stage.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Users a batch.")] = 1024,
+    epochs: Annotated[int, typer.Option(help="Epochs per stage.")] = 10,
+    batch_size: Annotated[int, typer.Option(help="Users per batch.")] = 1024,
     learning_rate: Annotated[float, typer.Option(help="NAdam's.")] = 0.1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
     n_test: NTest = None,
@@ -105,7 +105,7 @@ def export(
     """Write sparse embeddings for a vector database or a search engine.
 
     parquet   columns item_id, title, indices, values
-    jsonl     a line an item, with id, title, indices, values
+    jsonl     a line per item, with id, title, indices, values
     csr       the matrix alone, for scipy.sparse.load_npz
 
     Rows are in the order of EMBEDDINGS; an item's indices ascend.

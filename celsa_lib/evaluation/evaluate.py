@@ -15,7 +15,7 @@ METRICS = ("ndcg@100", "recall@20", "recall@50")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """mean and stderr by metric; per_user: columns fold, row, and one a metric.
+    """mean and stderr by metric; per_user: columns fold, row, and one per metric.
 
     A user's value is its mean over folds; mean and standard error are taken over users.
     """
@@ -48,13 +48,13 @@ def evaluate(model, folds: list[Fold]) -> Evaluation:
 
 
 def standard_error(values) -> float:
-    """Standard error of the mean of `values`, of one a user or one a seed; NaN for one value."""
+    """Standard error of the mean of `values`, one per user or per seed; NaN for one value."""
     values = np.asarray(values, float)
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
 def _evaluate_fold(model, given, target) -> pd.DataFrame:
-    """One row a user with at least one target: row and metrics."""
+    """One row per user with at least one target: row and metrics."""
     given, target = canonical(given), canonical(target)
     rows = np.flatnonzero(np.diff(target.indptr))
     ranking, _ = model.recommend(given[rows], n=CUTOFF, exclude_seen=True)

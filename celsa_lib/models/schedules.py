@@ -31,7 +31,7 @@ def stepwise(width: int, nnz: int, epochs: int) -> list[Stage]:
 
 
 def linear(width: int, nnz: int, epochs: int) -> list[Stage]:
-    """One epoch a stage, k falling by an equal step from width to nnz, then `epochs` at nnz."""
+    """One epoch per stage, k falling by an equal step from width to nnz, then `epochs` at nnz."""
     steps = (len(levels(width, nnz)) - 1) * epochs
     falling = [Stage(width - (width - nnz) * t // steps, 1) for t in range(steps)]
     return [*falling, Stage(nnz, epochs)]

@@ -35,7 +35,7 @@ def export_rows(matrix: csr_matrix, items: pd.DataFrame, form: str, path: str | 
     if len(items) != matrix.shape[0] or "title" not in items:
         raise DataError(
             f"{matrix.shape[0]} rows, {len(items)} items with {', '.join(items.columns)}; pass one "
-            "item a row, with `title`"
+            "item per row, with `title`"
         )
     rows = csr_matrix(matrix, dtype=np.float32, copy=True)
     rows.sum_duplicates()
@@ -63,7 +63,7 @@ def _parquet(file: BinaryIO, rows: csr_matrix, ids: list, titles: list[str]) -> 
 
 
 def _jsonl(file: BinaryIO, rows: csr_matrix, ids: list, titles: list[str]) -> None:
-    """A line an item: id, title, indices, values."""
+    """A line per item: id, title, indices, values."""
     for row, (item, title) in enumerate(zip(ids, titles, strict=True)):
         stored = slice(rows.indptr[row], rows.indptr[row + 1])
         vector = {"indices": rows.indices[stored].tolist(), "values": rows.data[stored].tolist()}

@@ -34,7 +34,7 @@ class SparseIndex:
     """Rows A (items × width, CSR float32) stored by rows, to encode, and by columns, to decode."""
 
     def __init__(self, matrix: csr_matrix):
-        """Compress `matrix` twice: about 16 bytes a nonzero in all."""
+        """Compress `matrix` twice: about 16 bytes per nonzero in all."""
         columns = matrix.tocsc()
         self.shape = matrix.shape
         self.rows = matrix.indptr, matrix.indices, matrix.data

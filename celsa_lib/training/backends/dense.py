@@ -83,8 +83,8 @@ def _loss_and_target(P: torch.Tensor, batch: UserBatch, cap: float | None):
     losses = 1.0 + (norm > 0) - 2.0 * overlap / scaled
     alpha = 2.0 * overlap / (scaled * norm.clamp_min(TINY) ** 2) / P.numel()
     target = norm**2 / overlap.clamp_min(TINY)
-    moving = (p > 0) if cap is None else (p > 0) & (p < cap)
-    P[seen] = torch.where(moving, p - target[batch.rows], p)
+    free = (p > 0) if cap is None else (p > 0) & (p < cap)
+    P[seen] = torch.where(free, p - target[batch.rows], p)
     if cap is not None:
         P.masked_fill_(P.ge(cap), 0.0)
     return alpha, losses
