@@ -143,6 +143,6 @@ def test_what_cannot_be_written_is_refused(tmp_path):
     with pytest.raises(ConfigError, match='no format "csv"; choose one of parquet, jsonl, csr'):
         export_rows(rows, pd.DataFrame({"title": list("abc")}), "csv", tmp_path / "x")
     for items in (pd.DataFrame({"title": list("ab")}), pd.DataFrame({"name": list("abc")})):
-        with pytest.raises(DataError, match="one item a row"):
+        with pytest.raises(DataError, match="one item per row"):
             export_rows(rows, items, "csr", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
