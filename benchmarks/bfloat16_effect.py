@@ -11,7 +11,7 @@ import time
 from celsa_lib.data import load_dataset
 from celsa_lib.errors import CelsaError
 from celsa_lib.evaluation import evaluate, paired_difference
-from celsa_lib.experiments.manifest import git_state, machine, versions
+from celsa_lib.experiments.manifest import new_run
 from celsa_lib.models import CompressedELSA
 from celsa_lib.results import Result, save_result
 from celsa_lib.split import holdout_folds, split_users
@@ -57,10 +57,7 @@ def main() -> None:
             print(rows[-1], flush=True)
     manifest = {
         "what": "bfloat16 factors in dense products",
-        "versions": versions(),
-        "code": git_state(),
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "runs": new_run(),
         "seconds": round(time.perf_counter() - start),
     }
     print(save_result(Result(manifest, rows), options.out))

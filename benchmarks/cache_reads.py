@@ -14,7 +14,7 @@ from numba import get_num_threads, njit, prange
 from processes import summary, timed
 from workload import Case
 
-from celsa_lib.experiments.manifest import git_state, machine, versions
+from celsa_lib.experiments.manifest import new_run
 from celsa_lib.kernels.simd import LANES, PARALLEL, ZERO, add_row, aligned, splat, store
 from celsa_lib.results import Result, save_result
 
@@ -61,10 +61,7 @@ def main() -> None:
         print(rows[-1], flush=True)
     manifest = {
         "what": "reading the latents of 32 users for every nonzero",
-        "versions": versions("numba"),
-        "code": git_state(),
-        "machine": machine() | {"l2_kib": cache_kib(2)},
-        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "runs": new_run(l2_kib=cache_kib(2)),
         "seconds": round(time.perf_counter() - start),
     }
     print(save_result(Result(manifest, rows), options.out))

@@ -17,7 +17,7 @@ from torch.nn import functional
 from workload import Case
 
 from celsa_lib.embeddings import ItemEmbeddings
-from celsa_lib.experiments.manifest import git_state, machine, versions
+from celsa_lib.experiments.manifest import new_run
 from celsa_lib.results import Result, save_result
 
 TOP, USERS_AT_ONCE, SINGLE_USERS = 100, 1_024, 300
@@ -136,10 +136,7 @@ def main() -> None:
                      "model_mib": round(bytes_ / 2**20, 2)})  # fmt: skip
     manifest = {
         "what": "cost of recommending, synthetic interactions",
-        "versions": versions("numba"),
-        "code": git_state(),
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "runs": new_run(),
         "seconds": round(time.perf_counter() - start),
     }
     print(save_result(Result(manifest, rows), options.out))

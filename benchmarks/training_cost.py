@@ -16,7 +16,7 @@ from processes import Worker, summary, take_turns, timed
 from tqdm import tqdm
 from workload import Case
 
-from celsa_lib.experiments.manifest import git_state, machine, versions
+from celsa_lib.experiments.manifest import new_run
 from celsa_lib.models import CompressedELSA
 from celsa_lib.models.schedules import exponential
 from celsa_lib.results import Result, save_result
@@ -144,10 +144,7 @@ def main() -> None:
     rows += [{"section": "hardware", **line} for line in hardware(options.rounds)]
     manifest = {
         "what": "cost of training on synthetic interactions",
-        "versions": versions("compresso-recsys", "numba"),
-        "code": git_state(),
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "runs": new_run("compresso-recsys"),
         "seconds": round(time.perf_counter() - start),
     }
     print(save_result(Result(manifest, rows), options.out))

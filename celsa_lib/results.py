@@ -1,6 +1,12 @@
-"""Stored results: rows and their manifest as small JSON, users' nDCG@100 beside it; no pickle."""
+"""Stored results: rows and the runs that computed them as small JSON, users' nDCG@100 beside it.
 
+A row's `hash` changes with all that decides its numbers, so that it is found again; its `digest`
+with the numbers themselves and those of its users, so that a changed one is noticed. No pickle.
+"""
+
+import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import BadZipFile
@@ -13,14 +19,16 @@ from celsa_lib.files import write_whole
 BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
 GRADUAL = ("exponential", "linear", "step-wise")  # schedules that lower k in stages
 FORMAT = "celsa-result"
-VERSION = 1
-STEPS = 2**16 - 1  # nDCG@100 of a user is stored as a whole number of 1/STEPS
+VERSION = 2
+UNKNOWN = "unknown"  # what the record of an older row does not say
 
 
 @dataclass
 class Result:
     """rows: one a method, budget and seed. trials: validation nDCG@100 of what was tried, by hash.
 
+    Each row names its run in manifest["runs"]: commit, clean (no tracked file differed from it),
+    machine, versions, threads and date, "unknown" or None where an older record does not say.
     users: nDCG@100 of each test user with a target, by row hash; the same users in every row.
     """
 
@@ -30,7 +38,7 @@ class Result:
     users: dict[str, np.ndarray] = field(default_factory=dict)
 
     def select(self, **values) -> list[dict]:
-        """Rows with these values, each looked up in the row and in its params."""
+        """Rows with these values, each looked up in the params and in the row."""
         return [row for row in self.rows if all(_value(row, k) == v for k, v in values.items())]
 
     def by_user(self, rows: list[dict]) -> np.ndarray:
@@ -40,34 +48,68 @@ class Result:
             raise StorageError(
                 f"no per-user results for rows {absent or '(none selected)'}; run the study again"
             )
-        return np.mean([self.users[row["hash"]] for row in rows], axis=0)
+        return np.mean([self.users[row["hash"]] for row in rows], axis=0, dtype=np.float64)
 
 
-def _earlier_commits(result: Result) -> list[str]:
-    """Commits of rows that the last run, which the manifest is about, took as they were."""
-    commits = {row["commit"] for row in result.rows if "commit" in row}
-    return sorted(commits - {result.manifest.get("code", {}).get("commit")})
+    @property
+    def run(self) -> str:
+        """The id of the latest of the runs: that of rows which are computed now."""
+        return next(reversed(self.manifest.get("runs", {})), UNKNOWN)
+
+    def changed_rows(self) -> list[dict]:
+        """Rows whose digest is not that of their values and their users': edited, or damaged."""
+        return [row for row in self.rows if row.get("digest") != self._digest(row)]
+
+    def seal(self) -> None:
+        """Give each row its run, the latest where it names none, and its digest.
+
+        Runs that no row names any more go, but for the latest; the others say how many do.
+        """
+        named = [{"run": self.run} | row for row in self.rows]
+        self.rows = [row | {"digest": self._digest(row)} for row in named]
+        rows = Counter(row["run"] for row in self.rows)
+        self.manifest["runs"] = {
+            name: run | {"rows": rows[name]}
+            for name, run in self.manifest.get("runs", {}).items()
+            if rows[name] or name == self.run
+        }
+
+    def _digest(self, row: dict) -> str:
+        """Sixteen hex digits over a row and the nDCG@100 of its users, (users,) float32."""
+        values = {name: value for name, value in row.items() if name != "digest"}
+        found = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+        users = self.users.get(row.get("hash"))
+        if users is not None:
+            found.update(np.ascontiguousarray(users, dtype="<f4").tobytes())
+        return found.hexdigest()[:16]
 
 
 def _value(row: dict, name: str):
-    return row[name] if name in row else row.get("params", {}).get(name)
+    params = row.get("params", {})
+    return params[name] if name in params else row.get(name)
 
 
 def save_result(result: Result, path: str | Path) -> Path:
     """Write `path` and, where there are users, users_path(path); each whole or not at all.
 
-    Raises StorageError.
+    Rows are sealed; a run that computed none of them is not written. Without users, an older file
+    of them goes. Raises StorageError.
     """
     path = Path(path)
+    result.seal()
     if result.users:
-        arrays = {k: np.rint(v * STEPS).astype(np.uint16) for k, v in result.users.items()}
+        arrays = {k: np.asarray(v, dtype=np.float32) for k, v in result.users.items()}
         write_whole(users_path(path), lambda file: np.savez_compressed(file, **arrays))
-    content = {"format": FORMAT, "version": VERSION, "manifest": result.manifest}
+    runs = {name: run for name, run in result.manifest["runs"].items() if run["rows"]}
+    content = {"format": FORMAT, "version": VERSION, "manifest": result.manifest | {"runs": runs}}
     content |= {"trials": result.trials, "rows": []}
     rows = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in result.rows)
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    text = text.removesuffix("[]\n}") + f"[\n{rows}\n ]\n}}\n"  # a row a line
-    return write_whole(path, lambda file: file.write(text.encode()))
+    text = text.removesuffix("[]\n}") + f"[\n{rows}\n ]\n}}\n"  # a row per line
+    written = write_whole(path, lambda file: file.write(text.encode()))
+    if not result.users:
+        users_path(path).unlink(missing_ok=True)
+    return written
 
 
 def load_result(path: str | Path) -> Result:
@@ -79,9 +121,7 @@ def load_result(path: str | Path) -> Result:
         result = Result(content["manifest"], content["rows"], content.get("trials", {}))
         if users_path(path).exists():
             with np.load(users_path(path), allow_pickle=False) as stored:
-                result.users = {name: stored[name] / STEPS for name in stored.files}
-        earlier = _earlier_commits(result)
-        result.manifest |= {"kept from": earlier} if earlier else {}
+                result.users = {name: stored[name] for name in stored.files}
     except FileNotFoundError as error:
         raise StorageError(f"there is no file {path}; run the study that writes it") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:

@@ -7,6 +7,14 @@ from celsa_lib import report
 from celsa_lib.report.tables import difference_cell
 from celsa_lib.results import Result, save_result
 
+RUN = {
+    "commit": "abc1234",
+    "clean": True,
+    "machine": {"cpu": "chip", "cores": 2, "memory_gib": 8.0, "device": "cpu"},
+    "versions": {"torch": "2"},
+    "threads": 2,
+    "date": "2026-01-02 03:04 UTC",
+}
 MANIFEST = {
     "config": {"split_seed": 42, "seeds": [0], "profile": "laptop"},
     "data": {
@@ -17,10 +25,7 @@ MANIFEST = {
         "source": "somewhere",
         "checksum": "ab" * 32,
     },
-    "machine": {"cpu": "chip", "cores": 2, "memory_gib": 8.0, "device": "cpu"},
-    "versions": {"torch": "2"},
-    "code": {"commit": "abc1234", "dirty": False},
-    "date": "2026-01-02 03:04 UTC",
+    "runs": {"first": RUN},
     "seconds": 12.0,
 }
 VARIANTS = [
@@ -52,7 +57,7 @@ def ablation(variants=VARIANTS, width=8) -> Result:
                 "mean": means,
                 "stderr": dict.fromkeys(means, 0.01),
                 "seconds": 1.0,
-                "epochs": [[8, 8, 0.1], [size // 8, 6 if schedule == "constant" else 8, 0.1]],
+                "history": [[8, 8, 0.1], [size // 8, 6 if schedule == "constant" else 8, 0.1]],
             }
         )
         users[str(i)] = np.full(50, value) + np.linspace(-0.05, 0.05, 50)

@@ -86,8 +86,11 @@ def test_ratios_and_shares_by_hand():
 def test_stored_benchmarks_say_where_they_were_measured(name):
     stored = report.load_result(ROOT / "results" / f"{name}.json")
     manifest = stored.manifest
-    assert stored.rows and {"machine", "versions", "code", "date", "what"} <= set(manifest)
-    assert manifest["machine"]["cpu"] in report.measured_on(manifest)
+    assert stored.rows and {"runs", "what"} <= set(manifest)
+    (run,) = manifest["runs"].values()
+    assert run["machine"]["cpu"] in report.measured_on(manifest)
+    assert run["commit"] in report.measured_on(manifest)
+    assert not stored.changed_rows()
 
 
 def test_every_nonzero_is_read_in_each_thread():

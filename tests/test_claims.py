@@ -46,7 +46,7 @@ def add(result: Result, label: str, size: int, value, seed: int = 0, epochs=None
     key = f"row{len(result.rows)}"
     row = {"hash": key, "label": label, "budget_bytes": size, "params": params, "seed": seed}
     row |= {"mean": {"ndcg@100": float(users.mean())}, "stderr": {"ndcg@100": 0.01}}
-    result.rows.append(row | ({"epochs": epochs} if epochs else {}))
+    result.rows.append(row | ({"history": epochs} if epochs else {}))
     result.users[key] = users
     return result
 
@@ -59,10 +59,11 @@ def empty(dataset: str = "goodbooks-10k-partial", seeds=(0,)) -> Result:
     return Result({
         "config": config,
         "data": data | {"checksum": "ab" * 32},
-        "machine": {"cpu": "chip", "cores": 2, "memory_gib": 8.0, "device": "cpu"},
-        "versions": {"torch": "2"},
-        "code": {"commit": "abc", "dirty": False},
-        "date": "2026-01-02",
+        "runs": {"first": {
+            "commit": "abc", "clean": True, "threads": 2, "date": "2026-01-02",
+            "machine": {"cpu": "chip", "cores": 2, "memory_gib": 8.0, "device": "cpu"},
+            "versions": {"torch": "2"},
+        }},
         "seconds": 1.0,
     })  # fmt: skip
 

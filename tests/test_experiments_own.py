@@ -146,10 +146,10 @@ def test_csv_and_parquet_give_the_same_study(folder):
 def test_the_page_says_everything(folder):
     page = (folder / "mine<b>.csv.html").read_text()
     result = load_result(folder / "mine<b>.csv.json")
-    data, machine = result.manifest["data"], result.manifest["machine"]
-    said = ["A live run", data["checksum"], machine["cpu"], "rating of 4 or more"]
+    data, (run,) = result.manifest["data"], result.manifest["runs"].values()
+    said = ["A live run", data["checksum"], run["machine"]["cpu"], "rating of 4 or more"]
     said += [f"<dd>{data[size]:,}</dd>" for size in ("users", "items", "interactions")]
-    said += [result.manifest["code"]["commit"], result.manifest["date"], "learning_rate = 0.3"]
+    said += [run["commit"], run["date"], "learning_rate = 0.3"]
     said += [
         "These numbers mean nothing",
         "Which budget keeps 99 %",

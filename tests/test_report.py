@@ -11,6 +11,14 @@ from celsa_lib.report.style import METHOD_COLOURS, METHOD_MARKS
 from celsa_lib.report.tables import typeset
 from celsa_lib.results import Result, save_result
 
+RUN = {
+    "commit": "abc1234",
+    "clean": False,
+    "machine": {"cpu": "chip", "cores": 2, "memory_gib": 8.0, "device": "cpu"},
+    "versions": {"torch": "2"},
+    "threads": 2,
+    "date": "2026-01-02 03:04 UTC",
+}
 MANIFEST = {
     "config": {"split_seed": 42, "seeds": [0], "profile": "laptop"},
     "data": {
@@ -21,10 +29,7 @@ MANIFEST = {
         "source": "a & b.",
         "checksum": "ab" * 32,
     },
-    "machine": {"cpu": "chip", "cores": 2, "memory_gib": 8.0, "device": "cpu"},
-    "versions": {"torch": "2"},
-    "code": {"commit": "abc1234", "dirty": True},
-    "date": "2026-01-02 03:04 UTC",
+    "runs": {"first": RUN},
     "seconds": 12.0,
 }
 ROWS = [
@@ -97,10 +102,19 @@ def test_provenance_says_where_numbers_come_from(live, word):
     line = report.provenance(MANIFEST, live)
     for part in (word, "abc1234 with uncommitted changes", "chip", "2026-01-02", "seed 42", "12 s"):
         assert part in line
-    assert "kept from" not in line
-    kept = report.provenance(MANIFEST | {"kept from": ["aaa1111", "bbb2222"]}, live)
-    assert "(rows kept from earlier runs: commit aaa1111, bbb2222)" in kept
     assert report.provenance(report.PAPER) == "Source: the paper."
+
+
+def test_every_run_of_a_result_is_told_with_its_rows():
+    """Also one of which nothing is known; a run that computed none of the rows is left out."""
+    old = {"commit": "old1234", "clean": None, "machine": {}, "versions": {}, "threads": None,
+           "date": "unknown", "rows": 3}  # fmt: skip
+    runs = {"old": old, "idle": RUN | {"rows": 0, "commit": "idle"}, "new": RUN | {"rows": 21}}
+    line = report.provenance(MANIFEST | {"runs": runs})
+    assert "3 rows from the run of unknown: commit old1234, unknown whether clean; " in line
+    assert "machine unknown; threads unknown; torch unknown." in line
+    assert "21 rows from the run of 2026-01-02 03:04 UTC: commit abc1234 with" in line
+    assert "idle" not in line
 
 
 def test_the_papers_numbers_stand_in_their_own_column():

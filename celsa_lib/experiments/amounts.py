@@ -41,14 +41,14 @@ def run_amounts(dataset: str, profile: str = "laptop", out: str | Path | None = 
     config = amounts_config(dataset, profile)
     data, task = prepare(config)
     result = Result(make_manifest(config, data))
-    result.rows, result.users = _finished(out, result.manifest)
+    result.rows, result.users, runs = _finished(out, result.manifest)
+    result.manifest["runs"] = runs | result.manifest["runs"]
     X, groups = divide(config, task)
     for name, part in training_sets(X, config.split_seed).items():
         if name not in {row["trained on"] for row in result.rows}:
             longer = with_steps_of(X.shape[0], part.shape[0], config)
             rows, users = _rows_of(longer, data, name, part, groups)
-            commit = result.manifest["code"]["commit"]
-            result.rows += [row | {"commit": commit} for row in rows]
+            result.rows += [row | {"run": result.run} for row in rows]
             result.users |= users
             seconds = {row["trained on"]: row["seconds"] for row in result.rows}
             result.manifest["seconds"] = round(sum(seconds.values()), 1)
@@ -146,7 +146,7 @@ def _rows_of(
 
 def _row(name: str, X: csr_matrix, group: str, fitted: dict, values: np.ndarray) -> dict:
     """What one model gives one group; `fitted` is the model's row of `run_and_keep`."""
-    kept = ("method", "budget_bytes", "params", "seed", "trials")
+    kept = ("method", "budget_bytes", "params", "seed", "trials", "precision", "backend")
     return {
         "hash": sha256(f"{fitted['hash']} {name} {group}".encode()).hexdigest()[:16],
         "trained on": name,
@@ -157,24 +157,28 @@ def _row(name: str, X: csr_matrix, group: str, fitted: dict, values: np.ndarray)
         "test users": len(values),
         TUNED_ON: round(float(values.mean()), 5),
         "stderr": round(standard_error(values), 5),
-    } | {key: fitted[key] for key in kept}
+    } | {key: fitted[key] for key in kept if key in fitted}
 
 
 def _steps(fitted: dict, users: int) -> int:
     """Gradient steps of a fitted row's model; 0 for a closed form."""
-    if "epochs" not in fitted:
+    if "history" not in fitted:
         return 0
-    return len(fitted["epochs"]) * batches_of(users, fitted["params"]["batch_size"])
+    return len(fitted["history"]) * batches_of(users, fitted["params"]["batch_size"])
 
 
-def _finished(out: str | Path | None, manifest: dict) -> tuple[list[dict], dict[str, np.ndarray]]:
-    """Rows and users of an earlier call with the same configuration and data.
+def _finished(
+    out: str | Path | None, manifest: dict
+) -> tuple[list[dict], dict[str, np.ndarray], dict[str, dict]]:
+    """Rows, users and runs of earlier calls with the same configuration and data.
 
     Raises StorageError.
     """
     if not out or not Path(out).exists():
-        return [], {}
+        return [], {}, {}
     stored = load_result(out)
     same = all(stored.manifest[part] == manifest[part] for part in ("config", "data"))
-    rows = [row for row in stored.rows if same and row.get("hash") in stored.users]
-    return rows, {row["hash"]: stored.users[row["hash"]] for row in rows}
+    changed = stored.changed_rows()
+    whole = (row for row in stored.rows if row.get("hash") in stored.users and row not in changed)
+    rows = list(whole) if same else []
+    return rows, {r["hash"]: stored.users[r["hash"]] for r in rows}, stored.manifest["runs"]

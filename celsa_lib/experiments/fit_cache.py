@@ -82,7 +82,7 @@ class FitCache:
         history = self.path["models"][params["nnz"]].history_
         return {
             "path": {"budgets": sorted(self.path["models"]), "seconds": self.path["seconds"]},
-            "epochs": [[e["nnz"], e["active"], float(f"{e['loss']:.4g}")] for e in history],
+            "history": [[e["nnz"], e["active"], float(f"{e['loss']:.4g}")] for e in history],
         }
 
     def _on_path(self, params: dict, seed: int) -> CompressedELSA:

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from numba import get_num_threads
+
 from celsa_lib.data import Dataset
 from celsa_lib.experiments.config import ExperimentConfig
+from celsa_lib.results import UNKNOWN
 from celsa_lib.training import resolve_device
 
-PACKAGES = ("torch", "numpy", "scipy", "pandas", "celsa")
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "numba", "celsa")
 
 
 def make_manifest(config: ExperimentConfig, dataset: Dataset) -> dict:
@@ -28,12 +31,27 @@ def make_manifest(config: ExperimentConfig, dataset: Dataset) -> dict:
             "items": dataset.X.shape[1],
             "interactions": int(dataset.X.nnz),
         },
-        "versions": versions(),
-        "code": git_state(),
-        "machine": machine(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "runs": new_run(),
         "seconds": 0.0,
     }
+
+
+def new_run(*packages: str, **of_machine) -> dict[str, dict]:
+    """The run that goes on now, by an id made of its date and commit: what decides its numbers.
+
+    `packages`: whose versions count besides; `of_machine`: what else is known of the machine.
+    """
+    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    commit, clean = git_state()
+    run = {
+        "commit": commit,
+        "clean": clean,
+        "machine": machine() | of_machine,
+        "versions": versions(*packages),
+        "threads": get_num_threads(),
+        "date": date,
+    }
+    return {f"{date} {commit}": run}
 
 
 def versions(*more: str) -> dict:
@@ -41,17 +59,17 @@ def versions(*more: str) -> dict:
     return {"python": platform.python_version()} | {p: _version(p) for p in (*PACKAGES, *more)}
 
 
-def git_state() -> dict:
-    """{"commit": short hash or "unknown", "dirty": tracked files changed}; best effort.
+def git_state() -> tuple[str, bool | None]:
+    """(short commit, whether no tracked file differs from it), best effort: else (UNKNOWN, None).
 
     Files in results/ do not count: they are what is being made.
     """
     # An installed celsa may lie inside a repository that is not its own.
     if not _git("ls-files", "--error-unmatch", Path(__file__).name):
-        return {"commit": "unknown", "dirty": False}
+        return UNKNOWN, None
     commit = _git("rev-parse", "--short", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", ":/", ":(top,exclude)results")
-    return {"commit": commit or "unknown", "dirty": bool(changed)}
+    return commit or UNKNOWN, not changed
 
 
 def machine() -> dict:

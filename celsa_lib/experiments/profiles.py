@@ -21,6 +21,7 @@ SAE_LEARNING_RATES = {
 }
 REGS = (12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 
+PRECISION = "float32"  # of every study, on every machine
 MOST_DENSE = 256  # numbers of a dense row that a page may carry
 
 
@@ -56,6 +57,7 @@ class Settings:
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
+            "precision": PRECISION,
         }
 
     def compressed(self) -> dict:

@@ -130,9 +130,12 @@ class _Run:
         self.checksum = dataset.checksum
         self.methods = [method for method in config.methods if not only or method.name in only]
         stored = stored or Result({})
-        self.rows = {row["hash"]: row for row in stored.rows if row["hash"] in stored.users}
+        changed = stored.changed_rows()  # edited or damaged: computed again
+        whole = (r for r in stored.rows if r.get("hash") in stored.users and r not in changed)
+        self.rows = {row["hash"]: row for row in whole}
         self.users = dict(stored.users)
         manifest = make_manifest(config, dataset) | {"users": task.users}
+        manifest["runs"] = stored.manifest.get("runs", {}) | manifest["runs"]
         self.result = Result(manifest, [], dict(stored.trials))
         self.checkpoint = checkpoint
         self.fits = FitCache(task.fit, task.item_ids, checkpoint)
@@ -196,7 +199,7 @@ class _Run:
         return [max(candidates, key=self._trial)]
 
     def _rows_of(self, method: MethodConfig) -> list[_Row]:
-        """The rows of a method: one a seed where training has one."""
+        """The rows of a method: one per seed where training has one."""
         seeds = self.config.seeds if by_name(method.name).trained else self.config.seeds[:1]
         return [
             _Row(method, chosen, seed, self._hash(chosen.name, chosen.params, seed))
@@ -217,7 +220,6 @@ class _Run:
         log.info("%s %s: %.4f", name, params, evaluation.mean[TUNED_ON])
         found = {
             "hash": row.hash,
-            "commit": self.result.manifest["code"]["commit"],
             "method": name,
             "label": label(row.method, self.config),
             "budget_bytes": model.bytes_per_item,
@@ -230,13 +232,15 @@ class _Run:
             "seconds_evaluate": round(done - fitted, 2),
         }
         found |= self.fits.about(name, params)
+        if by_name(name).trained:
+            found |= {"precision": model.precision_, "backend": model.backend_}
         self.on_model(found, model)
         return found
 
     def _changed(self) -> None:
         """Hand over what there is, each row with the choice that its method had."""
         self.result.rows = [
-            self.rows[row.hash] | self._choice_of(method)
+            {"run": self.result.run} | self.rows[row.hash] | self._choice_of(method)
             for method in self.config.methods
             for row in self._rows_of(method)
             if row.hash in self.rows
@@ -244,6 +248,7 @@ class _Run:
         kept = {row["hash"] for row in self.result.rows}
         self.result.users = {key: values for key, values in self.users.items() if key in kept}
         self.result.manifest["seconds"] = round(sum(r["seconds"] for r in self.result.rows), 1)
+        self.result.seal()
         self.on_change(self.result)
 
     def _choice_of(self, method: MethodConfig) -> dict:

@@ -84,7 +84,7 @@ def active_table(rows: list[dict], names: list[str]) -> pd.DataFrame:
     """
     lines = []
     for row, name in zip(rows, names, strict=True):
-        width, active = row["params"]["width"], row["epochs"][-1][1]
+        width, active = row["params"]["width"], row["history"][-1][1]
         lines.append(
             {
                 "variant": name,
@@ -102,7 +102,7 @@ def active_figure(rows: list[dict], names: list[str], title: str = "") -> Figure
     with styled():
         figure, axes = plt.subplots(layout="constrained")
         for i, (row, name) in enumerate(zip(rows, names, strict=True)):
-            shares = [active / row["params"]["width"] for _, active, _ in row["epochs"]]
+            shares = [active / row["params"]["width"] for _, active, _ in row["history"]]
             axes.plot(
                 range(1, len(shares) + 1),
                 shares,

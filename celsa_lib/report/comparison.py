@@ -23,6 +23,7 @@ from celsa_lib.report.budgets import (
 from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.pages import choices
 from celsa_lib.report.style import styled
+from celsa_lib.report.tables import runs_told
 from celsa_lib.results import Result
 
 COLUMNS = {"user": "user", "item": "item", "value": "rating"}
@@ -40,7 +41,7 @@ def comparison_page(result: Result, paired: pd.DataFrame) -> str:
     first = [row for row in result.rows if row["seed"] == manifest["config"]["seeds"][0]]
     return _template().render(
         name=manifest["data"]["name"],
-        manifest=manifest,
+        run=manifest["runs"][result.run],
         config=json.dumps(manifest["config"], indent=1, ensure_ascii=False),
         data=data_facts(manifest),
         protocol=protocol(manifest["config"], len(next(iter(result.users.values())))),
@@ -164,16 +165,12 @@ def protocol(config: dict, n_users: int) -> str:
 
 
 def origin_facts(manifest: dict) -> dict[str, str]:
-    """Where the numbers are from: machine, versions, commit, date, seeds, profile."""
-    machine, code, config = manifest["machine"], manifest["code"], manifest["config"]
-    changed = " with uncommitted changes" if code["dirty"] else ""
-    versions = (f"{name} {version}" for name, version in manifest["versions"].items())
+    """Where the numbers are from: every run, versions, seeds, profile."""
+    config, run = manifest["config"], list(manifest["runs"].values())[-1]
+    versions = (f"{name} {version}" for name, version in run["versions"].items())
     return {
-        "date": manifest["date"],
-        "machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
-        f"trained on {machine['device']}",
+        "runs": runs_told(manifest),
         "versions": ", ".join(versions),
-        "commit": f"{code['commit']}{changed}",
         "seeds": f"split {config['split_seed']}, folds {config['fold_seed']}, training "
         f"{', '.join(map(str, config['seeds']))}",
         "profile": config["profile"],

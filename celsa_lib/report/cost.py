@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from celsa_lib.report.style import styled
-from celsa_lib.report.tables import Html
+from celsa_lib.report.tables import Html, runs_told
 
 OURS, FORMULA = "celsa", "masked dense torch"
 COLOURS = {
@@ -26,14 +26,9 @@ MARKS = dict(zip(COLOURS, "oosD*^vP", strict=True))
 
 def measured_on(manifest: dict) -> Html:
     """One paragraph: machine, versions, date and commit of a stored benchmark."""
-    machine, code = manifest["machine"], manifest["code"]
-    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
-    changed = " with uncommitted changes" if code["dirty"] else ""
-    text = (
-        f"Stored benchmark: {manifest['what']}; {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['memory_gib']} GiB; {versions}; {manifest['date']}; commit {code['commit']}"
-        f"{changed}; {manifest['seconds']} s."
-    )
+    text = f"Stored benchmark: {manifest['what']}; {manifest['seconds']} s. {runs_told(manifest)}"
+    run = list(manifest["runs"].values())[-1]
+    text += f" Versions: {', '.join(f'{name} {v}' for name, v in run['versions'].items())}."
     return Html(f'<p class="celsa-provenance"><small>{escape(text)}</small></p>')
 
 

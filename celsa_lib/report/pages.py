@@ -70,8 +70,9 @@ def stored_in(folder: str | Path, names: list[str]) -> Html:
     found = []
     for name, path in paths.items():
         if path.exists():
-            manifest = load_result(path).manifest
-            found.append(f"{name} ({manifest['date']}, commit {manifest['code']['commit']})")
+            runs = load_result(path).manifest["runs"].values()
+            named = "; ".join(f"{run['date']}, commit {run['commit']}" for run in runs)
+            found.append(f"{name} ({named})")
     absent = [name for name, path in paths.items() if not path.exists()]
     text = f"Stored results: {'; '.join(found) or 'none'}."
     text += f" Not run here: {', '.join(absent)}." if absent else ""

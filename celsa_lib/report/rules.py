@@ -178,12 +178,12 @@ def _returns(result: Result, widths: list[int], budget: int) -> Check:
 
 def _dead(result: Result, selection: dict, wanted: bool = True) -> Check:
     """Whether all latents are used at the end in every seed; `wanted` says if they should be."""
-    rows = [row for row in result.select(**selection) if row.get("epochs")]
+    rows = [row for row in result.select(**selection) if row.get("history")]
     what = f"{selection['schedule']}, {selection['budget_bytes']:,} B"
     if not rows:
         return missing(what)
     width = rows[0]["params"]["width"]
-    dead = max(width - row["epochs"][-1][1] for row in rows)
+    dead = max(width - row["history"][-1][1] for row in rows)
     return counted(f"{what}: {dead:,} of {width:,} latents unused", (dead == 0) == wanted)
 
 

@@ -58,20 +58,40 @@ def provenance(source: str | dict, live: bool = False) -> str:
     """One plain line: a live run or stored result (from its manifest), or the paper."""
     if isinstance(source, str):
         return f"Source: {source}."
-    data, machine, code = source["data"], source["machine"], source["code"]
-    changed = " with uncommitted changes" if code["dirty"] else ""
-    config, kept = source["config"], source.get("kept from")
+    data, config = source["data"], source["config"]
     return (
         f"{'Live run' if live else 'Stored results'}: {data['name']} "
         f"({data['users']:,} users × {data['items']:,} items, {data['interactions']:,} "
         f"interactions; {data['source'].rstrip('.')}; checksum {data['checksum'][:12]}); "
         f"split seed {config['split_seed']}, "
-        f"training seeds {', '.join(map(str, config['seeds']))}; profile {config['profile']}; "
+        f"training seeds {', '.join(map(str, config['seeds']))}; profile {config['profile']}"
+        + (f"; {source['seconds']:.0f} s. " if source["seconds"] else ". ")
+        + runs_told(source)
+    )
+
+
+def runs_told(manifest: dict) -> str:
+    """Every run whose rows are shown: how many, when, with which code and on what machine."""
+    shown = [run for run in manifest.get("runs", {}).values() if run.get("rows", 1)]
+    return " ".join(f"{run_told(run, len(shown) > 1)}." for run in shown)
+
+
+def run_told(run: dict, of_several: bool = False) -> str:
+    """One run in a clause, without the full stop; what is not known of it is said to be unknown."""
+    machine = run["machine"]
+    where = (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
-        f"{machine['device']}; torch {source['versions']['torch']}; {source['date']}; "
-        f"commit {code['commit']}{changed}"
-        + (f" (rows kept from earlier runs: commit {', '.join(kept)})" if kept else "")
-        + (f"; {source['seconds']:.0f} s." if source["seconds"] else ".")
+        f"{machine['device']}"
+        if machine
+        else "machine unknown"
+    )
+    clean = {True: "", False: " with uncommitted changes", None: ", unknown whether clean"}
+    threads = "threads unknown" if run["threads"] is None else f"{run['threads']} threads"
+    rows = f"{run['rows']} rows from the run of " if of_several else "Run of "
+    return (
+        f"{rows}{run['date']}: commit {run['commit']}{clean[run['clean']]}; {where}; {threads}; "
+        f"torch {run['versions'].get('torch', 'unknown')}"
+        + (f" ({run['note']})" if run.get("note") else "")
     )
 
 
