@@ -174,7 +174,8 @@ def test_only_what_is_missing_is_run(result, path, tmp_path, monkeypatch):
     assert sizes == [row["users"]]
 
     def numbers(rows):
-        return sorted(json.dumps(r | {"seconds": 0, "run": "", "digest": ""}, sort_keys=True) for r in rows)
+        of_run = {"seconds": 0, "run": "", "digest": ""}
+        return sorted(json.dumps(row | of_run, sort_keys=True) for row in rows)
 
     assert numbers(found.rows) == numbers(result.rows)
     assert set(found.users) == set(result.users)

@@ -12,10 +12,11 @@ from celsa_lib.results import load_result
 
 STUDY = "goodbooks-10k-partial"  # the paper's main data set, as far as we have it
 FIGURE, CARD, COUNTS = "accuracy.svg", "card.png", "verdicts.txt"  # .txt: no page of its own
+CLAIMS = "claims.json"
 
 
 def write_front(results: Path, folder: Path) -> None:
-    """accuracy.svg, the same as card.png, and verdicts.txt (Markdown) in `folder`.
+    """accuracy.svg, the same as card.png, verdicts.txt (Markdown) and claims.json in `folder`.
 
     Raises StorageError where a result cannot be read.
     """
@@ -26,7 +27,9 @@ def write_front(results: Path, folder: Path) -> None:
     )
     figure.set_size_inches(8, 4.2)  # at 150 dots an inch what sites show beside a link
     write_whole(folder / CARD, lambda file: figure.savefig(file, format="png", dpi=150))
-    claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))["claims"]
+    text = (results / "claims.json").read_bytes()  # for the roles of `book.findings`
+    write_whole(folder / CLAIMS, lambda file: file.write(text))
+    claims = json.loads(text)["claims"]
     write_whole(folder / COUNTS, lambda file: file.write(verdicts(claims).encode()))
 
 

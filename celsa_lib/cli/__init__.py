@@ -6,7 +6,7 @@ from celsa_lib.cli import data
 from celsa_lib.cli.base import ErrorsInOneLine, ParameterPairs
 from celsa_lib.cli.browsing import recommend, segments
 from celsa_lib.cli.notebooks import book, run, sweep
-from celsa_lib.cli.studies import claims, compare, study
+from celsa_lib.cli.studies import claims, compare, study, verify
 from celsa_lib.cli.training import evaluate, export, train
 
 __all__ = ["app"]
@@ -21,5 +21,5 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command(cls=ParameterPairs)(run)
 of_embeddings = (train, evaluate, recommend, segments, export)
-for command in (*of_embeddings, study, claims, sweep, compare, book):
+for command in (*of_embeddings, study, claims, verify, sweep, compare, book):
     app.command()(command)

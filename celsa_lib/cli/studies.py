@@ -87,6 +87,36 @@ def claims(
     typer.echo(report.write_ledger(results / "claims.json", entries))
 
 
+def verify(
+    name: Annotated[str, typer.Argument(help="Which stored result; without it, all.")] = "",
+    results: Annotated[Path, typer.Option(help="Folder with stored results.")] = Path("results"),
+) -> None:
+    """Check stored results: every row by its digest, one row of each study by computing it again.
+
+    Exit code 1 where a row was changed, or comes out differently. Minutes for all of them.
+    """
+    from celsa_lib.experiments.verify import verify as checked
+
+    paths = [results / f"{name}.json"] if name else sorted(results.glob("*.json"))
+    found = [checked(path) for path in paths if path.name != "claims.json" or name]
+    for one in found:
+        changed = f"{len(one.changed)} CHANGED" if one.changed else "as stored"
+        typer.echo(f"{one.name:24} {one.rows:4} rows {changed}; {told(one)}")
+    if not all(one.holds for one in found):
+        raise typer.Exit(1)
+
+
+def told(one) -> str:
+    """What computing a row again gave, or why none was."""
+    again = one.recomputed
+    if again is None:
+        return one.why_not
+    return (
+        f"{again.what}: stored {again.stored:.4f}, now {again.found:.4f}, "
+        f"{'agrees' if again.agrees else 'DISAGREES'} (tolerance {again.tolerance:.4f})"
+    )
+
+
 def compare(
     file: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet, a row an interaction.")],
     user: Annotated[str, typer.Option(help="Column of user ids.")] = "user_id",

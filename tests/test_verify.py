@@ -1,0 +1,80 @@
+"""Stored results are checked: a changed number by its digest, a wrong one by computing it again."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from celsa_lib.cli import app
+from celsa_lib.experiments import run_study
+from celsa_lib.experiments.studies import STUDIES, study
+from celsa_lib.experiments.verify import recompute, verify
+from celsa_lib.results import load_result, save_result
+
+METHOD = "CompressedELSA"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The study of planted segments at the smoke profile, its Compressed ELSA alone."""
+    folder = tmp_path_factory.mktemp("results")
+    run_study("synthetic", "smoke", (METHOD,), folder / "synthetic.json")
+    return folder
+
+
+@pytest.fixture
+def stored(folder, monkeypatch):
+    """Its file, where the study's own profile is the smoke one."""
+    smoke = type(study("synthetic"))(study("synthetic").make, "synthetic", (0, 1, 2), "smoke")
+    monkeypatch.setitem(STUDIES, "synthetic", smoke)
+    return folder / "synthetic.json"
+
+
+def test_what_was_stored_comes_out_again(stored):
+    found = verify(stored)
+    assert found.holds and not found.changed and found.rows == 6  # two sizes, three seeds
+    assert abs(found.recomputed.found - found.recomputed.stored) < 1e-5
+    assert found.recomputed.tolerance == 0.001
+
+
+def test_a_changed_number_is_found_by_its_digest(stored, tmp_path):
+    content = json.loads(stored.read_text())
+    content["rows"][1]["mean"]["ndcg@100"] += 0.01
+    path = tmp_path / "a-benchmark.json"
+    path.write_text(json.dumps(content))
+    found = verify(path)
+    assert not found.holds and found.recomputed is None
+    assert {row["hash"] for row in found.changed} >= {content["rows"][1]["hash"]}
+    done = CliRunner().invoke(app, ["verify", "--results", str(tmp_path)])
+    assert done.exit_code == 1 and "CHANGED" in done.output
+
+
+def test_a_wrong_number_is_found_by_computing_it_again(stored):
+    """Also where its digest fits."""
+    result = load_result(stored)
+    for row in result.rows:
+        row["mean"]["ndcg@100"] += 0.01
+    found = recompute(result, STUDIES["synthetic"].config())
+    assert not found.agrees
+
+
+def test_an_unknown_precision_has_the_tolerance_of_its_standard_error(stored, tmp_path):
+    result = load_result(stored)
+    result.rows = [row | {"precision": "unknown"} for row in result.rows]
+    save_result(result, tmp_path / "synthetic.json")
+    found = verify(tmp_path / "synthetic.json").recomputed
+    assert found.tolerance in {row["stderr"]["ndcg@100"] for row in result.rows}
+
+
+def test_a_study_without_its_data_is_checked_by_digest(stored, tmp_path, monkeypatch):
+    monkeypatch.setenv("CELSA_DATA", str(tmp_path))
+    monkeypatch.setenv("CELSA_OFFLINE", "1")
+    save_result(load_result(stored), tmp_path / "netflix-prize.json")
+    found = verify(tmp_path / "netflix-prize.json")
+    assert found.holds and found.why_not == "its data is not here: by digest alone"
+
+
+def test_the_command_says_what_agrees(stored):
+    done = CliRunner().invoke(app, ["verify", "synthetic", "--results", str(stored.parent)])
+    assert done.exit_code == 0, done.output
+    assert "6 rows as stored; Compressed ELSA, " in done.output and "agrees" in done.output
