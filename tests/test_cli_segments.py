@@ -19,7 +19,7 @@ import celsa_lib as cl
 from celsa_lib.cli import app
 from celsa_lib.cli.browsing import short
 from celsa_lib.data import load_goodbooks_test_users
-from celsa_lib.segments import Label, TfidfDescriber, write_csv
+from celsa_lib.segments import Label, TfidfDescriber
 
 ROOT = Path(cl.__file__).parents[1]
 NAMES = ROOT / "results/names/goodbooks-released.jsonl"
@@ -138,7 +138,7 @@ def test_a_csv_runs_nothing_in_a_spreadsheet(tmp_path):
     ids = [f"{sign}{place}" for place, sign in enumerate("=+-@xyz")]
     rows = cl.ItemEmbeddings(csr_matrix(np.eye(7)), np.array(ids))
     labels = [Label(f"-{name}", "=source") for name in "abcdefg"]
-    write_csv(cl.Segmentation(rows, np.arange(7), labels, titles), tmp_path / "a.csv")
+    cl.Segmentation(rows, np.arange(7), labels, titles).to_csv(tmp_path / "a.csv")
     found = read_csv(tmp_path / "a.csv")
     cells = [cell for row in found for cell in row.values()]
     assert not [cell for cell in cells if cell[0] in "=+-@\t\r\n"]
@@ -175,7 +175,7 @@ def test_names_from_a_chat_api(embeddings, server, tmp_path):
     first = run(tmp_path, *ask, "--cache", "kept.jsonl", "--out", "a.csv", **api)
     assert first.returncode == 0, first.stderr
     assert f"about to ask {MODEL}: requests 150, tokens" in first.stderr
-    assert f"asked {MODEL}: requests 150, tokens 15,000 in and 750 out, $" in first.stdout
+    assert f"asked {MODEL}: requests 150, tokens 15,000 in and 750 out\n" in first.stdout
     assert len(server.bodies) == 150
     assert {row["source"] for row in read_csv(tmp_path / "a.csv")} == {MODEL}
     assert all(row["label"].startswith("The ") for row in read_csv(tmp_path / "a.csv"))
@@ -214,7 +214,7 @@ def test_the_cost_of_a_merge_is_counted_too(server, tmp_path, monkeypatch):
         rows, items, describer=chat, embed=lambda names: np.ones((len(names), 1))
     )
     assert len(merged) == 1 and len(server.bodies) == 4
-    assert (chat.cost.requests, chat.total.requests) == (1, 4)
+    assert (chat.spent.requests, chat.total.requests) == (1, 4)
     assert (chat.total.tokens_in, chat.total.tokens_out) == (400, 20)
 
 

@@ -18,7 +18,7 @@ from celsa_lib.experiments import (
 )
 from celsa_lib.results import save_result
 from celsa_lib.segments import AnswerCache, Label, Segmentation, group_items
-from celsa_lib.segments.prompt import answer_key, group_messages
+from celsa_lib.segments.naming.prompt import answer_key, group_messages
 
 HOSTILE = '<script>alert(1)</script> & "quoted"'
 

@@ -26,7 +26,7 @@ from celsa_lib.segments import (
     segment_matrix,
 )
 from celsa_lib.segments.grouping import indicator_of, members_of
-from celsa_lib.segments.terms import genre_name, shelves_of, terms_of
+from celsa_lib.segments.naming.terms import genre_name, shelves_of, terms_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -241,8 +241,8 @@ class TestMergingByName:
                 merge()
 
     @pytest.mark.parametrize("groups", [[0, 1], [[0] * 6], []])
-    def test_one_group_an_item(self, items, groups):
-        with pytest.raises(DataError, match="for 6 items; pass one group an item"):
+    def test_one_group_per_item(self, items, groups):
+        with pytest.raises(DataError, match="for 6 items; pass one group per item"):
             merge_by_name(np.array(groups), items, MainGenre(), one_hot, 0.9)
 
     @settings(deadline=None, max_examples=60)

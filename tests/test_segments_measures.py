@@ -23,7 +23,7 @@ from celsa_lib.segments.measures import (
     tag_npmi,
     vector_cosine,
 )
-from celsa_lib.segments.terms import shelves_of
+from celsa_lib.segments.naming.terms import shelves_of
 
 GENRES = ["a|b", "a|b|c", "c", "", "d|c", "d"]
 ITEMS = pd.DataFrame({"title": list("uvwxyz"), "genres": GENRES})

@@ -17,12 +17,11 @@ from celsa_lib.segments import (
     Describer,
     ReplayDescriber,
     TfidfDescriber,
-    write_csv,
 )
-from celsa_lib.segments.prompt import plain
+from celsa_lib.segments.naming.prompt import plain
 
 ANSWERS = "celsa-answers.jsonl"
-WRITERS = {".csv": write_csv, ".npz": cl.Segmentation.save}
+WRITERS = {".csv": cl.Segmentation.to_csv, ".npz": cl.Segmentation.save}
 TITLES, ITEMS = 2, 5  # shown of a segment
 LABEL, TITLE = 36, 40  # characters
 
@@ -45,7 +44,7 @@ def segments(
     embeddings: EmbeddingsFile,
     dataset: DatasetName,
     out: Annotated[
-        Path | None, typer.Option(help="A .csv, a row an item, or an .npz for Python.")
+        Path | None, typer.Option(help="A .csv, a row per item, or an .npz for Python.")
     ] = None,
     tau: Annotated[float, typer.Option(help="Groups merge above this cosine of names.")] = TAU,
     names: Annotated[
@@ -79,7 +78,7 @@ def segments(
     history = history_of(loaded, like) if like else None
     segmentation = cl.segment_items(found, loaded.items, tau, describer)
     if isinstance(describer, ChatDescriber):
-        typer.echo(f"asked {describer.total}")
+        typer.echo(f"asked {describer.model}: {describer.total}")
     typer.echo(f"{len(segmentation.of_item):,} items in {len(segmentation):,} segments")
     shown = largest(segmentation, n) if history is None else recommended(segmentation, history, n)
     for line in shown:

@@ -13,7 +13,7 @@ from celsa_lib.experiments.profiles import configuration, settings_for
 from celsa_lib.experiments.run import Task
 from celsa_lib.segments import Segmentation, SentenceEmbedder, segment_items
 from celsa_lib.segments.measures import kmeans_groups
-from celsa_lib.segments.terms import Terms, shelves_of
+from celsa_lib.segments.naming.terms import Terms, shelves_of
 
 BUDGET = 128  # bytes per item, where a profile has that budget
 DENSE_WIDTH = 256  # of the dense ELSA that k-means groups

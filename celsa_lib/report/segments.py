@@ -10,8 +10,8 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.report.style import MARKS, PALETTE, styled
 from celsa_lib.report.tables import Html, typeset
-from celsa_lib.segments.checks import one_user
 from celsa_lib.segments.grouping import indicator_of
+from celsa_lib.segments.users import one_user
 
 TITLES, LATENTS, NEAREST = 12, 6, 3  # of a segment in the catalogue
 STRONGEST = 60  # latents of a user in a figure

@@ -5,13 +5,11 @@ import pandas as pd
 
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError
-from celsa_lib.segments.checks import check_tau
 from celsa_lib.segments.grouping import group_items
-from celsa_lib.segments.labels import Describer
-from celsa_lib.segments.merging import Embed, merge_by_name
+from celsa_lib.segments.merging import Embed, check_tau, merge_by_name
+from celsa_lib.segments.naming import Describer, TfidfDescriber
 from celsa_lib.segments.segmentation import Segmentation
 from celsa_lib.segments.sentences import SentenceEmbedder
-from celsa_lib.segments.tfidf import TfidfDescriber
 
 TAU = 0.9
 

@@ -1,6 +1,7 @@
 """Groups merged into segments: by what they are called, or by who activates them."""
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -8,12 +9,18 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import squareform
 
-from celsa_lib.errors import DataError
-from celsa_lib.segments.checks import check_tau, users_of
+from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.segments.grouping import indicator_of, members_of
-from celsa_lib.segments.labels import Describer, Label
+from celsa_lib.segments.naming import Describer, Label
+from celsa_lib.segments.users import checked_users
 
 Embed = Callable[[Sequence[str]], np.ndarray]
+
+
+def check_tau(tau: float) -> None:
+    """Raise ConfigError unless `tau` is a cosine."""
+    if not isinstance(tau, Real) or isinstance(tau, bool | np.bool_) or not -1 <= tau <= 1:
+        raise ConfigError(f"tau is a cosine, a number from −1 to 1, got {tau!r}")
 
 
 def merge_by_name(
@@ -23,9 +30,9 @@ def merge_by_name(
 
     `of_item` (n_items,) is the group of each item; `embed` gives unit rows; groups merge where
     every pair of their names has cosine > `tau`. Returns the segment of each item, numbered by
-    falling size, and a label a segment. The same whatever the order of groups, since names are
+    falling size, and a label per segment. The same whatever the order of groups, since names are
     compared in alphabetical order. Raises ConfigError if `tau` is not in [−1, 1], DataError unless
-    there is one group an item.
+    there is one group per item.
     """
     check_tau(tau)
     of_item = _numbered(of_item, len(items))
@@ -62,7 +69,7 @@ def merge_by_activation(of_item: np.ndarray, X: csr_matrix, tau: float) -> np.nd
     ConfigError if `tau` is not in [−1, 1], DataError if X has other items.
     """
     check_tau(tau)
-    X = users_of(X, len(of_item))
+    X = checked_users(X, len(of_item))
     of_item = _numbered(of_item, len(of_item))
     indicator = indicator_of(of_item, of_item.max() + 1).astype(np.float32)
     profiles = (X @ indicator).T.tocsr()
@@ -74,11 +81,11 @@ def merge_by_activation(of_item: np.ndarray, X: csr_matrix, tau: float) -> np.nd
 
 
 def _numbered(of_item: np.ndarray, n_items: int) -> np.ndarray:
-    """Groups numbered 0, 1, …: (n_items,). Raises DataError unless there is one group an item."""
+    """Groups numbered 0, 1, …: (n_items,). Raises DataError unless there is one group per item."""
     if np.shape(of_item) != (n_items,) or n_items == 0:
         raise DataError(
-            f"groups of shape {np.shape(of_item)} for {n_items} items; pass one group an item, and "
-            "an item at least"
+            f"groups of shape {np.shape(of_item)} for {n_items} items; pass one group per item, "
+            "and at least one item"
         )
     return np.unique(of_item, return_inverse=True)[1]
 

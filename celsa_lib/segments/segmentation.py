@@ -1,7 +1,9 @@
 """Segments: named groups of items in the same latent space as the items (Section 2)."""
 
+import csv
 import json
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -10,16 +12,17 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from celsa_lib.embeddings import ItemEmbeddings, plain_ids
-from celsa_lib.errors import DataError, StorageError, check_count
+from celsa_lib.errors import ConfigError, DataError, StorageError, check_count
 from celsa_lib.files import write_whole
 from celsa_lib.retrieval import exclude_seen as hide_seen
 from celsa_lib.retrieval import top_n
-from celsa_lib.segments.checks import check_position, one_user, users_of
 from celsa_lib.segments.grouping import dominant_latents, members_of
-from celsa_lib.segments.labels import Label
+from celsa_lib.segments.naming import Label
+from celsa_lib.segments.users import checked_users, one_user
 
 FORMAT = "celsa-segments"
 VERSION = 2  # 1 had no item ids
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet may run when a cell begins so
 
 
 def segment_matrix(matrix: csr_matrix, of_item: np.ndarray) -> csr_matrix:
@@ -58,7 +61,7 @@ class Segmentation:
         if self.of_item.shape != (n_items,) or self.titles.shape != (n_items,):
             raise DataError(
                 f"{n_items} embedding rows, segments of shape {self.of_item.shape} and titles of "
-                f"shape {self.titles.shape}; pass one of each an item"
+                f"shape {self.titles.shape}; pass one of each per item"
             )
         numbered = np.issubdtype(self.of_item.dtype, np.integer)
         if not numbered or set(self.of_item.tolist()) != set(range(len(self.labels))):
@@ -81,7 +84,7 @@ class Segmentation:
 
     @cached_property
     def segments(self) -> pd.DataFrame:
-        """A row a segment: label, source (who named it), size, latents ((index, sign) …), members.
+        """A row per segment: label, source (who named it), size, latents (index and sign), members.
 
         `members` are item ids. Indexed by the segment's number, the largest first.
         """
@@ -99,17 +102,17 @@ class Segmentation:
 
     def latents(self, segment: int) -> list[tuple[int, int]]:
         """(index, sign) of each latent of a segment, by index. Raises ConfigError."""
-        check_position("segment", segment, len(self))
+        _check_position("segment", segment, len(self))
         row = self.matrix[segment]
         return [(int(i), int(np.sign(v))) for i, v in zip(row.indices, row.data, strict=True)]
 
     def score(self, X: csr_matrix) -> np.ndarray:
         """x·A·Bᵀ: users × segments, float32. Raises DataError if X has other columns."""
-        encoded = self.embeddings.encode(users_of(X, len(self.of_item)))
+        encoded = self.embeddings.encode(checked_users(X, len(self.of_item)))
         return np.ascontiguousarray((self.matrix @ encoded.T).T)
 
     def recommend(self, X: csr_matrix, n: int = 5) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best segments a user: (segments, scores), each users × n.
+        """The `n` best segments per user: (segments, scores), each users × n.
 
         Raises ConfigError if n < 1, DataError if X has other columns.
         """
@@ -119,13 +122,13 @@ class Segmentation:
     def recommend_items(
         self, X: csr_matrix, segment: int, n: int = 10, exclude_seen: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best items of one segment a user: (indices, scores), users × n; −1: none left.
+        """The `n` best items of one segment per user: (indices, scores), users × n; −1: none left.
 
         Raises ConfigError for a segment that is not there or n < 1, DataError for another X.
         """
-        check_position("segment", segment, len(self))
+        _check_position("segment", segment, len(self))
         check_count(n=n)
-        X = users_of(X, len(self.of_item))
+        X = checked_users(X, len(self.of_item))
         members = self.members[segment]
         rows = self.embeddings.matrix[members]
         own = X[:, members]
@@ -151,7 +154,7 @@ class Segmentation:
         return pd.concat(parts, ignore_index=True)
 
     def explain(self, x: csr_matrix, item: int) -> pd.DataFrame:
-        """Why `item` (a position) was recommended to x (1 × items): its latents, a row each.
+        """Why `item` (a position) was recommended to x (1 × items): a row per latent.
 
         Columns latent, activation (x·A), because of (the title in x that adds most to it), segment,
         owned (whether B has this signed latent at the segment; where no segment has it, the one
@@ -160,7 +163,7 @@ class Segmentation:
         Raises ConfigError for an item that is not there, DataError for several users.
         """
         x = one_user(x, len(self.of_item))
-        check_position("item", item, len(self.of_item))
+        _check_position("item", item, len(self.of_item))
         row = self.embeddings.matrix[item]
         row.eliminate_zeros()
         activations = self.embeddings.encode(x)[0]
@@ -192,6 +195,29 @@ class Segmentation:
             return int(having[0]), True
         strongest = np.argmax(sign * self.embeddings.matrix[:, latent].toarray().ravel())
         return int(self.of_item[strongest]), False
+
+    @property
+    def by_item(self) -> pd.DataFrame:
+        """A row per item: segment, label, source (who named it), item_id, title; by segment."""
+        order = np.argsort(self.of_item, kind="stable")
+        labels = [self.labels[segment] for segment in self.of_item[order]]
+        return pd.DataFrame(
+            {
+                "segment": self.of_item[order],
+                "label": [label.text for label in labels],
+                "source": [label.source for label in labels],
+                "item_id": self.embeddings.item_ids[order],
+                "title": self.titles[order],
+            }
+        )
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write `by_item` as CSV in UTF-8, whole or not at all. Raises StorageError.
+
+        Text is quoted, and has a ' before it where a spreadsheet would take it for a formula.
+        """
+        text = self.by_item.map(_harmless).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+        return write_whole(path, lambda file: file.write(text.encode()))
 
     def save(self, path: str | Path) -> Path:
         """Write one .npz (no pickle), whole or not at all: segments and names, without A."""
@@ -237,3 +263,14 @@ class Segmentation:
             raise StorageError(
                 f"{path} is not a file of segments, or is damaged; save it again"
             ) from error
+
+
+def _check_position(what: str, position: int, n: int) -> None:
+    """Raise ConfigError unless `position` is a whole number from 0 to n − 1."""
+    whole = isinstance(position, Integral) and not isinstance(position, bool | np.bool_)
+    if not whole or not 0 <= position < n:
+        raise ConfigError(f"there is no {what} {position!r}; they are 0 to {n - 1}")
+
+
+def _harmless(cell):
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell

@@ -11,7 +11,7 @@ from sklearn.metrics import (
 from sklearn.metrics.cluster import contingency_matrix
 
 from celsa_lib.errors import DataError
-from celsa_lib.segments.terms import Terms
+from celsa_lib.segments.naming.terms import Terms
 
 
 def agreement(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
@@ -47,7 +47,7 @@ def stability(groupings: Sequence[np.ndarray]) -> dict[str, float]:
 def main_term(terms: Terms) -> np.ndarray:
     """The rarest term of each item (n_items,), as a number; −1 where it has none.
 
-    One genre an item, so that genres can be compared as a grouping.
+    One genre per item, so that genres can be compared as a grouping.
     """
     idf = terms.idf
     rows = np.split(terms.matrix.indices, terms.matrix.indptr[1:-1])

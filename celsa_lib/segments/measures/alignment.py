@@ -13,7 +13,7 @@ from celsa_lib.split import Fold
 def alignment(
     segmentation: Segmentation, folds: list[Fold], popularity: np.ndarray, k: int = 5, n: int = 10
 ) -> pd.DataFrame:
-    """Shares by user, mean over folds; only users with a target in a fold count there.
+    """Shares per user, mean over folds; only users with a target in a fold count there.
 
     Of the held-out items: the share in the user's k `recommended` segments; in the k with most
     items of the user's `history`, which needs no latents; in the k most `popular` ones; in k
@@ -74,7 +74,7 @@ def _chosen(segments: np.ndarray, n_segments: int) -> np.ndarray:
 
 
 def _lists(segmentation: Segmentation, X: csr_matrix, n: int) -> csr_matrix:
-    """The model's n best unseen items a user, as users × items."""
+    """The model's n best unseen items per user, as users × items."""
     items, _ = segmentation.embeddings.recommend(X, n)
     rows, places = np.nonzero(items >= 0)
     return csr_matrix((np.ones(len(rows)), (rows, items[rows, places])), shape=X.shape)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from celsa_lib.evaluation import Ratio, ratio_of_means
-from celsa_lib.segments.terms import Terms
+from celsa_lib.segments.naming.terms import Terms
 
 TOP_TAGS = 5
 ITEMS_AT_ONCE = 1024  # compared with all of their group: a whole group may be the whole catalogue

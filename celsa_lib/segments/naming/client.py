@@ -1,14 +1,17 @@
 """One question to an OpenAI-compatible chat API; what goes wrong is told without the key."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from celsa_lib.errors import DescriberError
-from celsa_lib.segments.answers import leaks
-from celsa_lib.segments.prompt import INSTRUCTIONS, plain
+from celsa_lib.segments.naming.answers import leaks
+from celsa_lib.segments.naming.prompt import INSTRUCTIONS, plain
 
 OPENAI = "https://api.openai.com/v1"
+CHARACTERS_PER_TOKEN = 4  # of English text, roughly
+NAME_TOKENS = 6
 NO_KEY = "none"  # what a local server gets that asks for no key
 # A model that thinks first takes a temperature only where thinking is switched off.
 SWITCHES = {"gpt-6-luna": {"reasoning_effort": "none"}}
@@ -22,12 +25,39 @@ ADVICE = {
 
 
 @dataclass(frozen=True)
+class Usage:
+    """A number of requests and their tokens: times a model's prices, what naming costs."""
+
+    requests: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+    @classmethod
+    def expected(cls, messages: Iterable[str]) -> "Usage":
+        """Of asking `messages`, from their lengths."""
+        lengths = [len(INSTRUCTIONS) + len(message) for message in messages]
+        tokens = sum(length // CHARACTERS_PER_TOKEN + 1 for length in lengths)
+        return cls(len(lengths), tokens, NAME_TOKENS * len(lengths))
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.requests + other.requests,
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+        )
+
+    def __str__(self) -> str:
+        tokens = f"tokens {self.tokens_in:,} in and {self.tokens_out:,} out"
+        return f"requests {self.requests:,}, {tokens}"
+
+
+@dataclass(frozen=True)
 class Reply:
-    """What a model said, None for nothing; why it stopped ("stop" is good); tokens in and out."""
+    """What a model said, None for nothing; why it stopped ("stop" is good); what it used."""
 
     text: str | None
     reason: str
-    tokens: tuple[int, int]
+    usage: Usage
 
 
 def connect(timeout: float, max_retries: int):
@@ -88,10 +118,10 @@ def ask(client, model: str, message: str) -> Reply:
             ],
             **SWITCHES.get(model, {}),
         )
-        choice, usage = completion.choices[0], completion.usage
-        tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+        choice, used = completion.choices[0], completion.usage
+        tokens = (used.prompt_tokens, used.completion_tokens) if used else (0, 0)
         text, reason = choice.message.content, str(choice.finish_reason)
-        return Reply(text and str(text), reason, tuple(int(count) for count in tokens))
+        return Reply(text and str(text), reason, Usage(1, *map(int, tokens)))
     except Exception as error:  # a bad server can make the client raise anything
         problem = _explain(error, client)
     # Raised outside of `except`: the client's error may have the key in it, and would be attached.

@@ -12,13 +12,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from celsa_lib.errors import check_count, check_positive
-from celsa_lib.segments.answers import clean_name, leaks
-from celsa_lib.segments.cache import AnswerCache
-from celsa_lib.segments.client import ask, connect
-from celsa_lib.segments.labels import Describer, Label
-from celsa_lib.segments.prices import Cost
-from celsa_lib.segments.prompt import answer_key, group_messages
-from celsa_lib.segments.replay import labels_from
+from celsa_lib.segments.naming.answers import AnswerCache, clean_name, leaks
+from celsa_lib.segments.naming.client import Usage, ask, connect
+from celsa_lib.segments.naming.describer import Describer, Label
+from celsa_lib.segments.naming.prompt import answer_key, group_messages
+from celsa_lib.segments.naming.replay import labels_from
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +30,9 @@ class ChatDescriber:
     the name that `fallback` gives it. The default is the paper's model, which OpenAI retired in
     October 2026: without it, name another or a local server's.
 
-    timeout: seconds an answer may take. per_minute: the most requests begun in a minute.
-    After `describe`: `estimate` and `cost` of what was asked, and how many names were `refused`;
-    `total` is the cost of all calls so far, since naming and merging takes several.
+    timeout: seconds per answer. per_minute: the most requests begun per minute.
+    After `describe`: the usage expected (`estimate`) and `spent`, and how many names were
+    `refused`; `total` is what all calls so far spent, since naming and merging takes several.
     """
 
     fallback: Describer
@@ -45,9 +43,9 @@ class ChatDescriber:
     per_minute: int | None = None
     workers: int = 4
     progress: bool = True
-    estimate: Cost | None = field(default=None, init=False)
-    cost: Cost | None = field(default=None, init=False)
-    total: Cost = field(init=False)
+    estimate: Usage = field(default=Usage(), init=False)
+    spent: Usage = field(default=Usage(), init=False)
+    total: Usage = field(default=Usage(), init=False)
     refused: int = field(default=0, init=False)
 
     def __post_init__(self):
@@ -56,7 +54,6 @@ class ChatDescriber:
         check_count(0, max_retries=self.max_retries)
         if self.per_minute is not None:
             check_count(per_minute=self.per_minute)
-        self.total = Cost.spent(self.model, [])
 
     def describe(self, groups: Sequence[np.ndarray], items: pd.DataFrame) -> list[Label]:
         """A label for each group of positions in `items`. Raises DescriberError, StorageError.
@@ -66,8 +63,7 @@ class ChatDescriber:
         messages = group_messages(groups, items)
         keys = [answer_key(self.model, message) for message in messages]
         missing = {k: m for k, m in zip(keys, messages, strict=True) if self.cache.get(k) is None}
-        self.estimate = Cost.estimated(self.model, missing.values())
-        self.cost = Cost.spent(self.model, [])
+        self.estimate, self.spent = Usage.expected(missing.values()), Usage()
         if missing:
             self._ask_all(missing)
         answers = [self.cache.get(key) for key in keys]
@@ -78,7 +74,7 @@ class ChatDescriber:
     def _ask_all(self, missing: dict[str, str]) -> None:
         """Ask for the message under each key, some at a time; stop at the first that fails."""
         client = connect(self.timeout, self.max_retries)
-        log.info("about to ask %s", self.estimate)
+        log.info("about to ask %s: %s", self.model, self.estimate)
         pace = _Pace(self.per_minute)
         pool = ThreadPoolExecutor(self.workers)
         futures = [pool.submit(self._ask, client, pace, *pair) for pair in missing.items()]
@@ -89,14 +85,14 @@ class ChatDescriber:
         finally:
             pool.shutdown(cancel_futures=True)  # what is under way ends, and is kept
             client.close()
-            done = [f for f in futures if not f.cancelled() and f.exception() is None]
-            self.cost = Cost.spent(self.model, [future.result() for future in done])
-            self.total += self.cost
+            done = [f.result() for f in futures if not f.cancelled() and f.exception() is None]
+            self.spent = sum(done, start=Usage())
+            self.total += self.spent
             kept = f"; answers are kept in {self.cache.path}" if done else ""
-            log.info("asked %s%s", self.cost, kept)
+            log.info("asked %s: %s%s", self.model, self.spent, kept)
 
-    def _ask(self, client, pace: "_Pace", key: str, message: str) -> tuple[int, int]:
-        """Ask for one name and keep it, or that it was refused; tokens in and out."""
+    def _ask(self, client, pace: "_Pace", key: str, message: str) -> Usage:
+        """Ask for one name and keep it, or that it was refused."""
         pace.wait()
         reply = ask(client, self.model, message)
         name = clean_name(reply.text, client.api_key) if reply.reason == "stop" else None
@@ -105,7 +101,7 @@ class ChatDescriber:
             shown = "it has the key in it" if leaks(said, client.api_key) else ascii(said[:80])
             log.warning("answer of %s refused (%s)", self.model, shown)
         self.cache.add(key, self.model, name)
-        return reply.tokens
+        return reply.usage
 
 
 class _Pace:

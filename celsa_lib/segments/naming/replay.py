@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from celsa_lib.segments.cache import Answer, AnswerCache
-from celsa_lib.segments.labels import Describer, Label
-from celsa_lib.segments.prompt import answer_key, group_messages
+from celsa_lib.segments.naming.answers import Answer, AnswerCache
+from celsa_lib.segments.naming.describer import Describer, Label
+from celsa_lib.segments.naming.prompt import answer_key, group_messages
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +46,10 @@ def labels_from(
 ) -> list[Label]:
     """The answers as labels; where there is none or it was refused, the fallback's label."""
     left = [place for place, answer in enumerate(answers) if not (answer and answer.label)]
-    named = fallback.describe([groups[place] for place in left], items) if left else []
-    others = dict(zip(left, named, strict=True))
-    return [
-        Label(answer.label, answer.model + note)
-        if place not in others
-        else _instead(others[place], answer)
-        for place, answer in enumerate(answers)
-    ]
-
-
-def _instead(label: Label, refused: Answer | None) -> Label:
-    """The fallback's label, which says so where it stands for a refused answer."""
-    if refused is None:
-        return label
-    return Label(label.text, f"{label.source} (answer of {refused.model} refused)")
+    instead = fallback.describe([groups[place] for place in left], items) if left else []
+    labels = [answer and Label(answer.label, answer.model + note) for answer in answers]
+    for place, label in zip(left, instead, strict=True):
+        refused = answers[place]
+        why = f" (answer of {refused.model} refused)" if refused else ""
+        labels[place] = Label(label.text, label.source + why)
+    return labels

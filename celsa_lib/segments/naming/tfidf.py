@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from celsa_lib.segments.labels import Label
-from celsa_lib.segments.terms import AUTHOR, DECADE, GENRE, SERIES, WORD, Terms, terms_of
+from celsa_lib.segments.naming.describer import Label
+from celsa_lib.segments.naming.terms import AUTHOR, DECADE, GENRE, SERIES, WORD, Terms, terms_of
 
 SOURCE = "class-based TF-IDF"
 NAMELESS = "Unnamed"  # items of which nothing is known
