@@ -1,50 +1,36 @@
-"""celsa: sparse item embeddings learned from interactions. `import celsa_lib as cl`."""
+"""celsa: sparse item embeddings learned from interactions. `import celsa_lib as cl`.
 
-from celsa_lib.data import (
-    Dataset,
-    dataset_info,
-    datasets,
-    load_dataset,
-    load_interactions,
-    make_synthetic,
-)
-from celsa_lib.embeddings import ItemEmbeddings
-from celsa_lib.errors import CelsaError
-from celsa_lib.evaluation import Evaluation, evaluate, paired_difference
-from celsa_lib.models import (
-    EASE,
-    ELSA,
-    CompressedELSA,
-    Popularity,
-    PrunedEASE,
-    SparseAutoencoderELSA,
-)
-from celsa_lib.segments import Segmentation, segment_items
-from celsa_lib.split import Split, holdout_folds, split_users
+What a name needs is imported when it is first used, so that the package itself loads at once.
+"""
+
+import lazy_loader
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "EASE",
-    "ELSA",
-    "CelsaError",
-    "CompressedELSA",
-    "Dataset",
-    "Evaluation",
-    "ItemEmbeddings",
-    "Popularity",
-    "PrunedEASE",
-    "Segmentation",
-    "SparseAutoencoderELSA",
-    "Split",
-    "dataset_info",
-    "datasets",
-    "evaluate",
-    "holdout_folds",
-    "load_dataset",
-    "load_interactions",
-    "make_synthetic",
-    "paired_difference",
-    "segment_items",
-    "split_users",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["data", "models", "report", "training"],
+    submod_attrs={
+        "data": [
+            "Dataset",
+            "dataset_info",
+            "datasets",
+            "load_dataset",
+            "load_interactions",
+            "make_synthetic",
+        ],
+        "embeddings": ["ItemEmbeddings"],
+        "errors": ["CelsaError"],
+        "evaluation": ["Evaluation", "evaluate", "paired_difference"],
+        "models": [
+            "EASE",
+            "ELSA",
+            "CompressedELSA",
+            "Popularity",
+            "PrunedEASE",
+            "SparseAutoencoderELSA",
+        ],
+        "segments": ["Segmentation", "segment_items"],
+        "split": ["Split", "holdout_folds", "split_users"],
+    },
+)
