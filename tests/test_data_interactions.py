@@ -67,7 +67,7 @@ ROLES = {"user": "who", "item": "what", "value": "stars"}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz", "tsv", "parquet", None])
-def test_own_data_in_every_form(frame, tmp_path, suffix):
+def test_user_data_in_every_form(frame, tmp_path, suffix):
     source = frame
     if suffix is not None:
         source = tmp_path / f"mine.{suffix}"
@@ -94,7 +94,7 @@ def test_titles_are_found_by_ids_of_another_type(frame, column, index):
 @pytest.mark.parametrize(
     ("column", "index", "said"),
     [
-        (int, [9, 10, 9], "has the id '9' more than once; keep one row an item"),
+        (int, [9, 10, 9], "has the id '9' more than once; keep one row per item"),
         (int, [1, 2, 3], r"no id of the data: its index begins \['1', '2', '3'\]"),
         (float, [9, 10, 11], r"the data's ids \['10.0', '11.0', '12.0'\]; index it by item id"),
     ],
@@ -128,9 +128,12 @@ def with_cell(frame, column, value):
     ("change", "said"),
     [
         (lambda f: f.drop(columns="stars"), "no column 'stars'; its columns are 'who', 'what'"),
-        (lambda f: with_cell(f, "stars", "good"), "data row 3: 'good' is not a number"),
-        (lambda f: with_cell(f, "stars", float("nan")), "data row 3: nan"),
-        (lambda f: with_cell(f, "who", None), "'who' has no id in data row 3"),
+        (
+            lambda f: with_cell(f, "stars", "good"),
+            "data row 3, column 'stars': 'good' is not a number",
+        ),
+        (lambda f: with_cell(f, "stars", float("nan")), "data row 3, column 'stars': nan"),
+        (lambda f: with_cell(f, "who", None), "data row 3, column 'who': no id"),
         (lambda f: f.assign(stars=1), "nothing is left"),
         (lambda f: f.iloc[:0], "nothing is left"),
     ],

@@ -1,11 +1,11 @@
-"""The planted segments are there, seeded, and as described; the paper's test users load."""
+"""The planted segments are there, seeded, and as described."""
 
 import numpy as np
 import pytest
 
-from celsa_lib.data import load_dataset, load_goodbooks_test_users, make_synthetic
+from celsa_lib.data import load_dataset, make_synthetic
 from celsa_lib.data.synthetic import segment_name
-from celsa_lib.errors import ConfigError, DataError, DatasetNotFoundError
+from celsa_lib.errors import ConfigError, DataError
 
 SMALL = {"n_users": 400, "n_items": 205, "n_segments": 10, "segments_per_user": 2}
 
@@ -95,29 +95,3 @@ def test_bad_parameters(bad):
 def test_other_datasets_take_no_parameters():
     with pytest.raises(ConfigError, match="takes no n_users"):
         load_dataset("ml-100k", n_users=3)
-
-
-def test_the_papers_test_users(real_data):
-    found = load_goodbooks_test_users(real_data)
-    assert found.X.shape == (2500, 10_000)
-    assert found.X.nnz == 192_357
-    assert found.released.shape == (10_000, 2048)
-    assert (found.released.getnnz(axis=1) == 16).all()
-    assert found.item_ids[:3].tolist() == [1, 10, 100]
-    assert len(found.likely_user_ids) == 2500
-
-
-def test_test_users_that_are_missing_or_damaged(tmp_path, monkeypatch):
-    monkeypatch.delenv("CELSA_DATA", raising=False)
-    with pytest.raises(DatasetNotFoundError, match="set CELSA_DATA"):
-        load_goodbooks_test_users()
-    folder = tmp_path / "goodbooks-10k-test-users"
-    folder.mkdir()
-    (folder / "test_users.npz").write_bytes(b"no archive")
-    with pytest.raises(DatasetNotFoundError, match=r"lacks book_ids.txt"):
-        load_goodbooks_test_users(tmp_path)
-    (folder / "book_ids.txt").write_text("1\n")
-    (folder / "likely_user_ids.csv").write_text("test_row,user_id\n0,1\n")
-    (folder / "released_embeddings_2048_16nnz.npz").write_bytes(b"")
-    with pytest.raises(DataError, match=r"test_users.npz"):
-        load_goodbooks_test_users(tmp_path)

@@ -35,7 +35,6 @@ from celsa_lib.experiments.deviations import FilteredAfterwards, ZeroedSeen
 from celsa_lib.experiments.run import label, make_task, run_task
 from celsa_lib.experiments.studies import (
     STUDIES,
-    align_columns,
     run_study,
     schedules,
     stored_at,
@@ -398,14 +397,6 @@ def test_budgets_and_seeds_of_a_run():
             schedules("ml-100k", "smoke", [0], wrong)
     with pytest.raises(ConfigError, match="whole numbers"):
         experiment("ml-100k", "smoke", seeds=[0.5])
-
-
-def test_columns_are_put_in_the_wanted_order():
-    X = csr_matrix(np.array([[1, 0], [1, 1]], dtype=np.float32))
-    aligned = align_columns(X, np.array([30, 10]), np.array([10, 20, 30]))
-    assert aligned.toarray().tolist() == [[0, 0, 1], [1, 0, 1]]
-    with pytest.raises(DataError, match="40"):
-        align_columns(X, np.array([30, 40]), np.array([10, 20, 30]))
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
+from celsa_lib.data.shelves import shelf_name
 from celsa_lib.errors import ConfigError, DataError, StorageError
 from celsa_lib.segments import (
     AnswerCache,
@@ -26,7 +27,7 @@ from celsa_lib.segments import (
     segment_matrix,
 )
 from celsa_lib.segments.grouping import indicator_of, members_of
-from celsa_lib.segments.naming.terms import genre_name, shelves_of, terms_of
+from celsa_lib.segments.naming.terms import shelves_of, terms_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -146,7 +147,7 @@ class TestTerms:
         ],
     )
     def test_shelves_become_words(self, shelf, name):
-        assert genre_name(shelf) == name
+        assert shelf_name(shelf) == name
 
     def test_of_a_book(self):
         book = {"title": "The Hobbit (Middle Earth, #0)", "genres": "fantasy|classics"}

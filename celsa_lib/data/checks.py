@@ -64,7 +64,7 @@ def check_range(ratings: np.ndarray, bounds: tuple[float, float], where) -> None
 
 def sha256_of(paths: Iterable[Path]) -> str:
     """The sha256 (hex) of a file; of several, that of their digests in the order given."""
-    digests = [_digest(path, hashlib.sha256()) for path in paths]
+    digests = [_digest(path, hashlib.sha256) for path in paths]
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
@@ -74,10 +74,10 @@ def verify(path: Path, expected: str, origin: str) -> None:
     """Raise DownloadError unless `path` has the checksum "<md5|sha256|git-blob>:<hex>"."""
     algorithm, wanted = expected.split(":")
     if algorithm == "git-blob":
-        hasher = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+        header = f"blob {path.stat().st_size}\0".encode()
+        found = _digest(path, lambda: hashlib.sha1(header, usedforsecurity=False))
     else:
-        hasher = hashlib.new(algorithm)
-    found = _digest(path, hasher)
+        found = _digest(path, algorithm)
     if found != wanted:
         raise DownloadError(
             f"{origin}: wrong checksum: {algorithm} {found}, expected {wanted}. The file is "
@@ -86,8 +86,6 @@ def verify(path: Path, expected: str, origin: str) -> None:
         )
 
 
-def _digest(path: Path, hasher) -> str:
+def _digest(path: Path, algorithm) -> str:
     with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            hasher.update(block)
-    return hasher.hexdigest()
+        return hashlib.file_digest(stream, algorithm).hexdigest()

@@ -15,6 +15,7 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.data.checks import reading, require_columns, sha256_of
 from celsa_lib.data.dataset import Dataset
+from celsa_lib.data.tables import numbers, read_table
 from celsa_lib.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def load_interactions(
     frame, where, checksum = _open_table(source, columns)
     users, item_values = _ids(frame, user, where), _ids(frame, item, where)
     if value is not None:
-        ratings = _numbers(frame, value, where)
+        ratings = numbers(frame[value], lambda row: f"{where}, data row {row + 1}")
         keep = ratings >= (-np.inf if min_rating is None else min_rating)
         users, item_values = users[keep], item_values[keep]
     X, user_ids, item_ids = binarise(users, item_values, min_user_interactions, where)
@@ -123,7 +124,7 @@ def _rows_of(items: pd.DataFrame, item_ids: np.ndarray) -> pd.DataFrame:
     twice = table.index.duplicated()
     if twice.any():
         raise DataError(
-            f"`items` has the id {table.index[twice][0]!r} more than once; keep one row an item, "
+            f"`items` has the id {table.index[twice][0]!r} more than once; keep one row per item, "
             "as by items[~items.index.duplicated()]"
         )
     wanted = list(map(str, item_ids))
@@ -146,21 +147,7 @@ def _open_table(source, columns: list[str]) -> tuple[pd.DataFrame, str, str]:
     if not path.is_file():
         raise DataError(f"{path} is not a file; check the path")
     with reading(path):
-        return _read_table(path, columns), str(path), sha256_of([path])
-
-
-def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    name = path.name.removesuffix(".gz")
-    if name.endswith((".parquet", ".pq")):
-        import pyarrow.parquet as parquet
-
-        require_columns(parquet.read_schema(path).names, columns, str(path))
-        return pd.read_parquet(path, columns=columns)
-    if not name.endswith((".csv", ".tsv", ".txt")):
-        raise DataError(f"{path}: cannot tell its format; use .csv, .tsv or .parquet")
-    separator = "," if name.endswith(".csv") else "\t"
-    require_columns(pd.read_csv(path, sep=separator, nrows=0).columns, columns, str(path))
-    return pd.read_csv(path, sep=separator, usecols=columns)
+        return read_table(path, columns), str(path), sha256_of([path])
 
 
 def _ids(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
@@ -169,20 +156,7 @@ def _ids(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
     missing = values.isna().to_numpy()
     if missing.any():
         row = int(missing.argmax()) + 1
-        raise DataError(f"{where}: column {column!r} has no id in data row {row}; drop such rows")
+        raise DataError(f"{where}, data row {row}, column {column!r}: no id; drop such rows")
     if pd.api.types.is_integer_dtype(values):
         return values.to_numpy(dtype=np.int64)
     return values.astype(str).to_numpy(dtype=object)
-
-
-def _numbers(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
-    """Ratings as float64; raises DataError at the first one that is not a finite number."""
-    numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
-    bad = ~np.isfinite(numbers)
-    if bad.any():
-        row = int(bad.argmax())
-        raise DataError(
-            f"{where}: column {column!r}, data row {row + 1}: {frame[column].iloc[row]!r} is not a "
-            "number; correct or drop the row"
-        )
-    return numbers

@@ -2,27 +2,17 @@
 
 import logging
 from pathlib import Path
+from pkgutil import resolve_name
 
 from celsa_lib.data.checks import sha256_of
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.download import fetch_dataset, find_file, form_of, locate
 from celsa_lib.data.interactions import binarise, item_table
-from celsa_lib.data.netflix import read_netflix
-from celsa_lib.data.readers import read_goodbooks, read_ml1m, read_ml20m, read_ml100k
 from celsa_lib.data.registry import dataset_info
 from celsa_lib.data.synthetic import make_synthetic
 from celsa_lib.errors import ConfigError
 
 log = logging.getLogger(__name__)
-READERS = {
-    "ml-100k": read_ml100k,
-    "ml-1m": read_ml1m,
-    "ml-20m": read_ml20m,
-    "goodbooks-10k": read_goodbooks,
-    "goodbooks-10k-partial": read_goodbooks,
-    "goodbooks-10k-v1": read_goodbooks,
-    "netflix-prize": read_netflix,
-}
 
 
 def load_dataset(
@@ -50,7 +40,7 @@ def load_dataset(
     if synthetic_params:
         raise ConfigError(f"{name} takes no {', '.join(synthetic_params)}: only 'synthetic' does")
     folder = fetch_dataset(name, data_dir, progress=progress)
-    high = READERS[name](folder, info, min_rating)
+    high = resolve_name(info.reader)(folder, info, min_rating)
     X, user_ids, item_ids = binarise(high.users, high.items, min_user_interactions, str(folder))
     log.info("%s: %d users, %d items, %d interactions", name, *X.shape, X.nnz)
     return Dataset(

@@ -1,9 +1,10 @@
 """Read the Netflix Prize's 100 million ratings in both original formats, a block at a time.
 
 Both are the same text: a line "movie:" and then lines "user,rating,date", in four large files or
-in one small file a movie. Only ratings that are high enough stay in memory, at six bytes each.
+in one small file per movie. Only ratings that are high enough stay in memory, at six bytes each.
 """
 
+import gzip
 import io
 import tarfile
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ from pyarrow import csv
 
 from celsa_lib.data.checks import check_range, reading
 from celsa_lib.data.download import find_file, form_of
-from celsa_lib.data.readers import HighRatings, columns_of
 from celsa_lib.data.registry import DatasetInfo
+from celsa_lib.data.tables import HighRatings, fields_of
 from celsa_lib.errors import DataError
 
 BLOCK_BYTES = 1 << 25
@@ -59,15 +60,8 @@ def _streams(path: Path) -> Iterator[tuple[str, BinaryIO]]:
                     yield f"{path}, {member.name}", archive.extractfile(member)
         return
     for file in _files(path):
-        with open_binary(file) as stream:
+        with gzip.open(file, "rb") if file.suffix == ".gz" else open(file, "rb") as stream:
             yield str(file), stream
-
-
-def open_binary(path: Path) -> BinaryIO:
-    """A file, gzipped or not, opened for reading bytes."""
-    import gzip
-
-    return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
 
 
 def _rows(stream: BinaryIO, name: str, bounds) -> Iterator[tuple[np.ndarray, ...]]:
@@ -84,7 +78,7 @@ def _rows(stream: BinaryIO, name: str, bounds) -> Iterator[tuple[np.ndarray, ...
 
 
 def _parse(text: bytes, movie: int | None, name: str, bounds):
-    """Part whole lines into movie headers and ratings; returns the last movie and the rows."""
+    """Split whole lines into movie headers and ratings; returns the last movie and the rows."""
     movies, counts, bodies = [], [], []
     start = 0
     while (colon := text.find(b":", start)) >= 0:
@@ -137,7 +131,7 @@ def _titles(folder: Path) -> pd.DataFrame:
     path = find_file(folder, "movie_titles.csv") or find_file(folder, "movie_titles.txt")
     if path is None:
         return pd.DataFrame({"title": []})
-    ids, years, titles = columns_of(path, ",", 3)
+    ids, years, titles = fields_of(path, ",", 3)
     years = pd.to_numeric(pd.Series(years, dtype=str), errors="coerce").astype("Int64")
     index = pd.Index(list(map(int, ids)), name="item_id", dtype=np.int64)
     return pd.DataFrame({"title": titles, "year": years.array}, index=index)

@@ -15,7 +15,6 @@ from celsa_lib.report.comparison import in_bytes
 from celsa_lib.results import Result
 from celsa_lib.segments import Segmentation, SentenceEmbedder, segment_items
 
-NOUNS = {"ml": ("film", "films"), "netflix": ("film", "films"), "goodbooks": ("book", "books")}
 SCRIPTS = ("engine.js", "dom.js", "search.js", "figure.js", "page.js")  # in one scope
 SHOWN_GENRES = 3
 
@@ -66,9 +65,7 @@ def demo_page(
     Everything from `items` is shown as text.
     """
     info = dataset_info(name)
-    one, many = next(
-        (nouns for start, nouns in NOUNS.items() if name.startswith(start)), ("item", "items")
-    )
+    one, many = info.nouns
     contents = {
         "noun": [one, many],
         "titles": items["title"].astype(str).tolist(),

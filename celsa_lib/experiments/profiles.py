@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from celsa_lib.data import dataset_info
 from celsa_lib.errors import ConfigError
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.results import BUDGETS
 
-# Trained on one, reported on the other's users: see `studies`.
-GOODBOOKS, TEST_USERS = "goodbooks-10k-partial", "goodbooks-10k-test-users"
+GOODBOOKS = "goodbooks-10k-partial"
 
 # What a method may choose from on validation users: four values for what is trained by gradient
 # (five for Table 1, where small sizes chose the lowest), eight pairs for the autoencoder on top of
@@ -197,7 +197,7 @@ def configuration(
         n_test=settings.n_test,
         n_val=settings.n_val,
         data_params=settings.data_params,
-        test_users=TEST_USERS if dataset == GOODBOOKS else "split",
+        test_users=dataset_info(dataset).own_test_users or "split",
         seeds=seeds,
         profile=profile,
     )

@@ -9,17 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from scipy.sparse import csr_matrix
-
-from celsa_lib.data import Dataset, load_dataset, load_goodbooks_test_users
+from celsa_lib.data import (
+    Dataset,
+    GoodbooksTestUsers,
+    dataset_info,
+    load_dataset,
+    load_goodbooks_test_users,
+)
 from celsa_lib.embeddings import ItemEmbeddings
-from celsa_lib.errors import ConfigError, DataError, DatasetNotFoundError, DownloadError
+from celsa_lib.errors import ConfigError, DatasetNotFoundError, DownloadError
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.profiles import (
     GOODBOOKS,
     LEARNING_RATES,
-    TEST_USERS,
     WIDER_RATES,
     configuration,
     methods_for,
@@ -37,7 +39,7 @@ def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentCo
     """Table 1: every method at every budget, each tuned on validation users."""
     tuned = methods_for(settings_for(profile, dataset), tuned=True)
     methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
-    if dataset == GOODBOOKS:
+    if dataset_info(dataset).own_test_users:
         methods = [MethodConfig("Released"), *methods]
     return configuration(dataset, profile, methods, seeds)
 
@@ -189,38 +191,22 @@ def run_prepared(config: ExperimentConfig) -> Result:
 def prepare(config: ExperimentConfig) -> tuple[Dataset, Task]:
     """The data of a configuration and its users, divided. Raises CelsaError."""
     dataset = load_dataset(config.dataset, **config.data_params)
-    if config.test_users != TEST_USERS:
+    if config.test_users == "split":
         return dataset, make_task(config, dataset)
-    return dataset, goodbooks_task(config, dataset, load_goodbooks_test_users())
+    return dataset, _task_of_test_users(config, dataset, load_goodbooks_test_users())
 
 
-def goodbooks_task(config: ExperimentConfig, dataset: Dataset, test) -> Task:
-    """Likely test users out, columns in the test users' order, validation users from the rest."""
-    known = ~np.isin(dataset.user_ids.astype(int), test.likely_user_ids)
-    X = align_columns(dataset.X[np.flatnonzero(known)], dataset.item_ids, test.item_ids)
+def _task_of_test_users(
+    config: ExperimentConfig, dataset: Dataset, test: GoodbooksTestUsers
+) -> Task:
+    """Trained on everybody else, in the test users' columns; validation users are from the rest."""
+    X = test.others(dataset)
     split = split_users(X, 0, config.n_val, config.split_seed)
-    test_X = test.X[: config.n_test]
     return Task(
         tune_fit=split.train,
         tune_folds=folds_of(config, split.val),
         fit=X,
-        folds=folds_of(config, test_X),
+        folds=folds_of(config, test.X[: config.n_test]),
         item_ids=test.item_ids,
         ready={"Released": ItemEmbeddings(test.released, test.item_ids)},
     )
-
-
-def align_columns(X: csr_matrix, item_ids: np.ndarray, wanted: np.ndarray) -> csr_matrix:
-    """X with columns `wanted`, all of them: an item that X does not have becomes an empty column.
-
-    Raises DataError if X has an item that is not wanted.
-    """
-    position = {int(item): column for column, item in enumerate(wanted)}
-    missing = [item for item in item_ids if int(item) not in position]
-    if missing:
-        raise DataError(f"{len(missing)} items, first {missing[0]}, are not among the test items")
-    X = X.tocoo()
-    columns = np.array([position[int(item)] for item in item_ids])[X.col]
-    aligned = csr_matrix((X.data, (X.row, columns)), shape=(X.shape[0], len(wanted)))
-    aligned.sort_indices()
-    return aligned

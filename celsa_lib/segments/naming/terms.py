@@ -3,79 +3,22 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from celsa_lib.data.shelves import SERIES_IN_TITLE, shelf_name
+
 # Where a term comes from. A name starts with what is proper to few items (an author, a series, a
 # word of the titles, a decade) and ends with what kind of items they are (a genre).
 GENRE, AUTHOR, SERIES, WORD, DECADE = "genre", "author", "series", "word", "decade"
-SERIES_IN_TITLE = re.compile(r"\((?P<series>[^()#]+?),?\s*#[^()]*\)\s*$")
 STOP_WORDS = frozenset(
     "a an and at by for from her his in into is it my of on or our the their this to with you your "
     "de la le el und der die das vol volume book novel stories story collection complete part "
     "series edition i ii iii iv new item segment".split()
 )
-# What readers note for themselves says nothing about a book: "books-i-own", "my-manga", "to-read".
-# An "i" with no such verb behind it is a numeral: "world-war-i".
-READERS_NOTE = re.compile(
-    r"\bi (own|have|ve|am|m|want|need|read|like|love)(e?d)?\b.*"
-    r"|\b(my|mine|own(ed)?|((to|currently|re) )?read(ing)?|wish ?list|favou?rites?|default)\b"
-)
-POSSESSIVE = re.compile(r"\b(\w{2,}) s\b")  # "children-s": no shelf has an apostrophe
-# Spellings of the same shelf, and short forms written out; what stands here is not replaced again.
-SPELLINGS = {
-    "sci fi": "science fiction",
-    "scifi": "science fiction",
-    "sf": "science fiction",
-    "ya": "young adult",
-    "young adults": "young adult",
-    "teens": "young adult",
-    "teen": "young adult",
-    "childrens": "children's",
-    "children": "children's",
-    "kids": "children's",
-    "womens": "women's",
-    "lit": "literature",
-    "chick lit": "chick lit",
-    "fic": "fiction",
-    "nonfiction": "non-fiction",
-    "non fiction": "non-fiction",
-    "biographies": "biography",
-    "memoirs": "memoir",
-    "mysteries": "mystery",
-    "thrillers": "thriller",
-    "classic": "classics",
-    "vampires": "vampire",
-    "comics": "comic",
-    "graphic novels": "graphic novel",
-    "novels": "",
-    "books": "",
-    "book": "",
-    "tv": "TV",
-    "wwii": "World War II",
-    "ww2": "World War II",
-    "world war ii": "World War II",
-    "world war 2": "World War II",
-    "world war two": "World War II",
-    "usa": "American",
-    "us": "American",
-    "u s": "American",
-    "uk": "British",
-    "dc": "DC",
-    "bio": "biography",
-    "auto biography": "autobiography",
-    "sciencefiction": "science fiction",
-    "historicalfiction": "historical fiction",
-    "childrensbooks": "children's",
-    "romances": "romance",
-    "for": "",
-    "audiobook": "",
-    "audiobooks": "",
-}
-_SPELLED = re.compile(rf"\b({'|'.join(sorted(SPELLINGS, key=len, reverse=True))})\b(?!')")
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +73,7 @@ def _is_text(value) -> bool:
 def _terms(row: dict) -> list[tuple[str, str]]:
     title = row.get("title") if _is_text(row.get("title")) else ""
     series = SERIES_IN_TITLE.search(title)
-    found = [(GENRE, name) for name in map(genre_name, _split(row.get("genres"))) if name]
+    found = [(GENRE, name) for name in map(shelf_name, _split(row.get("genres"))) if name]
     found += [(AUTHOR, name) for name in _split(row.get("authors"), ",")[:1]]
     if series:
         found.append((SERIES, re.sub(r"^The\s+", "", series["series"].strip())))
@@ -144,17 +87,3 @@ def _terms(row: dict) -> list[tuple[str, str]]:
 def _words(title: str) -> list[str]:
     words = re.findall(r"[^\W\d_]{3,}", title)
     return [word.capitalize() for word in words if word.lower() not in STOP_WORDS]
-
-
-@cache
-def genre_name(shelf: str) -> str:
-    """A shelf as words: "sci-fi" → "Science Fiction", "manga-i-own" → "Manga", "to-read" → ""."""
-    if "-" in shelf and shelf[:1].isupper():
-        return shelf  # "Film-Noir", "Sci-Fi": a name as it stands
-    words = re.sub(r"[-_\s]+", " ", shelf).strip().lower()
-    words = READERS_NOTE.sub("", words)
-    words = POSSESSIVE.sub(r"\1's", " ".join(words.split()))
-    words = _SPELLED.sub(lambda found: SPELLINGS[found[0]], words)
-    words = re.sub(r"\b\d+\b", "", words)
-    unique = list(dict.fromkeys(words.split()))
-    return " ".join(word if word[:1].isupper() else word[:1].upper() + word[1:] for word in unique)
