@@ -1,17 +1,15 @@
 """ItemEmbeddings: the one object handed from training to retrieval, segments and reports."""
 
-import json
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import DataError, StorageError, check_count
-from celsa_lib.files import write_whole
+from celsa_lib.errors import DataError, check_count
+from celsa_lib.files import save_arrays, stored_arrays
 from celsa_lib.retrieval import SparseIndex, exclude_seen, top_n
-from celsa_lib.split import canonical
+from celsa_lib.split import matching
 
 FORMAT = "celsa-item-embeddings"
 VERSION = 1
@@ -103,46 +101,24 @@ class ItemEmbeddings:
         """Write one .npz (no pickle), whole or not at all. Raises StorageError."""
         header = {"format": FORMAT, "version": VERSION, "shape": self.matrix.shape}
         arrays = {
-            "header": np.array(json.dumps(header | {"about": self.about})),
             "data": self.matrix.data,
             "indices": self.matrix.indices,
             "indptr": self.matrix.indptr,
-            "item_ids": plain_ids(self.item_ids),
+            "item_ids": self.item_ids,
         }
-        return write_whole(path, lambda file: np.savez_compressed(file, **arrays))
+        return save_arrays(path, header | {"about": self.about}, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> "ItemEmbeddings":
         """Read what `save` wrote. Raises StorageError for anything else, and never unpickles."""
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                header = json.loads(str(stored["header"]))
-                if header["format"] != FORMAT or header["version"] != VERSION:
-                    raise StorageError(
-                        f"{path} holds {header['format']} version {header['version']}, this celsa "
-                        f"reads {FORMAT} version {VERSION}; save it again with this version"
-                    )
-                arrays = (stored["data"], stored["indices"], stored["indptr"])
-                matrix = csr_matrix(arrays, shape=tuple(header["shape"]))
-                matrix.check_format(full_check=True)
-                return cls(matrix, stored.get("item_ids"), header.get("about"))
-        except FileNotFoundError as error:
-            raise StorageError(f"there is no file {path}; check the path") from error
-        except StorageError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-            raise StorageError(
-                f"{path} is not a file of item embeddings, or is damaged; save it again"
-            ) from error
+        with stored_arrays(path, FORMAT, VERSION, "item embeddings") as (header, stored):
+            arrays = (stored["data"], stored["indices"], stored["indptr"])
+            matrix = csr_matrix(arrays, shape=tuple(header["shape"]))
+            matrix.check_format(full_check=True)
+            return cls(matrix, stored.get("item_ids"), header.get("about"))
 
     def _matching(self, X: csr_matrix) -> csr_matrix:
-        X = canonical(X)
-        if X.shape[1] != self.matrix.shape[0]:
-            raise DataError(
-                f"X has {X.shape[1]} items, the embeddings have {self.matrix.shape[0]}; "
-                f"use the item order the model was trained on"
-            )
-        return X
+        return matching(X, self.matrix.shape[0], "the embeddings have")
 
 
 def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):
@@ -160,8 +136,3 @@ def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):
         width = min(n, X.shape[1])
         return np.empty((0, width), dtype=np.int64), np.empty((0, width), dtype=np.float32)
     return tuple(np.concatenate(part) for part in zip(*blocks, strict=True))
-
-
-def plain_ids(ids: np.ndarray) -> np.ndarray:
-    """Ids as a plain array: objects become strings, so that no pickle is needed."""
-    return ids.astype(str) if ids.dtype == object else ids

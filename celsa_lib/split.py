@@ -121,6 +121,19 @@ def canonical(X: csr_matrix) -> csr_matrix:
     return X
 
 
+def matching(X: csr_matrix, n_items: int, why: str) -> csr_matrix:
+    """X as `canonical` CSR. Raises DataError unless it has `n_items` columns of finite values.
+
+    `why`: whose number that is, as "the embeddings have".
+    """
+    X = canonical(X)
+    if X.shape[1] != n_items:
+        raise DataError(f"X has {X.shape[1]} items, {why} {n_items}; use the same item order")
+    if not np.isfinite(X.data).all():
+        raise DataError("X holds values that are not finite; use 1 for what a user chose")
+    return X
+
+
 def keep(X: csr_matrix, mask: np.ndarray) -> csr_matrix:
     """X with only the interactions where `mask` is true."""
     indptr = np.concatenate(([0], np.cumsum(mask)))[X.indptr]

@@ -189,3 +189,11 @@ def test_released_embeddings_on_the_papers_test_users(real_data, method, expecte
     result = cl.evaluate(embeddings, cl.holdout_folds(users.X, method=method))
     for metric, (value, tolerance) in expected.items():
         assert result.mean[metric] == pytest.approx(value, abs=tolerance)
+
+
+def test_users_who_are_no_numbers_are_refused():
+    rows = cl.ItemEmbeddings(csr_matrix(np.eye(3)))
+    users = csr_matrix(np.array([[np.nan, 1, 0]]))
+    for ask in (rows.encode, rows.score, rows.recommend):
+        with pytest.raises(cl.CelsaError, match="not finite; use 1"):
+            ask(users)

@@ -179,7 +179,7 @@ class TestEveryRecommender:
         with pytest.raises(NotFittedError):
             check_is_fitted(copy)
         check_is_fitted(fitted)
-        assert eval(repr(fitted), vars(cl)).get_params() == params
+        assert eval(repr(fitted), {type(fitted).__name__: type(fitted)}).get_params() == params
         again = type(fitted)().set_params(**params).fit(checkerboard)
         assert np.array_equal(again.score(checkerboard), fitted.score(checkerboard))
 

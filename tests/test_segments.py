@@ -285,7 +285,7 @@ class TestMergingByActivation:
         assert merge_by_activation(np.array([0, 1, 2]), X, 0.5).tolist() == [0, 0, 1]
 
     def test_users_of_other_items(self):
-        with pytest.raises(DataError, match="the users have 3 items, the segments 2"):
+        with pytest.raises(DataError, match="X has 3 items, the groups have 2"):
             merge_by_activation(np.array([0, 1]), csr_matrix(np.eye(3)), 0.5)
 
 
@@ -364,8 +364,8 @@ class TestSegmentation:
     @pytest.mark.parametrize(
         ("users", "said"),
         [
-            (np.eye(5), "the users have 5 items, the segments 6; use the item order"),
-            (np.eye(7), "the users have 7 items"),
+            (np.eye(5), "X has 5 items, the segments have 6; use the same item order"),
+            (np.eye(7), "X has 7 items"),
             ("Alpha", "users are a matrix of numbers, users × items, got str"),
             (np.full((1, 6), np.nan), "not finite"),
         ],
@@ -431,7 +431,7 @@ class TestSegmentation:
         monkeypatch.setattr("celsa_lib.segments.segmentation.VERSION", 1)
         path = segmentation.save(tmp_path / "segments.npz")
         monkeypatch.undo()
-        with pytest.raises(StorageError, match="version 2; make the segments again"):
+        with pytest.raises(StorageError, match="version 2; make it again and save it"):
             Segmentation.load(path, segmentation.embeddings)
 
     @pytest.mark.parametrize(

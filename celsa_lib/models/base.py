@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from celsa_lib.embeddings import ItemEmbeddings, recommend_in_batches
 from celsa_lib.errors import DataError, NotFittedError
-from celsa_lib.split import canonical
+from celsa_lib.split import canonical, matching
 
 
 def histories(X: csr_matrix) -> csr_matrix:
@@ -83,13 +83,7 @@ class Recommender(BaseEstimator, ABC):
     def _matching(self, X: csr_matrix) -> csr_matrix:
         """X as `canonical` CSR. Raises NotFittedError, DataError for other columns."""
         self._check_fitted()
-        X = canonical(X)
-        if X.shape[1] != self.n_items_:
-            raise DataError(
-                f"X has {X.shape[1]} items, {self.name} was fitted on {self.n_items_}; "
-                f"use the same item order"
-            )
-        return X
+        return matching(X, self.n_items_, f"{self.name} was fitted on")
 
     @abstractmethod
     def _fit(self, X: csr_matrix) -> None: ...

@@ -11,7 +11,6 @@ from scipy.sparse import csr_matrix
 from celsa_lib.report.style import MARKS, PALETTE, styled
 from celsa_lib.report.tables import Html, typeset
 from celsa_lib.segments.grouping import indicator_of
-from celsa_lib.segments.users import one_user
 
 TITLES, LATENTS, NEAREST = 12, 6, 3  # of a segment in the catalogue
 STRONGEST = 60  # latents of a user in a figure
@@ -129,7 +128,7 @@ def user_figure(segmentation, x: csr_matrix, n_segments: int = 4) -> Figure:
     x: 1 × items. Latents are sorted by activation; an arrow stands at each latent of a recommended
     segment among them, up for +, down for −. Raises DataError for several users.
     """
-    x = one_user(x, len(segmentation.of_item))
+    x = segmentation.one_user(x)
     activations = segmentation.embeddings.encode(x)[0]
     chosen = segmentation.recommend(x, n_segments)[0][0]
     strongest = np.argsort(-np.abs(activations), kind="stable")[:STRONGEST]

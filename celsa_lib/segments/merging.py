@@ -12,7 +12,7 @@ from scipy.spatial.distance import squareform
 from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.segments.grouping import indicator_of, members_of
 from celsa_lib.segments.naming import Describer, Label
-from celsa_lib.segments.users import checked_users
+from celsa_lib.split import matching
 
 Embed = Callable[[Sequence[str]], np.ndarray]
 
@@ -69,7 +69,7 @@ def merge_by_activation(of_item: np.ndarray, X: csr_matrix, tau: float) -> np.nd
     ConfigError if `tau` is not in [−1, 1], DataError if X has other items.
     """
     check_tau(tau)
-    X = checked_users(X, len(of_item))
+    X = matching(X, len(of_item), "the groups have")
     of_item = _numbered(of_item, len(of_item))
     indicator = indicator_of(of_item, of_item.max() + 1).astype(np.float32)
     profiles = (X @ indicator).T.tocsr()

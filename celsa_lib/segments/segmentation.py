@@ -1,24 +1,22 @@
 """Segments: named groups of items in the same latent space as the items (Section 2)."""
 
 import csv
-import json
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from celsa_lib.embeddings import ItemEmbeddings, plain_ids
-from celsa_lib.errors import ConfigError, DataError, StorageError, check_count
-from celsa_lib.files import write_whole
+from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.errors import ConfigError, DataError, check_count
+from celsa_lib.files import save_arrays, stored_arrays, write_whole
 from celsa_lib.retrieval import exclude_seen as hide_seen
 from celsa_lib.retrieval import top_n
 from celsa_lib.segments.grouping import dominant_latents, members_of
 from celsa_lib.segments.naming import Label
-from celsa_lib.segments.users import checked_users, one_user
+from celsa_lib.split import matching
 
 FORMAT = "celsa-segments"
 VERSION = 2  # 1 had no item ids
@@ -108,7 +106,7 @@ class Segmentation:
 
     def score(self, X: csr_matrix) -> np.ndarray:
         """x·A·Bᵀ: users × segments, float32. Raises DataError if X has other columns."""
-        encoded = self.embeddings.encode(checked_users(X, len(self.of_item)))
+        encoded = self.embeddings.encode(self._matching(X))
         return np.ascontiguousarray((self.matrix @ encoded.T).T)
 
     def recommend(self, X: csr_matrix, n: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -128,7 +126,7 @@ class Segmentation:
         """
         _check_position("segment", segment, len(self))
         check_count(n=n)
-        X = checked_users(X, len(self.of_item))
+        X = self._matching(X)
         members = self.members[segment]
         rows = self.embeddings.matrix[members]
         own = X[:, members]
@@ -143,7 +141,7 @@ class Segmentation:
         whose items were all seen is left out. Raises ConfigError, and DataError for several users.
         """
         check_count(n_segments=n_segments, n_items=n_items)
-        x, parts = one_user(x, len(self.of_item)), []
+        x, parts = self.one_user(x), []
         chosen, relevance = (part[0] for part in self.recommend(x, n_segments))
         for segment, score in zip(chosen, relevance, strict=True):
             items, scores = (part[0] for part in self.recommend_items(x, segment, n_items))
@@ -162,7 +160,7 @@ class Segmentation:
         activation × value. The contributions sum to the item's score, plus 1 if it was seen.
         Raises ConfigError for an item that is not there, DataError for several users.
         """
-        x = one_user(x, len(self.of_item))
+        x = self.one_user(x)
         _check_position("item", item, len(self.of_item))
         row = self.embeddings.matrix[item]
         row.eliminate_zeros()
@@ -221,16 +219,15 @@ class Segmentation:
 
     def save(self, path: str | Path) -> Path:
         """Write one .npz (no pickle), whole or not at all: segments and names, without A."""
-        header = json.dumps({"format": FORMAT, "version": VERSION})
+        header = {"format": FORMAT, "version": VERSION}
         arrays = {
-            "header": np.array(header),
-            "item_ids": plain_ids(self.embeddings.item_ids),
+            "item_ids": self.embeddings.item_ids,
             "of_item": self.of_item,
             "labels": np.array([label.text for label in self.labels], dtype=str),
             "sources": np.array([label.source for label in self.labels], dtype=str),
             "titles": self.titles,
         }
-        return write_whole(path, lambda file: np.savez_compressed(file, **arrays))
+        return save_arrays(path, header, arrays)
 
     @classmethod
     def load(cls, path: str | Path, embeddings: ItemEmbeddings) -> "Segmentation":
@@ -238,31 +235,26 @@ class Segmentation:
 
         Raises StorageError, and DataError for embeddings of other items or in another order.
         """
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                header = json.loads(str(stored["header"]))
-                if (header["format"], header["version"]) != (FORMAT, VERSION):
-                    raise StorageError(
-                        f"{path} is {header}, this celsa reads {FORMAT} version {VERSION}; make "
-                        "the segments again and save them"
-                    )
-                ids = stored["item_ids"].astype(str)
-                if not np.array_equal(ids, embeddings.item_ids.astype(str)):
-                    raise DataError(
-                        f"{path} has other items than the embeddings, or another order of them; "
-                        "load it with the embeddings it was made from"
-                    )
-                pairs = zip(stored["labels"], stored["sources"], strict=True)
-                labels = [Label(str(text), str(source)) for text, source in pairs]
-                return cls(embeddings, stored["of_item"], labels, stored["titles"])
-        except FileNotFoundError as error:
-            raise StorageError(f"there is no file {path}; check the path") from error
-        except (StorageError, DataError):
-            raise
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-            raise StorageError(
-                f"{path} is not a file of segments, or is damaged; save it again"
-            ) from error
+        with stored_arrays(path, FORMAT, VERSION, "segments") as (_, stored):
+            ids, of_item, titles = stored["item_ids"], stored["of_item"], stored["titles"]
+            pairs = zip(stored["labels"], stored["sources"], strict=True)
+            labels = [Label(str(text), str(source)) for text, source in pairs]
+        if not np.array_equal(ids.astype(str), embeddings.item_ids.astype(str)):
+            raise DataError(
+                f"{path} has other items than the embeddings, or another order of them; "
+                "load it with the embeddings it was made from"
+            )
+        return cls(embeddings, of_item, labels, titles)
+
+    def _matching(self, X: csr_matrix) -> csr_matrix:
+        return matching(X, len(self.of_item), "the segments have")
+
+    def one_user(self, x: csr_matrix) -> csr_matrix:
+        """x as 1 × items. Raises DataError, also for several users or none."""
+        x = self._matching(x)
+        if x.shape[0] != 1:
+            raise DataError(f"one user is meant, got {x.shape[0]}; pass one row, such as X[0]")
+        return x
 
 
 def _check_position(what: str, position: int, n: int) -> None:
