@@ -250,7 +250,7 @@ def test_a_keyboard_is_enough(html, open_html):
     slider.press("End")
     assert "dense" in slider.get_attribute("aria-valuetext")
     slider.press("Home")
-    assert slider.get_attribute("aria-valuetext").startswith("64 bytes an item, the whole model")
+    assert slider.get_attribute("aria-valuetext").startswith("64 bytes per item, the whole model")
     row = page.locator(".celsa-row button").first
     label = row.get_attribute("aria-label")
     row.press("Enter")

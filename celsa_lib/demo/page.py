@@ -42,7 +42,7 @@ class LiveDemo:
 
 
 def live_demo(data: Dataset, result: Result, models: list) -> LiveDemo:
-    """The demo of fitted `models`, one a row of `result`, smallest first and the dense ones last.
+    """The demo of fitted `models`, one per row of `result`, smallest first and the dense ones last.
 
     Of the users it takes how often each item was chosen, and no history.
     """

@@ -3,6 +3,7 @@
 from celsa_lib.experiments.amounts import run_amounts
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.deviations import run_deviations
+from celsa_lib.experiments.interpretability import run_segment_study, run_segments
 from celsa_lib.experiments.latents import few_places, latents_in_use
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.own import compare_methods, own_config, settings_for_size
@@ -19,7 +20,6 @@ from celsa_lib.experiments.profiles import (
 )
 from celsa_lib.experiments.run import run, run_and_keep, run_task
 from celsa_lib.experiments.segment_study import SegmentStudy, segment_config
-from celsa_lib.experiments.segments import run_segment_study, run_segments
 from celsa_lib.experiments.studies import (
     STUDIES,
     live_or_stored,

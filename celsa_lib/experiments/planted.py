@@ -1,8 +1,8 @@
 """Planted segments, found again: groups and merges at two widths against the known truth."""
 
+from celsa_lib.experiments.interpretability import ACTIVATION_TAU
 from celsa_lib.experiments.profiles import settings_for
 from celsa_lib.experiments.segment_study import SegmentStudy, segment_config
-from celsa_lib.experiments.segments import ACTIVATION_TAU
 from celsa_lib.experiments.studies import prepare
 from celsa_lib.segments import SentenceEmbedder, group_items, merge_by_activation
 from celsa_lib.segments.measures import agreement

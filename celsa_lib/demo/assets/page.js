@@ -78,12 +78,12 @@ function showPicks() {
 
 /** What the slider says. */
 const sizeOf = ({ bytes, dense, size }) =>
-  `${grouped(bytes)} bytes an item${dense ? ", dense" : ""}, the whole model ${size}`;
+  `${grouped(bytes)} bytes per item${dense ? ", dense" : ""}, the whole model ${size}`;
 
 function showModel() {
   const { dense, bytes, size, ndcg, rows } = model;
   const count = dense ? rows.width : bytes / 8;
-  const unit = dense ? " bytes an item, dense" : " bytes an item";
+  const unit = dense ? " bytes per item, dense" : " bytes per item";
   part("bytes").replaceChildren(make("strong", {}, grouped(bytes)), unit);
   part("size").textContent = size;
   part("layout").textContent = dense ? `${count} numbers` : `${count} of ${grouped(rows.width)} numbers`;

@@ -1,15 +1,16 @@
 """One question to an OpenAI-compatible chat API; what goes wrong is told without the key."""
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from celsa_lib.errors import DescriberError
 from celsa_lib.segments.naming.answers import leaks
 from celsa_lib.segments.naming.prompt import INSTRUCTIONS, plain
 
 OPENAI = "https://api.openai.com/v1"
+ADDRESS = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:]+\])(:[1-9]\d{0,4})?(/[^@\s]*)?")
 CHARACTERS_PER_TOKEN = 4  # of English text, roughly
 NAME_TOKENS = 6
 NO_KEY = "none"  # what a local server gets that asks for no key
@@ -82,12 +83,7 @@ def connect(timeout: float, max_retries: int):
 
 def _address() -> str:
     address = os.environ.get("OPENAI_BASE_URL", "").strip() or OPENAI
-    try:
-        parts = urlsplit(address)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or "@" in address:  # a password in it would reach logs
+    if not ADDRESS.fullmatch(address):  # a password in it would reach logs
         raise DescriberError(
             "OPENAI_BASE_URL is no address such as http://127.0.0.1:8000/v1, without a user or "
             "password; correct it, or unset it for OpenAI's own"
