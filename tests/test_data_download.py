@@ -14,7 +14,7 @@ import pytest
 
 from celsa_lib.data import dataset_info, datasets, fetch_dataset, load_dataset, locate
 from celsa_lib.data import download as downloads
-from celsa_lib.data.checks import verify
+from celsa_lib.data.checks import require_checksum
 from celsa_lib.data.registry import Source
 from celsa_lib.errors import CelsaError, DataError, DatasetNotFoundError, DownloadError
 
@@ -198,7 +198,7 @@ def test_a_zip_in_the_data_folder(tmp_path, place, monkeypatch):
     monkeypatch.setenv("CELSA_OFFLINE", "1")
     with pytest.raises(DownloadError, match="wrong checksum"):
         fetch(tmp_path / "data")
-    monkeypatch.setattr(downloads, "verify", lambda *args: None)
+    monkeypatch.setattr(downloads, "require_checksum", lambda *args: None)
     assert (fetch(tmp_path / "data") / "ratings.dat").read_bytes() == RATINGS
 
 
@@ -241,7 +241,7 @@ def test_another_version_in_the_data_folder_is_told(tmp_path, caplog):
 def test_git_blob_checksum(tmp_path):
     """The id that `git hash-object` gives the text 'hello' and a newline."""
     (tmp_path / "f").write_bytes(b"hello\n")
-    verify(tmp_path / "f", "git-blob:ce013625030ba8dba906f756967f9e9ca394464a", "f")
+    require_checksum(tmp_path / "f", "git-blob:ce013625030ba8dba906f756967f9e9ca394464a", "f")
 
 
 @pytest.mark.parametrize(

@@ -296,7 +296,7 @@ def test_a_file_that_may_not_be_read(folder_of, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("celsa_lib.data.tables.pd.read_csv", refuse)
+    monkeypatch.setattr("celsa_lib.data.formats.pd.read_csv", refuse)
     with pytest.raises(DataError, match="Permission denied"):
         load_dataset("goodbooks-10k-partial")
 

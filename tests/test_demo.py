@@ -33,7 +33,7 @@ SMALL = {"n_users": 400, "n_items": 200, "n_segments": 12}
 def trained():
     """Data, result and models of a short run: MovieLens where it is here, else synthetic."""
     name = "ml-100k" if locate("ml-100k") else "synthetic"
-    config = experiments.live_demo(name)
+    config = experiments.demo_models(name)
     methods = [replace(m, params=m.params | {"epochs": 1}, grid={}) for m in config.methods]
     small = SMALL if name == "synthetic" else {}
     config = replace(config, methods=methods, n_test=50, n_val=0, data_params=small)

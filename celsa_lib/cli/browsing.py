@@ -22,8 +22,8 @@ from celsa_lib.segments.naming.prompt import plain
 
 ANSWERS = "celsa-answers.jsonl"
 WRITERS = {".csv": cl.Segmentation.to_csv, ".npz": cl.Segmentation.save}
-TITLES, ITEMS = 2, 5  # shown of a segment
-LABEL, TITLE = 36, 40  # characters
+SHOWN_TITLES, SHOWN_ITEMS = 2, 5  # shown of a segment
+LABEL_WIDTH, TITLE_WIDTH = 36, 40  # characters
 
 
 def recommend(
@@ -112,20 +112,21 @@ def describer_by(names: str, model: str | None, cache: Path | None) -> Describer
 
 def largest(segmentation: cl.Segmentation, n: int) -> Iterator[str]:
     """A line for each of the `n` largest segments: number, size, label, first titles."""
-    yield f"{'segment':>7} {'size':>5}  {'label':{LABEL}}  first titles"
+    yield f"{'segment':>7} {'size':>5}  {'label':{LABEL_WIDTH}}  first titles"
     for number, row in segmentation.segments[:n].iterrows():
-        titles = segmentation.titles[segmentation.members[number][:TITLES]]
-        shown = "; ".join(short(title, TITLE) for title in titles)
-        yield f"{number:7} {row['size']:5}  {short(row['label'], LABEL):{LABEL}}  {shown}"
+        titles = segmentation.titles[segmentation.members[number][:SHOWN_TITLES]]
+        shown = "; ".join(short(title, TITLE_WIDTH) for title in titles)
+        label = short(row["label"], LABEL_WIDTH)
+        yield f"{number:7} {row['size']:5}  {label:{LABEL_WIDTH}}  {shown}"
 
 
 def recommended(segmentation: cl.Segmentation, history: csr_matrix, n: int) -> Iterator[str]:
     """The `n` best segments for `history` (1 × items): a line each, then a line for each item."""
-    rows = segmentation.rows(history, n, ITEMS)
+    rows = segmentation.rows(history, n, SHOWN_ITEMS)
     for _, part in rows.groupby("segment", sort=False):
-        yield f"{part['segment score'].iloc[0]:6.3f}  {short(part['label'].iloc[0], LABEL)}"
+        yield f"{part['segment score'].iloc[0]:6.3f}  {short(part['label'].iloc[0], LABEL_WIDTH)}"
         for title, score in zip(part["title"], part["score"], strict=True):
-            yield f"        {score:6.3f}  {short(title, 2 * TITLE)}"
+            yield f"        {score:6.3f}  {short(title, 2 * TITLE_WIDTH)}"
 
 
 def short(text: str, length: int) -> str:

@@ -70,7 +70,7 @@ def sha256_of(paths: Iterable[Path]) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def verify(path: Path, expected: str, origin: str) -> None:
+def require_checksum(path: Path, expected: str, origin: str) -> None:
     """Raise DownloadError unless `path` has the checksum "<md5|sha256|git-blob>:<hex>"."""
     algorithm, wanted = expected.split(":")
     if algorithm == "git-blob":

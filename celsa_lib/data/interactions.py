@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.data.checks import reading, require_columns, sha256_of
 from celsa_lib.data.dataset import Dataset
-from celsa_lib.data.tables import numbers, read_table
+from celsa_lib.data.formats import numbers, read_table
 from celsa_lib.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)

@@ -18,12 +18,12 @@ from pyarrow import csv
 
 from celsa_lib.data.checks import check_range, reading
 from celsa_lib.data.download import find_file, form_of
+from celsa_lib.data.formats import HighRatings, fields_of
 from celsa_lib.data.registry import DatasetInfo
-from celsa_lib.data.tables import HighRatings, fields_of
 from celsa_lib.errors import DataError
 
 BLOCK_BYTES = 1 << 25
-COLUMNS = {"user": pa.int32(), "rating": pa.int8()}
+TYPES = {"user": pa.int32(), "rating": pa.int8()}
 
 
 def read_netflix(folder: Path, info: DatasetInfo, min_rating: float) -> HighRatings:
@@ -116,7 +116,7 @@ def _columns(body: bytes, movie: int | None, name: str) -> tuple[np.ndarray, np.
             io.BytesIO(body),
             read_options=csv.ReadOptions(column_names=["user", "rating", "date"]),
             parse_options=csv.ParseOptions(ignore_empty_lines=False),
-            convert_options=csv.ConvertOptions(column_types=COLUMNS, include_columns=list(COLUMNS)),
+            convert_options=csv.ConvertOptions(column_types=TYPES, include_columns=list(TYPES)),
         )
         return table["user"].to_numpy(), table["rating"].to_numpy()
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:

@@ -257,7 +257,7 @@ ENTRIES = (
     DatasetInfo(
         name="synthetic",
         title="Synthetic interactions with planted item segments",
-        short="synthetic data",
+        short="synthetic",
         citation="celsa, celsa_lib.data.make_synthetic",
         url="",
         licence="none needed: generated",

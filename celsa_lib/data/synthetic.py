@@ -9,8 +9,8 @@ from scipy.sparse import csr_matrix
 from celsa_lib.data.dataset import Dataset, SyntheticTruth
 from celsa_lib.errors import ConfigError
 
-COLOURS = "Amber Azure Beige Black Bronze Copper Crimson Emerald Golden Green Indigo Ivory".split()
-PLACES = (
+_COLOURS = "Amber Azure Beige Black Bronze Copper Crimson Emerald Golden Green Indigo Ivory".split()
+_PLACES = (
     "Harbour Forest Desert Castle Market Library Bakery Circus Glacier Orchard Station Garden "
     "Temple Island Canyon Theatre Prison Stadium Lighthouse Monastery"
 ).split()
@@ -125,6 +125,6 @@ def _items(item_segment: np.ndarray) -> pd.DataFrame:
 
 def segment_name(segment: int) -> str:
     """A name for a planted segment, "Amber Harbour": words, as a language model expects them."""
-    colour, place = segment % len(COLOURS), segment // len(COLOURS)
-    again = f" {place // len(PLACES) + 1}" if place >= len(PLACES) else ""
-    return f"{COLOURS[colour]} {PLACES[place % len(PLACES)]}{again}"
+    colour, place = segment % len(_COLOURS), segment // len(_COLOURS)
+    again = f" {place // len(_PLACES) + 1}" if place >= len(_PLACES) else ""
+    return f"{_COLOURS[colour]} {_PLACES[place % len(_PLACES)]}{again}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-LARGEST, ITEMS = 8, 4  # how many personas, and items of each
+MOST_PERSONAS, ITEMS_EACH = 8, 4
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,10 @@ def personas(items: pd.DataFrame, popularity: np.ndarray) -> list[Persona]:
     long = long[long["genre"] != ""]
     largest = long.groupby("genre")["weight"].sum().sort_values(ascending=False, kind="stable")
     found, taken = [], set()
-    for genre in largest.index[:LARGEST]:
+    for genre in largest.index[:MOST_PERSONAS]:
         members = long[(long["genre"] == genre) & ~long["item"].isin(taken)]
-        best = members.sort_values("weight", ascending=False, kind="stable")["item"].head(ITEMS)
+        members = members.sort_values("weight", ascending=False, kind="stable")
+        best = members["item"].head(ITEMS_EACH)
         taken |= set(best)
         found.append(Persona(genre[:1].upper() + genre[1:], best.tolist()))
     return found

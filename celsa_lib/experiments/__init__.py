@@ -10,9 +10,9 @@ from celsa_lib.experiments.own import compare_methods, own_config, settings_for_
 from celsa_lib.experiments.planted import planted_agreement
 from celsa_lib.experiments.profiles import (
     PROFILES,
+    demo_models,
     experiment,
     first_look,
-    live_demo,
     many_tastes,
     methods_for,
     quickstart,
@@ -45,6 +45,7 @@ __all__ = [
     "SegmentStudy",
     "at_budgets",
     "compare_methods",
+    "demo_models",
     "describe",
     "experiment",
     "few_places",
@@ -52,7 +53,6 @@ __all__ = [
     "first_look",
     "history_of",
     "latents_in_use",
-    "live_demo",
     "live_or_stored",
     "main_table",
     "make_manifest",

@@ -239,7 +239,7 @@ def first_look(dataset: str, profile: str = "laptop", seed: int = 0) -> Experime
     return configuration(dataset, profile, methods, (seed,))
 
 
-def live_demo(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
+def demo_models(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
     """The models that the demo page carries: ELSA and, on one path, Compressed ELSA at all budgets.
 
     ELSA is as wide as the path begins, MOST_DENSE at most, since the page holds every number.

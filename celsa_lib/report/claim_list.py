@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from celsa_lib.data import dataset_info
 from celsa_lib.report import rules
 from celsa_lib.report.rules import BASELINES
-from celsa_lib.report.tables import data_name
 from celsa_lib.report.verdicts import (
     NOT_TESTED,
     Check,
@@ -21,7 +21,6 @@ CELLS, OTHER_CLAIMS, OTHER_DATA = "best at a size", "other claims", "on other da
 GROUPS = (OTHER_CLAIMS, CELLS, OTHER_DATA)
 GOODBOOKS, FILMS, PRIZE = "Goodbooks-10k", "MovieLens-20M", "Netflix Prize"
 SMALL, PLANTED = "MovieLens-100K", "planted segments"
-NOTES = {"goodbooks-10k-partial": "about a fifth of the paper's ratings, unevenly sampled"}
 BY_USER = "difference in nDCG@100 by user, 95 % bootstrap interval over users"
 Checks = Callable[[Result], Sequence[Check]]
 
@@ -72,8 +71,9 @@ def _data(name: str, result: Result) -> str:
     config = manifest["config"]
     seeds = len({row.get("seed") for row in result.rows})
     runs = f"{seeds} training seeds" if seeds > 1 else "1 training seed, so how runs differ is open"
-    note = f" ({NOTES[config['dataset']]})" if config["dataset"] in NOTES else ""
-    return f"{data_name(config['dataset'])}{note}; {config['n_test']:,} test users; {runs}"
+    info = dataset_info(config["dataset"])
+    note = f" ({info.caveat})" if info.caveat else ""
+    return f"{info.short}{note}; {config['n_test']:,} test users; {runs}"
 
 
 def _best() -> list[Claim]:

@@ -5,16 +5,9 @@ from html import escape
 
 import pandas as pd
 
+from celsa_lib.data import dataset_info, datasets
 from celsa_lib.evaluation import METRICS
 
-DATA = {
-    "goodbooks-10k": "Goodbooks-10k",
-    "goodbooks-10k-partial": "Goodbooks-10k partial",
-    "ml-100k": "MovieLens-100K",
-    "ml-1m": "MovieLens-1M",
-    "ml-20m": "MovieLens-20M",
-    "netflix-prize": "Netflix Prize",
-}
 TITLES = {
     "label": "method",
     "schedule": "schedule",
@@ -102,7 +95,7 @@ def titled(manifest: dict, live: bool) -> str:
 
 def data_name(name: str) -> str:
     """A data set as prose names it; one that the library does not know by its own name."""
-    return DATA.get(name, name)
+    return dataset_info(name).short if name in datasets() else name
 
 
 def difference_cell(mean: float, low: float, high: float) -> str:

@@ -1,6 +1,5 @@
 """Segments of items from sparse latents: grouping, naming, merging, recommending."""
 
-from celsa_lib.segments.build import TAU, segment_items
 from celsa_lib.segments.grouping import Groups, dominant_latents, group_items
 from celsa_lib.segments.merging import merge_by_activation, merge_by_name
 from celsa_lib.segments.naming import (
@@ -11,6 +10,7 @@ from celsa_lib.segments.naming import (
     ReplayDescriber,
     TfidfDescriber,
 )
+from celsa_lib.segments.pipeline import TAU, segment_items
 from celsa_lib.segments.segmentation import Segmentation, segment_matrix
 from celsa_lib.segments.sentences import SentenceEmbedder
 

@@ -20,7 +20,7 @@ from celsa_lib.split import matching
 
 FORMAT = "celsa-segments"
 VERSION = 2  # 1 had no item ids
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet may run when a cell begins so
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet may run such cells
 
 
 def segment_matrix(matrix: csr_matrix, of_item: np.ndarray) -> csr_matrix:
@@ -265,4 +265,4 @@ def _check_position(what: str, position: int, n: int) -> None:
 
 
 def _harmless(cell):
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
