@@ -1,4 +1,4 @@
-"""The paper's test users of Goodbooks-10k: what is read, and who is left to train on."""
+"""Goodreads shelves as words; the paper's test users of Goodbooks-10k, and who else there is."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from celsa_lib.data import Dataset, GoodbooksTestUsers, load_goodbooks_test_users
+from celsa_lib.data.shelves import shelf_name
 from celsa_lib.errors import DataError, DatasetNotFoundError
 
 
@@ -50,3 +51,39 @@ def test_test_users_that_are_missing_or_damaged(tmp_path, monkeypatch):
     (folder / "released_embeddings_2048_16nnz.npz").write_bytes(b"")
     with pytest.raises(DataError, match=r"test_users.npz"):
         load_goodbooks_test_users(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("shelf", "name"),
+    [
+        ("sci-fi", "Science Fiction"),
+        ("ya-lit", "Young Adult Literature"),
+        ("children-s-books", "Children's"),
+        ("non-fiction", "Non-fiction"),
+        ("Film-Noir", "Film-Noir"),
+        ("19th-century", "19th Century"),
+        ("chick-lit", "Chick Lit"),
+        ("chick-lit-romance", "Chick Lit Romance"),
+        ("teens", "Young Adult"),
+        ("women-s-fiction", "Women's Fiction"),
+        ("us-history", "American History"),
+        ("u-s-history", "American History"),
+        ("world-war-2", "World War II"),
+        ("world-war-i", "World War I"),
+        ("world-war-i-memoirs", "World War I Memoir"),
+        ("to-read", ""),
+        ("books-i-own", ""),
+        ("i-own", ""),
+        ("owned-books", ""),
+        ("my-favourites", ""),
+        ("currently-reading", ""),
+        ("books-i-want-to-read", ""),
+        ("manga-i-ve-read", "Manga"),
+        ("my-manga", "Manga"),
+        ("to-read-fantasy", "Fantasy"),
+        ("readers-advisory", "Readers Advisory"),
+        ("mythology", "Mythology"),
+    ],
+)
+def test_shelves_become_words(shelf, name):
+    assert shelf_name(shelf) == name

