@@ -25,7 +25,7 @@ UNKNOWN = "unknown"  # what the record of an older row does not say
 
 @dataclass
 class Result:
-    """rows: one a method, budget and seed. trials: validation nDCG@100 of what was tried, by hash.
+    """rows: one per method, budget and seed. trials: validation nDCG@100 by hash of the choice.
 
     Each row names its run in manifest["runs"]: commit, clean (no tracked file differed from it),
     machine, versions, threads and date, "unknown" or None where an older record does not say.

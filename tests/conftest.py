@@ -28,7 +28,7 @@ def checkerboard() -> csr_matrix:
 
 @pytest.fixture
 def histories() -> csr_matrix:
-    """300 users × 60 items, 3 to 20 interactions a user, seeded."""
+    """300 users × 60 items, 3 to 20 interactions per user, seeded."""
     rng = np.random.default_rng(7)
     rows = [rng.choice(60, size=rng.integers(3, 21), replace=False) for _ in range(300)]
     indptr = np.concatenate(([0], np.cumsum([len(row) for row in rows])))

@@ -143,7 +143,7 @@ def test_values_take_the_type_of_the_default(notebook):
     ("given", "message"),
     [
         ({"profile": "laptp"}, 'unknown profile "laptp"; choose one of smoke, laptop, paper'),
-        ({"budgets": "[10]"}, r"multiples of 8 bytes an item, got \[10\]"),
+        ({"budgets": "[10]"}, r"multiples of 8 bytes per item, got \[10\]"),
         ({"seeds": '["a"]'}, "seeds must be a list of whole numbers"),
         ({"dataset": "ml-100"}, 'profile "laptop" has no settings for "ml-100"; it has ml-100k'),
     ],

@@ -1,4 +1,4 @@
-"""Anyone's own data: sizes from the data, one command to one page, and clear refusals."""
+"""User data: sizes from the data, one command to one page, and clear refusals."""
 
 import re
 from dataclasses import replace

@@ -38,8 +38,8 @@ def test_the_smallest_budget_that_keeps_99_percent():
     assert ours.measured.ratio.value == pytest.approx(0.99)
     assert pruned.measured is pruned.surely is None
     assert answer(result) == (
-        "128 bytes an item: Compressed ELSA keeps 99.0 % (95 % interval 99.0 % to 99.0 %) of the "
-        "nDCG@100 of EASE, which takes 4,000 bytes an item. The whole interval is at 99 % or "
+        "128 bytes per item: Compressed ELSA keeps 99.0 % (95 % interval 99.0 % to 99.0 %) of the "
+        "nDCG@100 of EASE, which takes 4,000 bytes per item. The whole interval is at 99 % or "
         "above. Other compressed methods that keep as much: none."
     )
 
@@ -54,7 +54,7 @@ def test_measured_is_not_sure():
     assert ours.surely is None
     assert "no budget has its whole interval above" in answer(result_of(*models))
     models.append(("Compressed ELSA", 512, flat))
-    assert "from 512 bytes an item the whole" in answer(result_of(*models))
+    assert "from 512 bytes per item the whole" in answer(result_of(*models))
 
 
 def test_no_budget_keeps_it():

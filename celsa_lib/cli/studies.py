@@ -1,4 +1,4 @@
-"""Commands that run whole comparisons: the studies of the book, your own data, the verdicts."""
+"""Commands that run whole comparisons: the studies of the book, user data, the verdicts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +42,7 @@ def study(
 
 
 def _list_studies(others: dict[str, tuple]) -> None:
-    """A line a study: its data, what it is about, how long a GPU would train."""
+    """A line per study: its data, what it is about, how long a GPU would train."""
     from celsa_lib.experiments import STUDIES
     from celsa_lib.experiments.work import SUSTAINED, gpu_minutes
 
@@ -64,11 +64,11 @@ def _studies_of_their_own() -> dict[str, tuple]:
     def segments(dataset: str, profile: str, out: Path):
         return experiments.run_segment_study(profile, out)
 
-    habits = "what each habit of the released code changes"
+    deviations = "what each deviation of the released code changes"
     data = "with less to learn from, and on other users"
     about = "segments, measured beside baselines"
     return {
-        **{k: (experiments.run_deviations, v, habits) for k, v in STORED_DEVIATIONS.items()},
+        **{k: (experiments.run_deviations, v, deviations) for k, v in STORED_DEVIATIONS.items()},
         **{k: (experiments.run_amounts, v, data) for k, v in STORED_AMOUNTS.items()},
         SEGMENTS: (segments, GOODBOOKS, about),
     }
@@ -118,7 +118,7 @@ def told(one) -> str:
 
 
 def compare(
-    file: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet, a row an interaction.")],
+    file: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet, a row per interaction.")],
     user: Annotated[str, typer.Option(help="Column of user ids.")] = "user_id",
     item: Annotated[str, typer.Option(help="Column of item ids.")] = "item_id",
     value: Annotated[str | None, typer.Option(help="Column of ratings.")] = None,
@@ -128,7 +128,7 @@ def compare(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Page; default: FILE-report.html here.")] = None,
 ) -> None:
-    """Compare all methods on your own data: one HTML page, and its results as JSON beside it.
+    """Compare all methods on your data: one HTML page, and its results as JSON beside it.
 
     A run that was cut off goes on from that JSON.
     """

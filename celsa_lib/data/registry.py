@@ -286,5 +286,5 @@ def dataset_info(name: str) -> DatasetInfo:
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise DatasetNotFoundError(
         f"no dataset is called {name!r}; {hint}known names: {', '.join(_BY_NAME)}. "
-        "For your own data use load_interactions."
+        "For other data use load_interactions."
     )

@@ -120,7 +120,7 @@ def with_steps_of(all_users: int, users: int, config: ExperimentConfig) -> Exper
 
 
 def batches_of(users: int, batch_size: int) -> int:
-    """Gradient steps of an epoch."""
+    """Gradient steps per epoch."""
     return -(-users // batch_size)
 
 

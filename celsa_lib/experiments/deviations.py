@@ -1,4 +1,4 @@
-"""What each habit of the released code that this library does not share changes in nDCG@100.
+"""What each deviation of the released code from the paper changes in nDCG@100.
 
 Each is switched on alone, on the same users, and compared by user with the library's default.
 """

@@ -28,7 +28,7 @@ def few_places(profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
 def latents_in_use(config: ExperimentConfig, X: csr_matrix) -> list[dict]:
     """Train every method of the config on all users of X (users × items), with its first seed.
 
-    A dict a method: schedule; nnz, a list by epoch; used, by epoch a string with "1" for a latent
+    A dict per method: schedule; nnz, a list by epoch; used, by epoch a string with "1" for a latent
     that at least one item uses and "0" for a dead one. Raises CelsaError as the models do.
     """
     runs = []

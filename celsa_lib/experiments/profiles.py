@@ -86,7 +86,7 @@ class Settings:
         return self.scaled_down().compressed()
 
 
-# Rows of a batch: 943 users in batches of 1,024 would be one step an epoch, so small sets take 64.
+# Rows of a batch: 943 users in batches of 1,024 would be one step per epoch, so small sets take 64.
 # ml-100k: width, pruning_epochs and the autoencoder's learning rate were compared on validation
 # users, a handful of values each; the other methods' epochs were not tuned.
 LAPTOP = {
@@ -132,7 +132,7 @@ PROFILES = {"smoke": SMOKE, "laptop": LAPTOP, "paper": PAPER}
 
 
 def settings_for(profile: str, dataset: str, budgets: Sequence[int] = ()) -> Settings:
-    """The settings of a dataset in a profile, at other `budgets` (bytes an item) if given.
+    """The settings of a dataset in a profile, at other `budgets` (bytes per item) if given.
 
     Raises ConfigError, naming what there is.
     """
@@ -152,7 +152,7 @@ def _checked(budgets: Sequence[int]) -> tuple[int, ...]:
     wrong = [b for b in budgets if not isinstance(b, int) or b < 8 or b % 8]
     if wrong or len(set(budgets)) < len(budgets):
         raise ConfigError(
-            f"budgets must be different multiples of 8 bytes an item, got {list(budgets)}"
+            f"budgets must be different multiples of 8 bytes per item, got {list(budgets)}"
         )
     return tuple(sorted(budgets, reverse=True))
 
@@ -230,7 +230,7 @@ def quickstart(dataset: str, profile: str = "laptop", seed: int = 0) -> Experime
 
 
 def first_look(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
-    """Two models of 128 bytes an item that train in seconds: what a page shows live."""
+    """Two models of 128 bytes per item that train in seconds: what a page shows live."""
     settings = settings_for(profile, dataset)
     methods = (
         *at_budgets("ELSA", (128,), **settings.training() | {"epochs": 3}),

@@ -87,7 +87,7 @@ def run_task(
     """Every method × seed of the config; what `stored` has with the same hash is taken as it is,
     where the values of its users are there.
 
-    What is left to choose is chosen once a method, with the first seed. `only` names the methods
+    What is left to choose is chosen once per method, with the first seed. `only` names the methods
     to compute, all without it. `on_change` is called with the result so far after each new trial
     or row, `on_model` with each new row and the model it is about. `checkpoint`: a file beside
     which Compressed ELSA keeps where it is, to go on there.

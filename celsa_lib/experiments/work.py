@@ -13,7 +13,7 @@ from celsa_lib.experiments.studies import study
 from celsa_lib.models import make_schedule
 from celsa_lib.training.plan import make_plan
 
-SUSTAINED = 10e12  # operations a second in single precision that a mid-range GPU can keep up
+SUSTAINED = 10e12  # operations per second in single precision that a mid-range GPU can keep up
 PER_EPOCH = 3 * 2  # of a dense step, a user, item and number of a row
 PER_CODE = 2 * 2  # of the autoencoder: a product with its encoder and the gradient of it
 

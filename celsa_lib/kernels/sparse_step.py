@@ -1,6 +1,6 @@
 """Compiled loops of training on a CPU: the k-sparse step.
 
-Users are taken LANES at a time and their latents kept as rows of LANES floats, one row a latent:
+Users are taken LANES at a time and their latents kept as rows of LANES floats, one row per latent:
 a nonzero of A then costs a few vector instructions on memory that stays in cache, and no users ×
 items array exists. Arrays are C-contiguous.
 """

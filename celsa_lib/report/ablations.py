@@ -71,7 +71,7 @@ def variants_figure(table: pd.DataFrame, title: str = "", level: float | None = 
         if level is not None:
             axes.axhline(level, color="#555555", linestyle=":", label="dense ELSA")
         bytes_axis(axes)
-        axes.set(xlabel="size of an item (bytes, log scale)", ylabel="nDCG@100", title=title)
+        axes.set(ylabel="nDCG@100", title=title)
         legend_below(figure)
         plt.close(figure)
     return figure
@@ -98,7 +98,7 @@ def active_table(rows: list[dict], names: list[str]) -> pd.DataFrame:
 
 
 def active_figure(rows: list[dict], names: list[str], title: str = "") -> Figure:
-    """Share of latents in use after each epoch, a line a row."""
+    """Share of latents in use after each epoch, a line per row."""
     with styled():
         figure, axes = plt.subplots(layout="constrained")
         for i, (row, name) in enumerate(zip(rows, names, strict=True)):
@@ -121,7 +121,7 @@ def active_figure(rows: list[dict], names: list[str], title: str = "") -> Figure
 
 
 def deviations_table(rows: list[dict]) -> pd.DataFrame:
-    """Each habit of the released code: the difference by user [interval], nDCG@100 both ways."""
+    """Each deviation: the difference by user [interval], nDCG@100 with and without."""
     return pd.DataFrame(
         {
             "what": row["deviation"],

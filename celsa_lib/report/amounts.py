@@ -110,11 +110,7 @@ def _differences(axes: Axes, compared: pd.DataFrame, by: str, title: str) -> Non
             capsize=2,
         )
     bytes_axis(axes)
-    axes.set(
-        xlabel="size of an item (bytes, log scale)",
-        ylabel="Compressed ELSA − pruned EASE",
-        title=title,
-    )
+    axes.set(ylabel="Compressed ELSA − pruned EASE", title=title)
     axes.legend(fontsize=9.5, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 
 

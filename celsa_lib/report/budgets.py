@@ -14,7 +14,7 @@ ROUNDING = 1e-9  # a share that is 0.99 on paper may miss it by the last bit
 
 @dataclass(frozen=True)
 class Share:
-    """nDCG@100 of a model of `size` bytes an item over the reference's, 95 % over users."""
+    """nDCG@100 of a model of `size` bytes per item over the reference's, 95 % over users."""
 
     label: str
     size: int
@@ -42,7 +42,7 @@ class Enough:
 
 
 def models_of(result: Result) -> dict[tuple[str, int], list[dict]]:
-    """Rows (the seeds) of each model, by label and bytes an item."""
+    """Rows (the seeds) of each model, by label and bytes per item."""
     models: dict[tuple[str, int], list[dict]] = {}
     for row in result.rows:
         models.setdefault((row["label"], row["budget_bytes"]), []).append(row)
@@ -50,7 +50,7 @@ def models_of(result: Result) -> dict[tuple[str, int], list[dict]]:
 
 
 def reference_of(result: Result) -> tuple[str, int] | None:
-    """The uncompressed model (label, bytes an item) of the highest nDCG@100, the smaller of equals.
+    """The best uncompressed model (label, bytes per item), the smaller of equals.
 
     None where no uncompressed model was run.
     """
@@ -99,13 +99,13 @@ def advice(shares: list[Share], reference: tuple[str, int] | None) -> list[str]:
     if ours.measured is None:
         return [
             f"None: no budget of {OURS} keeps {percent(TARGET, 0)} of the nDCG@100 of {name} "
-            f"({size:,} bytes an item).",
-            f"The most is {with_interval(ours.best.ratio)} at {ours.best.size:,} bytes an item.",
+            f"({size:,} bytes per item).",
+            f"The most is {with_interval(ours.best.ratio)} at {ours.best.size:,} bytes per item.",
             _others(shares),
         ]
     first = (
-        f"{ours.measured.size:,} bytes an item: {OURS} keeps {with_interval(ours.measured.ratio)} "
-        f"of the nDCG@100 of {name}, which takes {size:,} bytes an item."
+        f"{ours.measured.size:,} bytes per item: {OURS} keeps {with_interval(ours.measured.ratio)} "
+        f"of the nDCG@100 of {name}, which takes {size:,} bytes per item."
     )
     return [first, _certainty(ours), _others(shares)]
 
@@ -130,7 +130,7 @@ def _certainty(ours: Enough) -> str:
     )
     if ours.surely is None:
         return f"{reaches}; no budget has its whole interval above."
-    return f"{reaches}; from {ours.surely.size:,} bytes an item the whole interval is above."
+    return f"{reaches}; from {ours.surely.size:,} bytes per item the whole interval is above."
 
 
 def _others(shares: list[Share]) -> str:

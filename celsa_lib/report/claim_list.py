@@ -88,7 +88,7 @@ def _best() -> list[Claim]:
     return [
         Claim(
             id=f"best/{stored[0]}/{budget}/{baseline.lower().replace(' ', '-')}",
-            statement=f"At {budget:,} bytes an item, Compressed ELSA is better than {baseline}.",
+            statement=f"At {budget:,} bytes per item, Compressed ELSA is better than {baseline}.",
             section="3, Accuracy vs. Compression; Table 1",
             notebook="table_1",
             data=data,

@@ -53,7 +53,7 @@ def write_ledger(path: str | Path, entries: Sequence[Entry]) -> Path:
 
 
 def verdict_counts(entries: Sequence[Entry]) -> pd.DataFrame:
-    """How many claims of each group have each verdict: a line a verdict, a column a group."""
+    """How many claims of each group have each verdict: a line per verdict, a column per group."""
     counts = {group: _counts(entries, group) for group in GROUPS}
     return pd.DataFrame(counts).rename_axis("verdict").reset_index()
 
@@ -61,7 +61,7 @@ def verdict_counts(entries: Sequence[Entry]) -> pd.DataFrame:
 def best_by_size(entries: Sequence[Entry]) -> pd.DataFrame:
     """Compressed ELSA against each baseline: better, worse, undecided, or "–" if not tested.
 
-    A line a data set (the index) and baseline, a column a budget.
+    A line per data set (the index) and baseline, a column per budget.
     """
     lines: dict[tuple[str, str], dict] = {}
     for claim, verdict in entries:
@@ -107,7 +107,9 @@ def learned(entries: Sequence[Entry]) -> Html:
 
 
 def claims_figure(entries: Sequence[Entry]) -> Figure | Html:
-    """Intervals of Table 1's comparisons: a panel a data set, a line a budget, a mark a baseline.
+    """Intervals of Table 1's comparisons: a panel per data set, a line per budget.
+
+    Each baseline has its mark.
 
     A sentence where no comparison is stored.
     """

@@ -61,7 +61,7 @@ def comparison_page(result: Result, paired: pd.DataFrame) -> str:
 
 
 def model_table(result: Result) -> pd.DataFrame:
-    """One line a model, over its seeds: label, budget_bytes, ndcg@100, "ndcg@100 ±", seconds.
+    """One line per model, over its seeds: label, budget_bytes, ndcg@100, "ndcg@100 ±", seconds.
 
     The standard error is over users. Seconds are of one seed's fit, on average.
     """
@@ -110,7 +110,7 @@ def results_lines(models: pd.DataFrame, shares: list[Share], n_items: int) -> li
 
 
 def enough_lines(shares: list[Share]) -> list[dict]:
-    """The smallest sizes that keep the target, a line a method, formatted."""
+    """The smallest sizes that keep the target, a line per method, formatted."""
 
     def size(share: Share | None) -> str:
         return f"{share.size:,}" if share else "none"

@@ -52,7 +52,7 @@ def step_ratios(rows: list[dict]) -> pd.DataFrame:
 
 
 def hardware_share(rows: list[dict]) -> pd.DataFrame:
-    """By nnz: arithmetic of a step over its time, as a share of the machine's own product.
+    """By nnz: arithmetic per step over its time, as a share of the machine's own product.
 
     Of its product in bfloat16 for the dense stage where that has it, in float32 otherwise.
     """
@@ -64,7 +64,7 @@ def hardware_share(rows: list[dict]) -> pd.DataFrame:
     kind = half.map({True: "product bfloat16", False: "product float32"})
     return pd.DataFrame({
         "nnz": steps["nnz"],
-        "GFLOP a step": steps["gflop"].round(1),
+        "GFLOP per step": steps["gflop"].round(1),
         "GFLOP/s": rate.round(0).astype(int),
         "share": (rate / kind.map(speeds)).map("{:.0%}".format),
         "of the machine's": kind,
@@ -72,7 +72,7 @@ def hardware_share(rows: list[dict]) -> pd.DataFrame:
 
 
 def step_figure(rows: list[dict]) -> Figure:
-    """Seconds a step against nonzeros an item, both log, every contender."""
+    """Seconds per step against nonzeros per item, both log, every contender."""
     steps = section(rows, "step")
     return _lines(steps, "nnz", "nonzeros per item (log scale)")
 
@@ -120,7 +120,7 @@ def growth_figure(rows: list[dict]) -> Figure:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
             axis.set_minor_locator(NullLocator())
-        axes.set(xlabel="size, relative to the smallest", ylabel="time of a step, relative")
+        axes.set(xlabel="size, relative to the smallest", ylabel="time per step, relative")
         axes.legend(fontsize=9.5)
         plt.close(figure)
     return figure
@@ -142,7 +142,7 @@ def inference_table(rows: list[dict]) -> pd.DataFrame:
 
 
 def inference_figure(rows: list[dict]) -> Figure:
-    """Users served a second by each way to recommend."""
+    """Users served per second by each way to recommend."""
     table = section(rows, "inference").iloc[::-1]
     rate = 2_500 / table["seconds"]
     with styled():

@@ -85,7 +85,7 @@ def _drawn(rows: pd.DataFrame, title: str) -> Figure:
                 capsize=2,
             )
         bytes_axis(axes)
-        axes.set(xlabel="size of an item (bytes, log scale)", ylabel="nDCG@100", title=title)
+        axes.set(ylabel="nDCG@100", title=title)
         plt.close(figure)  # the caller shows it: once, not twice
     return figure
 
@@ -105,6 +105,7 @@ def _add_paper(axes, paper: pd.DataFrame) -> None:
 
 def bytes_axis(axes) -> None:
     """Log axis with a tick at every power of two that is there (no decimal powers)."""
+    axes.set_xlabel("embedding size (bytes per item, log scale)")
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(FuncFormatter(_in_bytes))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -24,7 +24,7 @@ def latents_figure(runs: list[dict]) -> Html:
 
 
 def latents_table(runs: list[dict]) -> pd.DataFrame:
-    """A line an epoch: nonzeros an item (k) and latents in use, under each schedule."""
+    """A line per epoch: nonzeros per item (k) and latents in use, under each schedule."""
     columns = {"epoch": range(1, len(runs[0]["nnz"]) + 1)}
     for run in runs:
         columns[f"{run['schedule']} k"] = run["nnz"]

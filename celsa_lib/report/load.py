@@ -5,11 +5,11 @@ from importlib.resources import files
 import pandas as pd
 
 PAPER = "the paper"
-UNCOMPRESSED = ("EASE", "ELSA")  # one row a dataset, whatever its size
+UNCOMPRESSED = ("EASE", "ELSA")  # one row per dataset, whatever its size
 
 
 def rows_table(rows: list[dict]) -> pd.DataFrame:
-    """One line a row: label, budget_bytes, metrics, their standard errors ("… ±"), params, …"""
+    """One line per row: label, budget_bytes, metrics, their standard errors ("… ±"), params, …"""
     flat = []
     for row in rows:
         errors = {f"{name} ±": value for name, value in row["stderr"].items()}

@@ -110,7 +110,7 @@ def _neighbours(segmentation) -> list[np.ndarray]:
 
 
 def home_page(rows: pd.DataFrame) -> Html:
-    """A two-dimensional page from `Segmentation.rows`: a row a segment, its best items in it."""
+    """A two-dimensional page from `Segmentation.rows`: a row per segment, its best items in it."""
     shelves = []
     for label, group in rows.groupby("label", sort=False):
         cards = "".join(f"<li>{escape(str(title))}</li>" for title in group["title"])

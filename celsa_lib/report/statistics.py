@@ -17,7 +17,7 @@ METRIC = "ndcg@100"
 
 
 def summary(result: Result, *keys: str) -> pd.DataFrame:
-    """One line a method, size and params; seeds are taken together. `keys`: params to show.
+    """One line per method, size and params; seeds are taken together. `keys`: params to show.
 
     Columns label, budget_bytes, `keys`, seeds (how many), "seeds ±" (standard error of nDCG@100
     over seeds; NaN for one seed), then each metric and its standard error over users ("… ±"): of

@@ -17,7 +17,7 @@ COMPRESSED = "CompressedELSA"
 
 
 def study_pairs(path: str | Path, label: str) -> Html:
-    """`label` minus each rival of its size in a stored Table 1, by user; a note without one."""
+    """`label` minus each baseline of its size in a stored Table 1, by user; a note without one."""
     if not located(path).exists():
         return absent(path)
     stored = load_result(path)
@@ -125,7 +125,7 @@ def stored_active_figure(path: str | Path):
 
 
 def stored_deviations(path: str | Path) -> Html:
-    """What each habit of the released code changes, from a stored run."""
+    """What each deviation of the released code changes, from a stored run."""
     if not located(path).exists():
         return absent(path)
     stored = load_result(path)

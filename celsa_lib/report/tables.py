@@ -113,7 +113,7 @@ def notice(source: str | dict, live: bool = False) -> Html:
 def results_table(
     rows: pd.DataFrame, source: str | dict, live: bool = False, best: bool = True
 ) -> Html:
-    """Methods by bytes per item; "mean ± standard error over users"; the best a budget in bold.
+    """Methods by bytes per item; "mean ± standard error over users"; the best per budget bold.
 
     `source` is a manifest or the name of a source such as "the paper".
     """
