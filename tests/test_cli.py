@@ -16,7 +16,7 @@ from celsa_lib import experiments
 from celsa_lib.book import check_parameters
 from celsa_lib.cli import app
 from celsa_lib.cli.base import join_pairs
-from celsa_lib.cli.training import users_of
+from celsa_lib.cli.training import split_of
 from celsa_lib.errors import ConfigError
 from celsa_lib.results import Result
 
@@ -199,7 +199,7 @@ def test_train_evaluate_recommend(tmp_path):
 
 def test_a_dataset_without_a_profile_is_split_as_the_registry_says():
     data = replace(cl.load_dataset("synthetic"), name="goodbooks-10k-v1")
-    assert users_of(data, None, 42).test.shape[0] == 2500
+    assert split_of(data, None, 42).test.shape[0] == 2500
 
 
 def test_evaluation_is_on_users_that_training_left_out(tmp_path, monkeypatch):

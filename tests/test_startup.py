@@ -20,6 +20,11 @@ def test_the_package_alone_is_light():
     assert loaded_by("import celsa_lib.models.registry as r; r.by_label('ELSA')") == set()
 
 
+def test_the_command_is_light_until_it_works():
+    assert loaded_by("from celsa_lib.cli import app") == set()
+    assert loaded_by("import celsa_lib as cl; cl.datasets(); cl.dataset_info('ml-1m')") == set()
+
+
 def test_the_report_needs_no_torch():
     assert "torch" not in loaded_by("from celsa_lib import report")
 

@@ -55,7 +55,7 @@ def log_to_stderr() -> None:
     logging.getLogger("celsa_lib").setLevel(logging.INFO)
 
 
-def load_embeddings(path: Path, name: str) -> tuple[cl.ItemEmbeddings, cl.Dataset]:
+def load_embeddings(path: Path, name: str) -> tuple["cl.ItemEmbeddings", "cl.Dataset"]:
     """Embeddings, and the dataset `name` with its items in the order of theirs.
 
     Raises ConfigError if the two have other items.

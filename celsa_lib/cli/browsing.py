@@ -1,27 +1,23 @@
 """Commands that show what embeddings know: recommendations and segments."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
 from celsa_lib.cli.base import DatasetName, EmbeddingsFile, load_embeddings, log_to_stderr
 from celsa_lib.errors import ConfigError
-from celsa_lib.segments import (
-    TAU,
-    AnswerCache,
-    ChatDescriber,
-    Describer,
-    ReplayDescriber,
-    TfidfDescriber,
-)
-from celsa_lib.segments.naming.prompt import plain
+from celsa_lib.segments.defaults import PAPER_MODEL, TAU
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+    from celsa_lib.segments import Describer
 
 ANSWERS = "celsa-answers.jsonl"
-WRITERS = {".csv": cl.Segmentation.to_csv, ".npz": cl.Segmentation.save}
+WRITERS = {".csv": "to_csv", ".npz": "save"}  # methods of a segmentation
 SHOWN_TITLES, SHOWN_ITEMS = 2, 5  # shown of a segment
 LABEL_WIDTH, TITLE_WIDTH = 36, 40  # characters
 
@@ -54,7 +50,7 @@ def segments(
         ),
     ] = "tf-idf",
     model: Annotated[
-        str | None, typer.Option(help=f"For chat; default: the paper's, {ChatDescriber.model}.")
+        str | None, typer.Option(help=f"For chat; default: the paper's, {PAPER_MODEL}.")
     ] = None,
     cache: Annotated[
         Path | None, typer.Option(help=f"For chat: where answers are kept; default: {ANSWERS}.")
@@ -70,8 +66,9 @@ def segments(
     Shown are the largest segments, or with --like those recommended and the best items in each.
     """
     from celsa_lib.experiments import history_of
+    from celsa_lib.segments import ChatDescriber
 
-    save = writer_to(out)
+    check_suffix(out)
     describer = describer_by(names, model, cache)
     log_to_stderr()
     found, loaded = load_embeddings(embeddings, dataset)
@@ -84,23 +81,22 @@ def segments(
     for line in shown:
         typer.echo(line)
     if out is not None:
-        typer.echo(save(segmentation, out))
+        typer.echo(getattr(segmentation, WRITERS[out.suffix])(out))
 
 
-def writer_to(out: Path | None) -> Callable[[cl.Segmentation, Path], Path] | None:
-    """What writes segments to a file of this name. Raises ConfigError for another suffix."""
-    if out is None:
-        return None
-    if out.suffix not in WRITERS:
+def check_suffix(out: Path | None) -> None:
+    """Raise ConfigError for a file whose name does not say what to write."""
+    if out is not None and out.suffix not in WRITERS:
         raise ConfigError(f"--out is {out}; give it a name in {' or '.join(WRITERS)}")
-    return WRITERS[out.suffix]
 
 
-def describer_by(names: str, model: str | None, cache: Path | None) -> Describer:
+def describer_by(names: str, model: str | None, cache: Path | None) -> "Describer":
     """The describer that --names asks for. Raises ConfigError, StorageError."""
+    from celsa_lib.segments import AnswerCache, ChatDescriber, ReplayDescriber, TfidfDescriber
+
     if names == "chat":
         answers = AnswerCache(cache or ANSWERS)
-        return ChatDescriber(TfidfDescriber(), answers, model or ChatDescriber.model)
+        return ChatDescriber(TfidfDescriber(), answers, model or PAPER_MODEL)
     if model is not None or cache is not None:
         raise ConfigError("--model and --cache go with --names chat; leave them out")
     if names == "tf-idf":
@@ -110,7 +106,7 @@ def describer_by(names: str, model: str | None, cache: Path | None) -> Describer
     return ReplayDescriber(AnswerCache(names), TfidfDescriber())
 
 
-def largest(segmentation: cl.Segmentation, n: int) -> Iterator[str]:
+def largest(segmentation: "cl.Segmentation", n: int) -> Iterator[str]:
     """A line for each of the `n` largest segments: number, size, label, first titles."""
     yield f"{'segment':>7} {'size':>5}  {'label':{LABEL_WIDTH}}  first titles"
     for number, row in segmentation.segments[:n].iterrows():
@@ -120,7 +116,7 @@ def largest(segmentation: cl.Segmentation, n: int) -> Iterator[str]:
         yield f"{number:7} {row['size']:5}  {label:{LABEL_WIDTH}}  {shown}"
 
 
-def recommended(segmentation: cl.Segmentation, history: csr_matrix, n: int) -> Iterator[str]:
+def recommended(segmentation: "cl.Segmentation", history: "csr_matrix", n: int) -> Iterator[str]:
     """The `n` best segments for `history` (1 × items): a line each, then a line for each item."""
     rows = segmentation.rows(history, n, SHOWN_ITEMS)
     for _, part in rows.groupby("segment", sort=False):
@@ -131,5 +127,7 @@ def recommended(segmentation: cl.Segmentation, history: csr_matrix, n: int) -> I
 
 def short(text: str, length: int) -> str:
     """`text` as a terminal can show it: no control characters, at most `length` others."""
+    from celsa_lib.segments.naming.prompt import plain
+
     shown = plain(text, len(text))
     return shown if len(shown) <= length else f"{shown[: length - 1]}…"

@@ -8,7 +8,6 @@ import typer
 import celsa_lib as cl
 from celsa_lib.cli.base import DatasetName, EmbeddingsFile, NTest, SplitSeed, load_embeddings
 from celsa_lib.errors import ConfigError
-from celsa_lib.retrieval import FORMATS, check_format, export_rows, split_signs
 
 DEFAULT_SEED = 42
 
@@ -34,7 +33,7 @@ def train(
     if nnz is not None:
         model = cl.CompressedELSA(width, nnz, schedule, **options)
     loaded = cl.load_dataset(dataset)
-    split = users_of(loaded, n_test, split_seed)
+    split = split_of(loaded, n_test, split_seed)
     model.fit(split.train, loaded.item_ids)
     about = {"dataset": loaded.name, "checksum": loaded.checksum}
     about |= {"n_test": len(split.test_rows), "split_seed": split_seed}
@@ -43,7 +42,7 @@ def train(
     typer.echo(f"{embeddings.save(out)}: {embeddings.bytes_per_item} B per item")
 
 
-def users_of(dataset: cl.Dataset, n_test: int | None, split_seed: int) -> cl.Split:
+def split_of(dataset: "cl.Dataset", n_test: int | None, split_seed: int) -> "cl.Split":
     """The split that `train` and `evaluate` share."""
     if n_test is None:
         n_test = cl.dataset_info(dataset.name).test_users
@@ -51,7 +50,7 @@ def users_of(dataset: cl.Dataset, n_test: int | None, split_seed: int) -> cl.Spl
 
 
 def left_out(
-    path: Path, about: dict, dataset: cl.Dataset, n_test: int | None, split_seed: int | None
+    path: Path, about: dict, dataset: "cl.Dataset", n_test: int | None, split_seed: int | None
 ) -> tuple[int | None, int]:
     """(n_test, split_seed) of the users whom training left out, `about` first.
 
@@ -86,7 +85,7 @@ def evaluate(
     EMBEDDINGS says who they are; --n-test and --split-seed are for files that do not.
     """
     model, loaded = load_embeddings(embeddings, dataset)
-    test = users_of(loaded, *left_out(embeddings, model.about, loaded, n_test, split_seed)).test
+    test = split_of(loaded, *left_out(embeddings, model.about, loaded, n_test, split_seed)).test
     result = cl.evaluate(model, cl.holdout_folds(test))
     for name, value in result.mean.items():
         typer.echo(f"{name:10} {value:.4f} ± {result.stderr[name]:.4f}")
@@ -96,7 +95,7 @@ def evaluate(
 def export(
     embeddings: EmbeddingsFile,
     dataset: DatasetName,
-    form: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}.")],
+    form: Annotated[str, typer.Option("--format", help="parquet, jsonl or csr.")],
     out: Annotated[Path, typer.Option(help="Where to write.")],
     non_negative: Annotated[
         bool, typer.Option("--non-negative", help="For engines that take no negative weights.")
@@ -115,6 +114,8 @@ def export(
     in which their signs differ, so the order it gives is only nearly right.
     Fetch more candidates than needed, and rank them again by the signed rows.
     """
+    from celsa_lib.retrieval import check_format, export_rows, split_signs
+
     check_format(form)
     found, loaded = load_embeddings(embeddings, dataset)
     rows = split_signs(found.matrix) if non_negative else found.matrix

@@ -5,13 +5,12 @@ import pandas as pd
 
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError
+from celsa_lib.segments.defaults import TAU
 from celsa_lib.segments.grouping import group_items
 from celsa_lib.segments.merging import Embed, check_tau, merge_by_name
 from celsa_lib.segments.naming import Describer, TfidfDescriber
 from celsa_lib.segments.segmentation import Segmentation
 from celsa_lib.segments.sentences import SentenceEmbedder
-
-TAU = 0.9
 
 
 def segment_items(

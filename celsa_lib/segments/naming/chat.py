@@ -12,6 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from celsa_lib.errors import check_count, check_positive
+from celsa_lib.segments.defaults import PAPER_MODEL
 from celsa_lib.segments.naming.answers import AnswerCache, clean_name, leaks
 from celsa_lib.segments.naming.client import Usage, ask, connect
 from celsa_lib.segments.naming.describer import Describer, Label
@@ -27,8 +28,8 @@ class ChatDescriber:
 
     The address and key come from OPENAI_BASE_URL and OPENAI_API_KEY. Answers are kept in `cache`
     as they come and never asked for again. A group whose answer is refused (`clean_name`) gets
-    the name that `fallback` gives it. The default is the paper's model, which OpenAI retired in
-    October 2026: without it, name another or a local server's.
+    the name that `fallback` gives it. The default is the paper's model, which OpenAI retired:
+    name another, or a local server's.
 
     timeout: seconds per answer. per_minute: the most requests begun per minute.
     After `describe`: the usage expected (`estimate`) and `spent`, and how many names were
@@ -37,7 +38,7 @@ class ChatDescriber:
 
     fallback: Describer
     cache: AnswerCache
-    model: str = "gpt-4.1-nano-2025-04-14"
+    model: str = PAPER_MODEL
     timeout: float = 60.0
     max_retries: int = 5
     per_minute: int | None = None
