@@ -61,10 +61,22 @@ def test_claims_writes_the_ledger(tmp_path):
     assert (tmp_path / "claims.json").exists()
 
 
-def test_list_names_every_dataset():
-    result = call("data", "list")
-    assert "ml-100k" in result.output
-    assert "netflix-prize" in result.output
+def test_list_says_what_is_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("CELSA_DATA", str(tmp_path))
+    monkeypatch.setenv("CELSA_CACHE", str(tmp_path / "cache"))
+    for name, file in (("goodbooks-10k-partial", "ratings.csv"), ("ml-1m", "movies.dat")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).touch()
+    lines = call("data", "list").output.splitlines()
+    said = {line.split()[0]: " ".join(line.split()[1:]) for line in lines[::2]}
+    assert list(said) == cl.datasets()
+    assert said["goodbooks-10k-partial"].startswith("here 53,424 users × 10,000 items, 1,307,840")
+    assert said["ml-1m"].startswith("incomplete 6,040 users")
+    assert said["ml-100k"].startswith("not here 943 users × 1,682 items, 100,000 ratings")
+    assert said["synthetic"] == "generated 6,000 users × 3,000 items"
+    assert any(line.strip().startswith("MovieLens 1M; licence: GroupLens") for line in lines)
+    monkeypatch.setenv("CELSA_DATA", str(tmp_path / "gone"))
+    assert "CELSA_DATA names" in call("data", "list").stderr
 
 
 def test_an_error_is_one_line_and_exit_1():

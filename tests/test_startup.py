@@ -22,6 +22,8 @@ def test_the_package_alone_is_light():
 
 def test_the_command_is_light_until_it_works():
     assert loaded_by("from celsa_lib.cli import app") == set()
+    listed = "from typer.testing import CliRunner\nfrom celsa_lib.cli import app\n"
+    assert loaded_by(listed + "CliRunner().invoke(app, ['data', 'list'])") == set()
     assert loaded_by("import celsa_lib as cl; cl.datasets(); cl.dataset_info('ml-1m')") == set()
 
 

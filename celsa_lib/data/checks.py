@@ -7,15 +7,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from celsa_lib.errors import CelsaError, DataError, DownloadError
 
-DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, UnicodeDecodeError)
-DAMAGE += (pd.errors.ParserError, pd.errors.EmptyDataError, pa.ArrowInvalid)
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @contextmanager
@@ -25,7 +22,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except CelsaError:
         raise
-    except DAMAGE as error:
+    except damage() as error:
         raise DataError(
             f"{path} is truncated or corrupt ({type(error).__name__}: {error}); replace it "
             "with a whole copy"
@@ -35,6 +32,15 @@ def reading(path: Path) -> Iterator[None]:
             f"{path} cannot be read ({error.strerror or error}); check that it is whole and that "
             "you may read it"
         ) from error
+
+
+def damage() -> tuple[type[Exception], ...]:
+    """What reading a damaged file raises; asked for when something was, as it loads pandas."""
+    import pandas as pd
+    import pyarrow as pa
+
+    archives = (EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, UnicodeDecodeError)
+    return (*archives, pd.errors.ParserError, pd.errors.EmptyDataError, pa.ArrowInvalid)
 
 
 def require_columns(present: Iterable[str], wanted: Iterable[str], where: str) -> None:
@@ -48,7 +54,7 @@ def require_columns(present: Iterable[str], wanted: Iterable[str], where: str) -
         )
 
 
-def check_range(ratings: np.ndarray, bounds: tuple[float, float], where) -> None:
+def check_range(ratings: "np.ndarray", bounds: tuple[float, float], where) -> None:
     """Raise DataError at the first rating that is NaN or out of `bounds`.
 
     `where(position)` names the place of a rating in its file.

@@ -75,7 +75,7 @@ ABOUT_MOVIELENS = {
     "citation": "F. M. Harper and J. A. Konstan. The MovieLens Datasets: History and Context. "
     "ACM Transactions on Interactive Intelligent Systems 5(4), 2015.",
     "url": "https://doi.org/10.1145/2827872",
-    "licence": "GroupLens research licence: no redistribution, no commercial use without leave",
+    "licence": "GroupLens research licence, no redistribution, no commercial use without leave",
     "redistribution": False,
     "nouns": ("film", "films"),
 }
@@ -260,7 +260,7 @@ ENTRIES = (
         short="synthetic",
         citation="celsa, celsa_lib.data.make_synthetic",
         url="",
-        licence="none needed: generated",
+        licence="none needed, as it is generated",
         redistribution=True,
         users=6_000,
         items=3_000,
