@@ -170,8 +170,8 @@ SETS = ("goodbooks", "ml-100k")
 SHORTER = ("half of each history", "a quarter of each history")
 
 
-def test_the_words_on_amounts_fit_the_stored_study():
-    """notebooks/amounts.ipynb and book/results.md say who gains, without numbers."""
+def test_the_words_on_data_size_fit_the_stored_study():
+    """notebooks/data_size.ipynb and book/results.md say who gains, without numbers."""
 
     def signs(study: str, trained_on: str, tested_on: str, what: str = "change") -> str:
         """For each size, the largest first: + above zero, - below, 0 where it is not clear."""
@@ -180,8 +180,8 @@ def test_the_words_on_amounts_fit_the_stored_study():
         above, below = found[f"{what} low"] > 0, found[f"{what} high"] < 0
         return "".join("+" if a else "-" if b else "0" for a, b in zip(above, below, strict=True))
 
-    stored = {name: report.load_result(ROOT / f"results/{name}-amounts.json") for name in SETS}
-    compared = {name: report.compared_amounts(result) for name, result in stored.items()}
+    stored = {name: report.load_result(ROOT / f"results/{name}-data-size.json") for name in SETS}
+    compared = {name: report.compared_data_sizes(result) for name, result in stored.items()}
     books, films = SETS
     usual, thinned, kept_out = "test users", "test users, thinned", "users kept out"
     quarter, half = "a quarter of the users", "half of the users"

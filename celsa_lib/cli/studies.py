@@ -57,7 +57,7 @@ def _list_studies(others: dict[str, tuple]) -> None:
 def _studies_of_their_own() -> dict[str, tuple]:
     """Studies whose rows are not methods: name → (run, dataset, about)."""
     from celsa_lib import experiments
-    from celsa_lib.experiments.amounts import STORED_AMOUNTS
+    from celsa_lib.experiments.data_size import STORED_DATA_SIZE
     from celsa_lib.experiments.deviations import STORED_DEVIATIONS
     from celsa_lib.experiments.profiles import GOODBOOKS
 
@@ -69,7 +69,7 @@ def _studies_of_their_own() -> dict[str, tuple]:
     about = "segments, measured beside baselines"
     return {
         **{k: (experiments.run_deviations, v, deviations) for k, v in STORED_DEVIATIONS.items()},
-        **{k: (experiments.run_amounts, v, data) for k, v in STORED_AMOUNTS.items()},
+        **{k: (experiments.run_data_size, v, data) for k, v in STORED_DATA_SIZE.items()},
         SEGMENTS: (segments, GOODBOOKS, about),
     }
 

@@ -1,12 +1,11 @@
 """Experiments: frozen configurations, run to results with a manifest."""
 
-from celsa_lib.experiments.amounts import run_amounts
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
+from celsa_lib.experiments.data_size import run_data_size
 from celsa_lib.experiments.deviations import run_deviations
 from celsa_lib.experiments.interpretability import run_segment_study, run_segments
 from celsa_lib.experiments.latents import few_places, latents_in_use
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.own import compare_methods, own_config, settings_for_size
 from celsa_lib.experiments.planted import planted_agreement
 from celsa_lib.experiments.profiles import (
     PROFILES,
@@ -34,6 +33,7 @@ from celsa_lib.experiments.studies import (
 )
 from celsa_lib.experiments.summary import describe
 from celsa_lib.experiments.titles import find_title, history_of, recommend_by_title
+from celsa_lib.experiments.user_data import compare_methods, settings_for_size, user_data_config
 from celsa_lib.results import BUDGETS
 
 __all__ = [
@@ -58,14 +58,13 @@ __all__ = [
     "make_manifest",
     "many_tastes",
     "methods_for",
-    "own_config",
     "planted_agreement",
     "prepare",
     "quickstart",
     "recommend_by_title",
     "run",
-    "run_amounts",
     "run_and_keep",
+    "run_data_size",
     "run_deviations",
     "run_prepared",
     "run_segment_study",
@@ -78,5 +77,6 @@ __all__ = [
     "settings_for",
     "settings_for_size",
     "study",
+    "user_data_config",
     "widths",
 ]

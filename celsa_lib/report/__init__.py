@@ -11,13 +11,6 @@ from celsa_lib.report.ablations import (
     variants_figure,
     variants_table,
 )
-from celsa_lib.report.amounts import (
-    amounts_figure,
-    amounts_table,
-    compared_amounts,
-    stored_amounts,
-    stored_amounts_figure,
-)
 from celsa_lib.report.budgets import advice, enough, reference_of, shares_of
 from celsa_lib.report.claim_list import CLAIMS, Claim
 from celsa_lib.report.claims import (
@@ -41,6 +34,13 @@ from celsa_lib.report.cost import (
     section,
     step_figure,
     step_ratios,
+)
+from celsa_lib.report.data_size import (
+    compared_data_sizes,
+    data_size_figure,
+    data_size_table,
+    stored_data_size,
+    stored_data_size_figure,
 )
 from celsa_lib.report.figures import accuracy_by_size, schedule_curves
 from celsa_lib.report.latents import latents_figure, latents_table
@@ -124,8 +124,6 @@ __all__ = [
     "advice",
     "against",
     "alignment_table",
-    "amounts_figure",
-    "amounts_table",
     "beside_demo",
     "beside_paper",
     "best_by_size",
@@ -136,8 +134,10 @@ __all__ = [
     "claims_table",
     "coherence_figure",
     "colour",
-    "compared_amounts",
+    "compared_data_sizes",
     "comparison_page",
+    "data_size_figure",
+    "data_size_table",
     "dense_level",
     "density_figure",
     "deviations_table",
@@ -185,8 +185,8 @@ __all__ = [
     "step_figure",
     "step_ratios",
     "stored_active_figure",
-    "stored_amounts",
-    "stored_amounts_figure",
+    "stored_data_size",
+    "stored_data_size_figure",
     "stored_deviations",
     "stored_figure",
     "stored_in",

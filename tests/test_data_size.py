@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib import report
 from celsa_lib.data import load_dataset
 from celsa_lib.evaluation import evaluate, paired_difference
-from celsa_lib.experiments import amounts, run_amounts
+from celsa_lib.experiments import data_size, run_data_size
 from celsa_lib.experiments.studies import prepare
 from celsa_lib.models import CompressedELSA, PrunedEASE
 from celsa_lib.report.tables import typeset
@@ -20,12 +20,12 @@ from celsa_lib.results import Result, load_result, save_result, users_path
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    return tmp_path_factory.mktemp("amounts") / "synthetic-amounts.json"
+    return tmp_path_factory.mktemp("data-size") / "synthetic-data-size.json"
 
 
 @pytest.fixture(scope="module")
 def result(path):
-    return run_amounts("synthetic", "smoke", path)
+    return run_data_size("synthetic", "smoke", path)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_every_training_set_group_size_and_method_has_a_row(result):
     places = ("trained on", "tested on", "budget_bytes", "method")
     found = {tuple(row[name] for name in places) for row in result.rows}
     assert len(found) == len(result.rows) == 5 * 2 * 2 * 2
-    assert {r["tested on"] for r in result.rows} == {amounts.TEST, amounts.THINNED}
+    assert {r["tested on"] for r in result.rows} == {data_size.TEST, data_size.THINNED}
     users = {r["trained on"]: r["users"] for r in result.rows}
     assert users["half of the users"] == users["everything"] // 2
     assert users["a quarter of the users"] == users["everything"] // 4
@@ -47,11 +47,11 @@ def test_every_training_set_group_size_and_method_has_a_row(result):
 
 def test_a_row_is_what_its_model_gives(result):
     """Both models of one place fitted again from what the rows say was chosen."""
-    config = amounts.amounts_config("synthetic", "smoke")
+    config = data_size.data_size_config("synthetic", "smoke")
     _, task = prepare(config)
-    X, groups = amounts.divide(config, task)
-    part = amounts.training_sets(X, config.split_seed)["half of the users"]
-    place = {"trained on": "half of the users", "tested on": amounts.THINNED, "budget_bytes": 64}
+    X, groups = data_size.divide(config, task)
+    part = data_size.training_sets(X, config.split_seed)["half of the users"]
+    place = {"trained on": "half of the users", "tested on": data_size.THINNED, "budget_bytes": 64}
     (row,) = result.select(method="CompressedELSA", **place)
     (rival,) = result.select(method="PrunedEASE", **place)
     ours = CompressedELSA(
@@ -59,24 +59,24 @@ def test_a_row_is_what_its_model_gives(result):
         learning_rate=row["params"]["learning_rate"],
     ).fit(part)  # fmt: skip
     theirs = PrunedEASE(nnz=8, reg=rival["params"]["reg"]).fit(part)
-    folds = groups[amounts.THINNED]
+    folds = groups[data_size.THINNED]
     ours_found, theirs_found = evaluate(ours, folds), evaluate(theirs, folds)
     assert row["ndcg@100"] == pytest.approx(ours_found.mean["ndcg@100"], abs=1e-5)
     assert row["stderr"] == pytest.approx(ours_found.stderr["ndcg@100"], abs=1e-5)
     assert rival["ndcg@100"] == pytest.approx(theirs_found.mean["ndcg@100"], abs=1e-5)
     assert row["steps"] == len(ours.history_) * 2 and rival["steps"] == 0
     found = paired_difference(ours_found, theirs_found)
-    lines = report.compared_amounts(result)
+    lines = report.compared_data_sizes(result)
     (line,) = lines[(lines[list(place)] == pd.Series(place)).all(axis=1)].to_dict("records")
     shown = [line[name] for name in ("difference", "difference low", "difference high")]
     assert shown == pytest.approx([found.mean, found.low, found.high], abs=2e-5)
 
 
 def test_smaller_sets_are_read_more_often():
-    config = amounts.amounts_config("synthetic", "smoke")  # batches of 128, one epoch
+    config = data_size.data_size_config("synthetic", "smoke")  # batches of 128, one epoch
     compressed = [m for m in config.methods if m.name == "CompressedELSA"]
     for users, epochs in ((1024, 1), (512, 2), (500, 2), (250, 4), (60, 8), (5000, 1)):
-        longer = amounts.with_steps_of(1024, users, config)
+        longer = data_size.with_steps_of(1024, users, config)
         found = [m for m in longer.methods if m.name == "CompressedELSA"]
         assert {m.params["epochs"] for m in found} == {epochs}
         assert [m.params | {"epochs": 1} for m in found] == [m.params for m in compressed]
@@ -88,13 +88,13 @@ def test_a_change_is_between_the_same_users(result):
     """By hand for one place: ours − theirs after half of the users, less that after everything."""
     gap = {}
     for name in ("everything", "half of the users"):
-        place = {"trained on": name, "tested on": amounts.TEST, "budget_bytes": 128}
+        place = {"trained on": name, "tested on": data_size.TEST, "budget_bytes": 128}
         (ours,) = result.select(method="CompressedELSA", **place)
         (theirs,) = result.select(method="PrunedEASE", **place)
         gap[name] = ours["ndcg@100"] - theirs["ndcg@100"]
     places = ["trained on", "tested on", "budget_bytes"]
-    lines = report.compared_amounts(result).set_index(places).sort_index()
-    line = lines.loc[("half of the users", amounts.TEST, 128)]
+    lines = report.compared_data_sizes(result).set_index(places).sort_index()
+    line = lines.loc[("half of the users", data_size.TEST, 128)]
     expected = gap["half of the users"] - gap["everything"]
     assert line["change"] == pytest.approx(expected, abs=3e-5)
     assert line["change low"] < line["change"] < line["change high"]
@@ -105,54 +105,54 @@ def test_nobody_is_tested_who_was_learned_from():
     """Users kept out are cut from what is learned, where the test users are a set of their own."""
     from dataclasses import replace
 
-    config = amounts.amounts_config("synthetic", "smoke")
+    config = data_size.data_size_config("synthetic", "smoke")
     _, task = prepare(config)
-    X, groups = amounts.divide(replace(config, test_users="elsewhere"), task)
-    given, hidden = groups[amounts.KEPT_OUT][0]
+    X, groups = data_size.divide(replace(config, test_users="elsewhere"), task)
+    given, hidden = groups[data_size.KEPT_OUT][0]
     assert X.shape[0] + given.shape[0] == task.fit.shape[0]
     total = X.sum(axis=0) + given.sum(axis=0) + hidden.sum(axis=0)
     np.testing.assert_array_equal(total, task.fit.sum(axis=0))
 
 
 def test_what_is_thinned_is_a_part_with_enough_left(histories):
-    half, quarter = (amounts.thin(histories, share, 0) for share in (0.5, 0.25))
-    assert np.diff(half.indptr).min() >= amounts.SHORTEST
+    half, quarter = (data_size.thin(histories, share, 0) for share in (0.5, 0.25))
+    assert np.diff(half.indptr).min() >= data_size.SHORTEST
     rows = csr_matrix(np.arange(1, 301, dtype=float)[:, None])
-    marked = amounts.thin(csr_matrix(histories.multiply(rows.toarray())), 0.5, 0)
+    marked = data_size.thin(csr_matrix(histories.multiply(rows.toarray())), 0.5, 0)
     for row in marked:  # a value says which user an interaction was of
         (user,) = set(row.data.astype(int) - 1)
         assert set(row.indices) <= set(histories[user].indices)
-    assert 0.4 < amounts.thin(histories, 0.5, 1).nnz / histories.nnz < 0.55
+    assert 0.4 < data_size.thin(histories, 0.5, 1).nnz / histories.nnz < 0.55
     assert quarter.nnz < half.nnz < histories.nnz
 
 
 def test_a_smaller_share_lies_within_a_larger_one():
     X = csr_matrix(np.ones((4, 400)))
-    half, quarter = (amounts.thin(X, share, 3).toarray() for share in (0.5, 0.25))
+    half, quarter = (data_size.thin(X, share, 3).toarray() for share in (0.5, 0.25))
     assert (quarter <= half).all() and 0 < quarter.sum() < half.sum()
-    assert not (amounts.thin(X, 0.5, 4).toarray() == half).all()
+    assert not (data_size.thin(X, 0.5, 4).toarray() == half).all()
 
 
 def test_what_is_stored_is_not_run_again(result, path, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(amounts, "run_and_keep", refuse)
-    again = run_amounts("synthetic", "smoke", path)
+    monkeypatch.setattr(data_size, "run_and_keep", refuse)
+    again = run_data_size("synthetic", "smoke", path)
     assert again.rows == result.rows == load_result(path).rows
     content = json.loads(path.read_text())
     content["manifest"]["data"]["checksum"] = "other"
     path.with_name("changed.json").write_text(json.dumps(content))
     shutil.copy(users_path(path), path.with_name("changed.users.npz"))
     with pytest.raises(AssertionError, match="trained again"):
-        run_amounts("synthetic", "smoke", path.with_name("changed.json"))
+        run_data_size("synthetic", "smoke", path.with_name("changed.json"))
     bare = [{k: v for k, v in row.items() if k != "hash"} for row in again.rows]
     save_result(Result(again.manifest, bare, users=again.users), path.with_name("old.json"))
     with pytest.raises(AssertionError, match="trained again"):  # as an older version stored them
-        run_amounts("synthetic", "smoke", path.with_name("old.json"))
+        run_data_size("synthetic", "smoke", path.with_name("old.json"))
     shutil.copy(path, path.with_name("alone.json"))  # without the users' values
     with pytest.raises(AssertionError, match="trained again"):
-        run_amounts("synthetic", "smoke", path.with_name("alone.json"))
+        run_data_size("synthetic", "smoke", path.with_name("alone.json"))
 
 
 def test_only_what_is_missing_is_run(result, path, tmp_path, monkeypatch):
@@ -162,14 +162,14 @@ def test_only_what_is_missing_is_run(result, path, tmp_path, monkeypatch):
     cut.write_text(json.dumps(content))
     shutil.copy(users_path(path), users_path(cut))
     sizes = []
-    run = amounts.run_and_keep
+    run = data_size.run_and_keep
 
     def counted(config, data, task):
         sizes.append(task.fit.shape[0])
         return run(config, data, task)
 
-    monkeypatch.setattr(amounts, "run_and_keep", counted)
-    found = run_amounts("synthetic", "smoke", cut)
+    monkeypatch.setattr(data_size, "run_and_keep", counted)
+    found = run_data_size("synthetic", "smoke", cut)
     (row, *_) = result.select(**{"trained on": "half of each history"})
     assert sizes == [row["users"]]
 
@@ -182,22 +182,22 @@ def test_only_what_is_missing_is_run(result, path, tmp_path, monkeypatch):
 
 
 def test_the_page_shows_lines_of_sets_and_of_groups(result, path):
-    compared = report.compared_amounts(result)
-    above, below = report.amounts_figure(compared).axes
+    compared = report.compared_data_sizes(result)
+    above, below = report.data_size_figure(compared).axes
     assert len(above.get_legend_handles_labels()[1]) == 5
-    assert below.get_legend_handles_labels()[1] == [amounts.TEST, amounts.THINNED]
+    assert below.get_legend_handles_labels()[1] == [data_size.TEST, data_size.THINNED]
     first, last = compared.iloc[0], compared.iloc[-1]
-    table = report.amounts_table(compared)
+    table = report.data_size_table(compared)
     assert table["difference"].iloc[0].startswith(f"{first['difference']:+.4f} [")
     assert table["change"].iloc[0] == "" and table["change"].iloc[-1].endswith(
         f"[{last['change low']:+.4f}, {last['change high']:+.4f}]"
     )
     assert table["reg"].iloc[0] == f"{first['reg']:g}"
-    shown = report.stored_amounts(path)
+    shown = report.stored_data_size(path)
     assert typeset(f"{first['difference']:+.4f}") in shown and "Stored results" in shown
-    assert len(report.stored_amounts_figure(path).axes) == 2
+    assert len(report.stored_data_size_figure(path).axes) == 2
 
 
 def test_without_the_file_a_note(tmp_path):
-    for show in (report.stored_amounts, report.stored_amounts_figure):
+    for show in (report.stored_data_size, report.stored_data_size_figure):
         assert "celsa study none" in show(tmp_path / "none.json")

@@ -1,4 +1,4 @@
-"""The study on anyone's own interactions: sizes chosen from the data, results kept in a file."""
+"""The study on user data: sizes chosen from the data, results kept in a file."""
 
 from dataclasses import replace
 from math import log2
@@ -29,7 +29,7 @@ def compare_methods(
     Raises CelsaError; ConfigError if `out` holds results of other data or settings.
     """
     dataset = load_interactions(source, **loading)
-    config = own_config(dataset, profile, n_seeds, loading)
+    config = user_data_config(dataset, profile, n_seeds, loading)
     out = Path(out)
     stored = load_result(out) if out.exists() else None
     if stored is not None:
@@ -45,7 +45,7 @@ def compare_methods(
     return load_result(out)  # as stored, users rounded: a rerun shows the same digits
 
 
-def own_config(
+def user_data_config(
     dataset: Dataset, profile: str, n_seeds: int = 1, loading: dict | None = None
 ) -> ExperimentConfig:
     """Every method at every budget, tuned, with sizes for this data. Raises CelsaError.

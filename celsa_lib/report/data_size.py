@@ -22,7 +22,7 @@ SHARED = (
 )  # fmt: skip
 
 
-def compared_amounts(result: Result) -> pd.DataFrame:
+def compared_data_sizes(result: Result) -> pd.DataFrame:
     """Compressed ELSA beside pruned EASE for each training set, group of test users and size.
 
     difference: ours − theirs by user, with its interval; change: how much more or less that is than
@@ -51,8 +51,8 @@ def _interval(name: str, values: np.ndarray, others: np.ndarray) -> dict[str, fl
     return {name: found.mean, f"{name} low": found.low, f"{name} high": found.high}
 
 
-def amounts_table(compared: pd.DataFrame) -> pd.DataFrame:
-    """The lines of `compared_amounts` as text; intervals are 95 %."""
+def data_size_table(compared: pd.DataFrame) -> pd.DataFrame:
+    """The lines of `compared_data_sizes` as text; intervals are 95 %."""
     everything = compared["trained on"].iloc[0]
     return pd.DataFrame(
         {
@@ -78,7 +78,7 @@ def _with_interval(row: dict, name: str) -> str:
     return difference_cell(row[name], row[f"{name} low"], row[f"{name} high"])
 
 
-def amounts_figure(compared: pd.DataFrame, title: str = "") -> Figure:
+def data_size_figure(compared: pd.DataFrame, title: str = "") -> Figure:
     """Compressed ELSA minus pruned EASE by size: above by training set, below by users."""
     first_set, first_group = compared[["trained on", "tested on"]].iloc[0]
     with styled():
@@ -114,20 +114,20 @@ def _differences(axes: Axes, compared: pd.DataFrame, by: str, title: str) -> Non
     axes.legend(fontsize=9.5, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 
 
-def stored_amounts(path: str | Path) -> Html:
+def stored_data_size(path: str | Path) -> Html:
     """The table of a stored study, folded away; a note where there is none yet."""
     if not located(path).exists():
         return absent(path)
     stored = load_result(path)
-    lines = amounts_table(compared_amounts(stored))
+    lines = data_size_table(compared_data_sizes(stored))
     table = plain_table(lines, "nDCG@100 ± standard error over users")
     folded = f"<details><summary>All numbers</summary>{table}</details>"
     return Html(folded + notice(stored.manifest))
 
 
-def stored_amounts_figure(path: str | Path):
+def stored_data_size_figure(path: str | Path):
     """The figure of a stored study; a note where there is none yet."""
     if not located(path).exists():
         return absent(path)
     stored = load_result(path)
-    return amounts_figure(compared_amounts(stored), titled(stored.manifest, live=False))
+    return data_size_figure(compared_data_sizes(stored), titled(stored.manifest, live=False))

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 import celsa_lib as cl
 from celsa_lib.cli import app
 from celsa_lib.errors import ConfigError, DataError
-from celsa_lib.experiments import methods_for, own_config, settings_for_size
-from celsa_lib.experiments.own import affordable, check_same_study
+from celsa_lib.experiments import methods_for, settings_for_size, user_data_config
 from celsa_lib.experiments.run import make_task
+from celsa_lib.experiments.user_data import affordable, check_same_study
 from celsa_lib.results import Result, load_result
 
 NARROW = 375  # pixels: a telephone
@@ -120,7 +120,7 @@ def test_ease_is_left_out_where_it_does_not_fit():
 
 def test_options_of_loading_are_part_of_the_study():
     data = cl.make_synthetic(n_users=320, n_items=90, n_segments=8, seed=3)
-    one, other = (own_config(data, "smoke", loading={"min_rating": r}) for r in (3.0, 4.0))
+    one, other = (user_data_config(data, "smoke", loading={"min_rating": r}) for r in (3.0, 4.0))
     row = {"hash": one.row_hash(one.methods[1].candidates()[0], 0, data.checksum)}
     check_same_study(Result({}, [row]), one, data, "r.json")
     check_same_study(Result({}, [row]), replace(one, seeds=(0, 1)), data, "r.json")
@@ -130,7 +130,7 @@ def test_options_of_loading_are_part_of_the_study():
 
 def test_the_task_has_its_test_users_apart():
     data = cl.make_synthetic(n_users=320, n_items=90, n_segments=8, seed=3)
-    task = make_task(own_config(data, "smoke"), data)
+    task = make_task(user_data_config(data, "smoke"), data)
     assert task.fit.shape[0] == 320 - 50
     assert task.tune_fit.shape[0] == 320 - 50 - 50
 

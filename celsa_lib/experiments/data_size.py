@@ -1,4 +1,4 @@
-"""What the amount of data decides: Compressed ELSA beside pruned EASE with less to learn from.
+"""What data size decides: Compressed ELSA beside pruned EASE with less to learn from.
 
 Goodbooks-10k partial has about a fifth of the paper's ratings, and its test users' histories are
 whole. So two things are changed, one at a time: how much is learned from, and who is tested.
@@ -23,7 +23,7 @@ from celsa_lib.results import Result, load_result, save_result
 from celsa_lib.split import Fold, keep, split_users
 
 # Files in results/, and the data that each is about.
-STORED_AMOUNTS = {"goodbooks-amounts": GOODBOOKS, "ml-100k-amounts": "ml-100k"}
+STORED_DATA_SIZE = {"goodbooks-data-size": GOODBOOKS, "ml-100k-data-size": "ml-100k"}
 COMPARED = ("CompressedELSA", "PrunedEASE")
 EVERYTHING = "everything"
 TEST, THINNED, KEPT_OUT = "test users", "test users, thinned", "users kept out"
@@ -31,14 +31,14 @@ THIN = 0.2  # Goodbooks-10k partial has about a fifth of the ratings
 SHORTEST = 5  # interactions of a user, as in the protocol
 
 
-def run_amounts(dataset: str, profile: str = "laptop", out: str | Path | None = None) -> Result:
+def run_data_size(dataset: str, profile: str = "laptop", out: str | Path | None = None) -> Result:
     """A row for each training set, group of test users, size and method; users' nDCG@100 of each.
 
     Both methods choose on validation users of the same training set. Smaller sets are read more
     often, so that the number of gradient steps stays. A training set that `out` has already, of the
     same configuration and data, is not run again. Raises CelsaError.
     """
-    config = amounts_config(dataset, profile)
+    config = data_size_config(dataset, profile)
     data, task = prepare(config)
     result = Result(make_manifest(config, data))
     result.rows, result.users, runs = _finished(out, result.manifest)
@@ -57,7 +57,7 @@ def run_amounts(dataset: str, profile: str = "laptop", out: str | Path | None = 
     return result
 
 
-def amounts_config(dataset: str, profile: str) -> ExperimentConfig:
+def data_size_config(dataset: str, profile: str) -> ExperimentConfig:
     """Both methods at every size, tuned; width and epochs scaled down as in the ablations."""
     settings = settings_for(profile, dataset).scaled_down()
     methods = methods_for(settings, with_sae=False, tuned=True)
