@@ -19,8 +19,10 @@ from celsa_lib.results import BUDGETS, GRADUAL, Result
 
 CELLS, OTHER_CLAIMS, OTHER_DATA = "best at a size", "other claims", "on other data"
 GROUPS = (OTHER_CLAIMS, CELLS, OTHER_DATA)
-GOODBOOKS, FILMS, PRIZE = "Goodbooks-10k", "MovieLens-20M", "Netflix Prize"
-SMALL, PLANTED = "MovieLens-100K", "planted segments"
+BOOKS, FILMS, PRIZE, SMALL = (
+    dataset_info(name).short for name in ("goodbooks-10k", "ml-20m", "netflix-prize", "ml-100k")
+)
+PLANTED = "planted segments"
 BY_USER = "difference in nDCG@100 by user, 95 % bootstrap interval over users"
 Checks = Callable[[Result], Sequence[Check]]
 
@@ -79,7 +81,7 @@ def _data(name: str, result: Result) -> str:
 def _best() -> list[Claim]:
     """Table 1's comparisons; then the same on data that is not in the paper."""
     places = [
-        (GOODBOOKS, ("goodbooks-10k", "goodbooks-10k-partial"), BUDGETS, False),
+        (BOOKS, ("goodbooks-10k", "goodbooks-10k-partial"), BUDGETS, False),
         (FILMS, ("ml-20m",), BUDGETS, False),
         (PRIZE, ("netflix-prize",), BUDGETS, False),
         (SMALL, ("ml-100k",), BUDGETS, True),
@@ -111,7 +113,7 @@ def _twice(study: str, **about) -> list[Claim]:
         books = ("goodbooks-10k", "goodbooks-10k-partial")
     name = about.pop("id")
     return [
-        Claim(id=name, data=GOODBOOKS, stored=books, **about),
+        Claim(id=name, data=BOOKS, stored=books, **about),
         Claim(id=f"{name}/ml-100k", data=SMALL, stored=(f"ml-100k{study}",), extra=True, **about),
     ]
 
@@ -164,7 +166,7 @@ def _from_table() -> list[Claim]:
 
 def _standard_errors() -> list[Claim]:
     places = {
-        GOODBOOKS: ("goodbooks-10k", "goodbooks-10k-partial"),
+        BOOKS: ("goodbooks-10k", "goodbooks-10k-partial"),
         FILMS: ("ml-20m",),
         PRIZE: ("netflix-prize",),
     }
@@ -279,7 +281,7 @@ def _segments() -> list[Claim]:
             statement=statement,
             section="3, Segment Interpretability in Practice; Figure 2",
             notebook="interpretability",
-            data=GOODBOOKS,
+            data=BOOKS,
             stored=("segments",),
             checks=partial(rules.measured, section=name),
             computed=computed[name],
