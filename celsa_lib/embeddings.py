@@ -12,7 +12,7 @@ from celsa_lib.retrieval import SparseIndex, exclude_seen, top_n
 from celsa_lib.split import matching
 
 FORMAT = "celsa-item-embeddings"
-VERSION = 1
+VERSION = 2
 BATCH_USERS = 1024  # users scored at a time: a block of users × items, never all of them
 
 
@@ -20,11 +20,16 @@ class ItemEmbeddings:
     """Item rows A, items × width, CSR float32, with the ids of the items.
 
     `about`: what is known of their making, plain JSON values; it goes into the file with them.
-    Scores a user x by x·A·Aᵀ − x (equation 1).
+    Scores a user x by x·A·Aᵀ − x (equation 1). With `input_scales` w (items) a row's norm is its
+    scale s as output, and the score x·W·(U·Uᵀ − I)·S, U being the unit rows.
     """
 
     def __init__(
-        self, matrix: csr_matrix, item_ids: np.ndarray | None = None, about: dict | None = None
+        self,
+        matrix: csr_matrix,
+        item_ids: np.ndarray | None = None,
+        about: dict | None = None,
+        input_scales: np.ndarray | None = None,
     ):
         """Rows `matrix` (items × width) and their ids; without ids, 0 … items − 1 stand in.
 
@@ -42,7 +47,16 @@ class ItemEmbeddings:
                 f"{n_items} embedding rows but {len(self.item_ids)} item ids; pass one id per row, "
                 "those of the data that the rows were trained on"
             )
-        if not np.isfinite(self.matrix.data).all():
+        self.input_scales = input_scales
+        if input_scales is not None:
+            self.input_scales = np.asarray(input_scales, dtype=np.float32)
+            if self.input_scales.shape != (n_items,):
+                raise DataError(
+                    f"{n_items} embedding rows but input_scales of shape "
+                    f"{self.input_scales.shape}; pass one number per row"
+                )
+        values = [self.matrix.data, *([] if input_scales is None else [self.input_scales])]
+        if not all(np.isfinite(array).all() for array in values):
             raise DataError("the embeddings hold values that are not finite; train again")
 
     def __repr__(self) -> str:
@@ -56,20 +70,46 @@ class ItemEmbeddings:
 
     @property
     def bytes_per_item(self) -> int:
-        """4 B a dense value; 8 B a sparse one (value and index), at the fullest row (Table 1)."""
-        if self.is_dense:
-            return 4 * self.matrix.shape[1]
-        return 8 * int(np.diff(self.matrix.indptr).max(initial=0))
+        """4 B a dense value; 8 B a sparse one (value and index), per row on average (Table 1).
+
+        An input scale takes the place of the index of a row's own latent, which is implied.
+        """
+        n_items, width = self.matrix.shape
+        return 4 * width if self.is_dense else -(-8 * self.matrix.nnz // max(1, n_items))
 
     def encode(self, X: csr_matrix) -> np.ndarray:
-        """Users' latents x·A: users × width, float32."""
+        """Users' latents x·A, or x·W·U with input scales: users × width, float32."""
         X = self._matching(X)
-        rows = self.matrix.toarray() if self.is_dense else self.matrix
+        rows = self._encoder.toarray() if self.is_dense else self._encoder
         encoded = X @ rows
         return encoded if self.is_dense else encoded.toarray()
 
+    @cached_property
+    def _norms(self) -> np.ndarray:
+        return np.sqrt(np.asarray(self.matrix.multiply(self.matrix).sum(axis=1)).ravel())
+
+    @cached_property
+    def _encoder(self) -> csr_matrix:
+        """What encodes a user, W·U: the rows themselves without input scales."""
+        if self.input_scales is None:
+            return self.matrix
+        factor = self.input_scales / np.maximum(self._norms, np.float32(1e-12))
+        data = self.matrix.data * np.repeat(factor, np.diff(self.matrix.indptr))
+        parts = data.astype(np.float32), self.matrix.indices, self.matrix.indptr
+        return csr_matrix(parts, shape=self.matrix.shape)
+
+    @cached_property
+    def _own(self) -> np.ndarray:
+        """Each seen item's part in its own score: 1, or w·s with input scales."""
+        if self.input_scales is None:
+            return np.ones(self.matrix.shape[0], dtype=np.float32)
+        return (self.input_scales * self._norms).astype(np.float32)
+
     def score(self, X: csr_matrix) -> np.ndarray:
-        """x·A·Aᵀ − x: users × items, float32. Raises DataError if X has other columns."""
+        """x·A·Aᵀ − x, or x·W·(U·Uᵀ − I)·S: users × items, float32.
+
+        Raises DataError if X has other columns.
+        """
         X = self._matching(X)
         encoded = self.encode(X)
         if self.is_dense:
@@ -77,7 +117,7 @@ class ItemEmbeddings:
         else:
             scores = np.ascontiguousarray((self.matrix @ encoded.T).T)
         rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        scores[rows, X.indices] -= X.data
+        scores[rows, X.indices] -= X.data * self._own[X.indices]
         return scores
 
     def recommend(
@@ -95,7 +135,7 @@ class ItemEmbeddings:
 
     @cached_property
     def _index(self) -> SparseIndex:
-        return SparseIndex(self.matrix)
+        return SparseIndex(self.matrix, self._encoder.data, self._own)
 
     def save(self, path: str | Path) -> Path:
         """Write one .npz (no pickle), whole or not at all. Raises StorageError."""
@@ -106,6 +146,8 @@ class ItemEmbeddings:
             "indptr": self.matrix.indptr,
             "item_ids": self.item_ids,
         }
+        if self.input_scales is not None:
+            arrays["input_scales"] = self.input_scales
         return save_arrays(path, header | {"about": self.about}, arrays)
 
     @classmethod
@@ -115,7 +157,8 @@ class ItemEmbeddings:
             arrays = (stored["data"], stored["indices"], stored["indptr"])
             matrix = csr_matrix(arrays, shape=tuple(header["shape"]))
             matrix.check_format(full_check=True)
-            return cls(matrix, stored.get("item_ids"), header.get("about"))
+            scales = stored.get("input_scales")
+            return cls(matrix, stored.get("item_ids"), header.get("about"), scales)
 
     def _matching(self, X: csr_matrix) -> csr_matrix:
         return matching(X, self.matrix.shape[0], "the embeddings have")

@@ -38,38 +38,40 @@ def top_columns(values, nnz):
 
 
 @njit(**PARALLEL)
-def unit_rows_into(values, unit):
-    """Write `values` (items × nnz) with rows of unit ℓ2 norm to `unit`; all-zero rows stay zero."""
-    for i in prange(len(values)):
+def unit_rows_into(values, starts, unit):
+    """Write the rows starts[i] … starts[i + 1] of `values` with unit ℓ2 norm to `unit`.
+
+    All-zero rows stay zero.
+    """
+    for i in prange(len(starts) - 1):
         square = ZERO
-        for j in range(values.shape[1]):
-            square += values[i, j] * values[i, j]
+        for k in range(starts[i], starts[i + 1]):
+            square += values[k] * values[k]
         scale = ONE / max(np.sqrt(square), np.float32(TINY))
-        for j in range(values.shape[1]):
-            unit[i, j] = scale * values[i, j]
+        for k in range(starts[i], starts[i + 1]):
+            unit[k] = scale * values[k]
 
 
 @njit(**PARALLEL)
-def unit_backward(values, gradient):
-    """Turn the gradient of the unit rows into that of `values`, in place (items × nnz)."""
-    for i in prange(len(values)):
+def unit_backward(values, starts, gradient):
+    """Turn the gradient of the unit rows into that of `values`, in place; rows as above."""
+    for i in prange(len(starts) - 1):
         square, along = 0.0, 0.0
-        for j in range(values.shape[1]):
-            square += values[i, j] * values[i, j]
-            along += values[i, j] * gradient[i, j]
+        for k in range(starts[i], starts[i + 1]):
+            square += values[k] * values[k]
+            along += values[k] * gradient[k]
         norm = max(np.sqrt(square), TINY)
         shrink, scale = np.float32(along / (norm * norm)), np.float32(1.0 / norm)
-        for j in range(values.shape[1]):
-            gradient[i, j] = scale * (gradient[i, j] - shrink * values[i, j])
+        for k in range(starts[i], starts[i + 1]):
+            gradient[k] = scale * (gradient[k] - shrink * values[k])
 
 
 @njit(**PARALLEL)
 def nadam_update(values, gradient, m, v, beta1, beta2, bias2, of_gradient, of_momentum, epsilon):
-    """One NAdam step in place; see `nadam.Nadam` for the scalars."""
-    for i in prange(len(values)):
-        for j in range(values.shape[1]):
-            g = gradient[i, j]
-            m[i, j] += (g - m[i, j]) * (ONE - beta1)
-            v[i, j] = beta2 * v[i, j] + (ONE - beta2) * g * g
-            root = np.sqrt(v[i, j] / bias2) + epsilon
-            values[i, j] -= (of_gradient * g + of_momentum * m[i, j]) / root
+    """One NAdam step in place, all of one axis; see `nadam.Nadam` for the scalars."""
+    for k in prange(len(values)):
+        g = gradient[k]
+        m[k] += (g - m[k]) * (ONE - beta1)
+        v[k] = beta2 * v[k] + (ONE - beta2) * g * g
+        root = np.sqrt(v[k] / bias2) + epsilon
+        values[k] -= (of_gradient * g + of_momentum * m[k]) / root

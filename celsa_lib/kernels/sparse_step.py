@@ -32,98 +32,111 @@ BLOCK = 2500  # outputs whose scores (LANES floats each) stay in cache while col
 PER_COLUMN = 16  # nonzeros of a column in a block, at least, or the passes cost more than they save
 
 
-def workspace(n_items: int, nnz: int, width: int, n_outputs: int) -> tuple[np.ndarray, ...]:
-    """E and D (threads × width × LANES), P (threads × outputs × LANES), G (threads × items × nnz),
-    C (threads × outputs·nnz), R (threads × LANES × width + PAD).
+def workspace(n_items: int, n_values: int, width: int, n_outputs: int) -> tuple[np.ndarray, ...]:
+    """E and D (threads × width × LANES), P (threads × outputs × LANES), C and G (threads × values),
+    own (threads × items), R (threads × LANES × width + PAD).
 
-    A share a thread: users' latents, their gradient, scores, the gradient of the rows (from the
-    encoder by rows, from the decoder by columns), and users' latents with each user in a row.
+    A share a thread: users' latents, their gradient, scores, the gradient of the rows through the
+    decoder (by columns) and through the encoder (by rows), what of it an item's own part takes off,
+    and users' latents with each user in a row.
     """
     threads = get_num_threads()
-    shapes = [(threads, width, LANES)] * 2 + [(threads, n_outputs, LANES), (threads, n_items, nnz)]
-    shapes += [(threads, n_outputs * nnz), (threads, LANES, width + PAD)]
+    shapes = [(threads, width, LANES)] * 2 + [(threads, n_outputs, LANES)]
+    shapes += [(threads, n_values)] * 2 + [(threads, n_items), (threads, LANES, width + PAD)]
     return tuple(aligned(shape) for shape in shapes)
 
 
 @njit(**PARALLEL)
-def by_columns(cols, outputs, width):
+def by_columns(row_starts, cols, outputs, width):
     """The nonzeros of the rows `outputs` in order of column, a block of outputs at a time.
 
     (starts, order, places): those of column c in block b are starts[b, c] … starts[b, c + 1] of
-    `order`, their index in the rows written flat, and of `places`, their row's index in `outputs`.
+    `order`, their index among all values, and of `places`, their row's index in `outputs`.
     """
-    nnz, n_outputs = cols.shape[1], len(outputs)
-    size = max(BLOCK, PER_COLUMN * width // nnz)
+    n_outputs = len(outputs)
+    ends = np.zeros(n_outputs + 1, np.int64)
+    for o in range(n_outputs):
+        ends[o + 1] = ends[o] + row_starts[outputs[o] + 1] - row_starts[outputs[o]]
+    size = max(BLOCK, PER_COLUMN * width * n_outputs // max(1, ends[-1]))
     n_blocks = (n_outputs + size - 1) // size
     starts = np.empty((n_blocks, width + 1), np.int64)
-    order, places = np.empty((2, n_outputs * nnz), np.int32)
+    order, places = np.empty((2, ends[-1]), np.int32)
     for b in prange(n_blocks):
         first, last = b * size, min((b + 1) * size, n_outputs)
         following = np.zeros(width + 1, np.int64)
-        following[0] = first * nnz
+        following[0] = ends[first]
         for o in range(first, last):
-            for c in cols[outputs[o]]:
-                following[c + 1] += 1
+            for k in range(row_starts[outputs[o]], row_starts[outputs[o] + 1]):
+                following[cols[k] + 1] += 1
         for c in range(width):
             following[c + 1] += following[c]
         starts[b] = following
         for o in range(first, last):
-            for j in range(nnz):
-                c = cols[outputs[o], j]
-                order[following[c]] = outputs[o] * nnz + j
+            for k in range(row_starts[outputs[o]], row_starts[outputs[o] + 1]):
+                c = cols[k]
+                order[following[c]] = k
                 places[following[c]] = o
                 following[c] += 1
     return starts, order, places
 
 
 @njit(**INLINE)
-def through_rows(indptr, start, stop, nnz, width):
-    """Whether the users touch so many latents that a detour through R, a user in a row, pays.
+def through_rows(n_seen, row_starts, width):
+    """Whether users touch so many latents that a detour through R, a user in a row, pays.
 
     A lane is one value in each line of cache.
     """
-    return 4 * (indptr[stop] - indptr[start]) * nnz > LANES * width
+    n_items = len(row_starts) - 1
+    return 4 * n_seen * (row_starts[n_items] // n_items) > LANES * width
 
 
 @njit(**INLINE)
-def encode(indptr, items, positions, start, stop, values, cols, E, P, R):
-    """E = x·A and P = −x for the users start … stop, one lane each."""
+def encode(indptr, items, positions, visible, start, stop, A, inputs, E, P, R):
+    """E = Σ w_i·a_i and P = −w_i at the visible items, for the users start … stop, one lane each."""
+    row_starts, cols, values = A
     P[:] = ZERO
     for user in range(start, stop):
         for n in range(indptr[user], indptr[user + 1]):
-            P[positions[n], user - start] -= ONE
-    if not through_rows(indptr, start, stop, values.shape[1], len(E)):
+            if visible[n]:
+                P[positions[n], user - start] -= inputs[items[n]]
+    if not through_rows(indptr[stop] - indptr[start], row_starts, len(E)):
         E[:] = ZERO
         for user in range(start, stop):
-            add_rows(items[indptr[user] : indptr[user + 1]], values, cols, E[:, user - start])
+            add_rows(indptr[user], indptr[user + 1], items, visible, A, inputs, E[:, user - start])
         return
     R[:] = ZERO
     for user in range(start, stop):
-        add_rows(items[indptr[user] : indptr[user + 1]], values, cols, R[user - start])
+        add_rows(indptr[user], indptr[user + 1], items, visible, A, inputs, R[user - start])
     for c in range(len(E)):
         for lane in range(LANES):
             E[c, lane] = R[lane, c]
 
 
 @njit(**INLINE)
-def add_rows(items, values, cols, latents):
-    """latents += Σ of the rows `items`."""
-    for i in items:
-        value, column = values[i], cols[i]
-        for j in range(len(value)):
-            latents[np.uint32(column[j])] += value[j]  # unsigned: no test for negative indices
+def add_rows(first, last, items, visible, A, inputs, latents):
+    """latents += Σ of the rows of the visible ones of `items` first … last, times their scale."""
+    row_starts, cols, values = A
+    for n in range(first, last):
+        if visible[n]:
+            i = items[n]
+            weight = inputs[i]
+            for k in range(row_starts[i], row_starts[i + 1]):
+                latents[np.uint32(cols[k])] += weight * values[k]  # unsigned: no negative indices
 
 
 @njit(**INLINE)
-def decode(outputs, values, cols, cap, E, P, squares, partial):
-    """P = ReLU(P + E·Aᵀ), at most `cap`, one row an output; squares: each user's Σ p²."""
+def decode(outputs, A, scales, cap, E, P, squares, partial):
+    """P = ReLU(s·(P + E·Aᵀ)), at most `cap`, one row per output; squares: each user's Σ p²."""
+    row_starts, cols, values = A
     squares[:] = 0.0
     low, high = splat(ZERO), splat(cap)
     for first in range(0, len(outputs), CHUNK):
         total = splat(ZERO)
         for o in range(first, min(first + CHUNK, len(outputs))):
-            score = add_row(values[outputs[o]], cols[outputs[o]], E, load(P, o))
-            p = clip(score, low, high)
+            i = outputs[o]
+            row = slice(row_starts[i], row_starts[i + 1])
+            score = add_row(values[row], cols[row], E, load(P, o))
+            p = clip(multiply_add(splat(scales[i]), score, low), low, high)
             store(P, o, p)
             total = multiply_add(p, p, total)
         store(partial, 0, total)
@@ -192,67 +205,87 @@ def flatten_capped(P, cap):
 
 
 @njit(**INLINE)
-def backward_encode(indptr, items, start, stop, alpha, cols, D, G, R):
-    """Through the encoder: G[i, j] += α·D[c_ij] for every seen item i."""
-    detour = through_rows(indptr, start, stop, cols.shape[1], len(D))
+def backward_encode(indptr, items, positions, visible, start, stop, alpha, A, P, D, G, own, R):
+    """Through the encoder: G[k] += α·D[c_k] for every visible item's row, and own[i] += α·P[i]."""
+    row_starts, cols = A[0], A[1]
+    detour = through_rows(indptr[stop] - indptr[start], row_starts, len(D))
     if detour:
         for c in range(len(D)):
             for lane in range(LANES):
                 R[lane, c] = D[c, lane]
     for user in range(start, stop):
-        lane, seen = user - start, items[indptr[user] : indptr[user + 1]]
+        lane = user - start
+        weight = alpha[0, lane]
+        for n in range(indptr[user], indptr[user + 1]):
+            if visible[n]:
+                own[items[n]] += weight * P[positions[n], lane]
+        seen = indptr[user], indptr[user + 1]
         if detour:
-            add_latents(seen, alpha[0, lane], R[lane], cols, G)
+            add_latents(seen, items, visible, weight, R[lane], row_starts, cols, G)
         else:
-            add_latents(seen, alpha[0, lane], D[:, lane], cols, G)
+            add_latents(seen, items, visible, weight, D[:, lane], row_starts, cols, G)
 
 
 @njit(**INLINE)
-def add_latents(items, scale, latents, cols, G):
-    """G[i, j] += scale·latents[c_ij] for every one of `items`."""
-    for i in items:
-        gradient, column = G[i], cols[i]
-        for j in range(len(gradient)):
-            gradient[j] += scale * latents[np.uint32(column[j])]
+def add_latents(seen, items, visible, weight, latents, row_starts, cols, G):
+    """G[k] += weight·latents[c_k] for the rows of the visible ones of `items` in `seen`."""
+    for n in range(seen[0], seen[1]):
+        if visible[n]:
+            for k in range(row_starts[items[n]], row_starts[items[n] + 1]):
+                G[k] += weight * latents[np.uint32(cols[k])]
 
 
 @njit(**PARALLEL)
 def sparse_step(
-    indptr, items, positions, outputs, values, cols, cap, starts, order, places, E, D, P, G, C, R
+    indptr, items, positions, outputs, visible, row_starts, cols, values, out_scales, in_scales,
+    cap, starts, order, places, gradient, slopes, E, D, P, C, G, own, R,
 ):  # fmt: skip
-    """Loss of each user, and in G[0] the gradient of their mean over users × outputs: equation (1).
+    """Loss of each user, and the gradient of their mean over users × outputs: equation (1).
 
-    values, cols (items × nnz): unit rows. indptr, items: histories; positions: of `items` among
-    `outputs`. starts, order, places: see `by_columns`. E … R: see `workspace`; what they held is
-    lost.
+    `gradient`, of the unit rows `values`; `slopes` (2 × items), of log s and log w. indptr, items:
+    histories; positions: of `items` among `outputs`; visible: what the encoder sees of them. starts,
+    order, places: see `by_columns`. E … R: see `workspace`; what they held is lost.
     """
     n_users, threads = len(indptr) - 1, len(E)
     losses = np.zeros(n_users)
-    scale = 2.0 / (n_users * len(outputs))
-    flat, ordered = values.ravel(), np.empty(len(order), np.float32)
+    scale, A = 2.0 / (n_users * len(outputs)), (row_starts, cols, values)
+    ordered = np.empty(len(order), np.float32)
     for k in prange(len(order)):
-        ordered[k] = flat[order[k]]
+        ordered[k] = values[order[k]] * out_scales[outputs[places[k]]]
     for t in prange(threads):
-        e, d, p, g, by_column, r = E[t], D[t], P[t, : len(outputs)], G[t], C[t], R[t]
+        e, d, p, by_column, g, r = E[t], D[t], P[t, : len(outputs)], C[t], G[t], R[t]
         squares = np.zeros(LANES)
         partial, alpha = np.zeros((1, LANES), np.float32), np.zeros((1, LANES), np.float32)
         g[:] = ZERO
         by_column[:] = ZERO
+        own[t] = ZERO
         for start in range(t * LANES, n_users, threads * LANES):
             stop = min(start + LANES, n_users)
-            encode(indptr, items, positions, start, stop, values, cols, e, p, r)
-            decode(outputs, values, cols, cap, e, p, squares, partial)
+            encode(indptr, items, positions, visible, start, stop, A, in_scales, e, p, r)
+            decode(outputs, A, out_scales, cap, e, p, squares, partial)
             loss_and_target(indptr, positions, start, stop, squares, cap, scale, p, alpha, losses)
             if cap < np.inf:
                 flatten_capped(p, cap)
             backward(starts, places, ordered, alpha, e, p, d, by_column)
-            backward_encode(indptr, items, start, stop, alpha, cols, d, g, r)
-    total = G[0].ravel()
-    for i in prange(G.shape[1]):
-        for t in range(1, threads):
-            for j in range(G.shape[2]):
-                G[0, i, j] += G[t, i, j]
+            backward_encode(
+                indptr, items, positions, visible, start, stop, alpha, A, p, d, g, own[t], r
+            )
+    gradient[:] = ZERO
     for k in prange(len(order)):
         for t in range(threads):
-            total[order[k]] += C[t, k]
+            gradient[order[k]] += C[t, k]
+    for i in prange(len(row_starts) - 1):
+        s, w, taken = out_scales[i], in_scales[i], ZERO
+        for t in range(threads):
+            taken += own[t, i]
+        of_output, of_input = ZERO, ZERO
+        for k in range(row_starts[i], row_starts[i + 1]):
+            encoded = ZERO
+            for t in range(threads):
+                encoded += G[t, k]
+            of_output += values[k] * gradient[k]
+            of_input += values[k] * encoded
+            gradient[k] = s * gradient[k] + w * encoded
+        slopes[0, i] = s * (of_output - w * taken)
+        slopes[1, i] = w * (of_input - s * taken)
     return losses

@@ -127,6 +127,6 @@ class EmbeddingRecommender(Recommender):
     def _score(self, X: csr_matrix) -> np.ndarray:
         return self.item_embeddings.score(X)
 
-    def _keep_rows(self, rows: csr_matrix) -> None:
+    def _keep_rows(self, rows: csr_matrix, input_scales: np.ndarray | None = None) -> None:
         """Keep the trained rows A (items × width) as `item_embeddings`."""
-        self._embeddings = ItemEmbeddings(rows, self.item_ids_)
+        self._embeddings = ItemEmbeddings(rows, self.item_ids_, input_scales=input_scales)

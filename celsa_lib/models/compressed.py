@@ -5,10 +5,15 @@ from collections.abc import Iterable, Sequence
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
-from celsa_lib.errors import ConfigError
+from celsa_lib.errors import ConfigError, check_count, check_positive
 from celsa_lib.models.gradient import GradientRecommender
 from celsa_lib.models.schedules import make_schedule
-from celsa_lib.training import Callback, Run, Stage, Trained, TrainingOptions
+from celsa_lib.training import Callback, Run, Stage, Trained, TrainingOptions, resolve_device
+from celsa_lib.training.anchored import anchored_rows, neighbourhoods
+from celsa_lib.training.rows import Rows
+
+WIDTH = 4096  # of the paper's procedure
+SUPPORTS = ("pruned", "anchored")
 
 
 def train(
@@ -18,14 +23,17 @@ def train(
     restart: bool,
     options: TrainingOptions,
     callbacks: Sequence[Callback] = (),
+    start: Rows | None = None,
 ) -> list[Trained]:
-    """(unit rows of A, history) for each of `paths`, lists of stages; X is users × items.
+    """Rows of A and history for each of `paths`, lists of stages; X is users × items.
+
+    `start`: the rows that training begins with, None: random full ones.
 
     Pruned entries get no gradient, so they stay zero. A dynamic stage prunes nothing for good: its
     steps choose the support anew. Stages that paths have in common are trained once. Raises
     ConfigError for a stage with more nonzeros than the one before, and CelsaError as `Run` does.
     """
-    run = Run(X, width, paths, restart, options, callbacks)
+    run = Run(X, width, paths, restart, options, callbacks, start)
     for stage in run.stages():
         if stage.nnz < run.rows.nnz and not stage.dynamic:
             run.rows = run.rows.prune(stage.nnz)  # A_s = S_k(A): equation (3)
@@ -39,23 +47,36 @@ def train(
 class CompressedELSA(GradientRecommender):
     """min_A L(X, X(Ā_s Ā_sᵀ − I)), Ā_s the renormalised top-k rows of A: equations (2) and (3).
 
-    A is items × width; k falls from width to `nnz` by `schedule` ("constant", "linear",
-    "exponential", "step-wise"), with `epochs` epochs at the end. With `restart` the survivors of a
-    prune go back to their initial values. Size: 8·nnz bytes per item.
+    recipe "paper": A is items × width; k falls from width to `nnz` by `schedule` ("constant",
+    "linear", "exponential", "step-wise"), with `epochs` epochs at the end. With `restart` the
+    survivors of a prune go back to their initial values. Size: 8·nnz bytes per item.
+
+    recipe "recommended": support "anchored", a latent per item, `nnz` nonzeros per row on average
+    and at least `floor`, from partial correlations with ridge `reg`; scales, hiding, a falling rate
+    and the mean of the last steps. It has no schedule; nothing but `nnz` need be given.
     """
 
     name = "Compressed ELSA"
 
     def __init__(
         self,
-        width: int = 4096,
+        width: int | None = None,
         nnz: int = 16,
         schedule: str = "exponential",
         restart: bool = True,
-        epochs: int = 10,
+        epochs: int | None = None,
         *,
-        batch_size: int = 1024,
-        learning_rate: float = 0.1,
+        recipe: str = "paper",
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        falling: bool | None = None,
+        hide: float | None = None,
+        average: float | None = None,
+        support: str | None = None,
+        floor: int | None = None,
+        reg: float | None = None,
+        scales: bool | None = None,
+        non_negative: bool | None = None,
         epsilon: float = 1e-7,
         relu_cap: float | None = None,
         max_outputs: int | None = None,
@@ -67,14 +88,23 @@ class CompressedELSA(GradientRecommender):
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
     ):
-        """Parameters after `epochs`: see TrainingOptions. Raises ConfigError."""
+        """Other parameters: see TrainingOptions; None: by recipe and data. Raises ConfigError."""
         self.width = width
         self.nnz = nnz
         self.schedule = schedule
         self.restart = restart
         self.epochs = epochs
+        self.recipe = recipe
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.falling = falling
+        self.hide = hide
+        self.average = average
+        self.support = support
+        self.floor = floor
+        self.reg = reg
+        self.scales = scales
+        self.non_negative = non_negative
         self.epsilon = epsilon
         self.relu_cap = relu_cap
         self.max_outputs = max_outputs
@@ -90,11 +120,20 @@ class CompressedELSA(GradientRecommender):
     def check_parameters(self) -> None:
         """See Recommender."""
         super().check_parameters()
-        _ = self.stages
+        if self.support not in (None, *SUPPORTS):
+            raise ConfigError(
+                f'unknown support "{self.support}"; choose one of {", ".join(SUPPORTS)}'
+            )
+        if self.reg is not None:
+            check_positive(reg=self.reg)
+        if self.floor is not None:
+            check_count(floor=self.floor)
+        width = max(WIDTH, self.nnz) if self.width is None else self.width
+        make_schedule(self.schedule, width, self.nnz, 1 if self.epochs is None else self.epochs)
 
     @property
     def stages(self) -> list[Stage]:
-        """The schedule as a list of stages. Raises ConfigError."""
+        """The schedule as a list of stages; needs width and epochs. Raises ConfigError."""
         return make_schedule(self.schedule, self.width, self.nnz, self.epochs)
 
     def fit_budgets(
@@ -110,16 +149,38 @@ class CompressedELSA(GradientRecommender):
             raise ConfigError("budgets is empty; name at least one number of nonzeros per row")
         for model in models.values():
             checked = model._begin(X, item_ids)
-        trained = self._train(checked, list(models.values()))
-        for model, (rows, history) in zip(models.values(), trained, strict=True):
-            model._keep(rows, history)
+        filled = [model._filled(checked, WIDTH) for model in models.values()]
+        for model, trained in zip(models.values(), _train(checked, filled), strict=True):
+            model._keep(trained)
             model.n_items_ = len(model.item_ids_)
         return models
 
     def _fit(self, X: csr_matrix) -> None:
-        self._keep(*self._train(X, [self])[0])
+        self._keep(_train(X, [self._filled(X, WIDTH)])[0])
 
-    def _train(self, X: csr_matrix, models: list["CompressedELSA"]) -> list[Trained]:
-        paths = [model.stages for model in models]
-        options = TrainingOptions.of(self)
-        return train(X, int(self.width), paths, self.restart, options, self.callbacks)
+
+def _train(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained]:
+    """Train models that differ in nnz, and what follows from it, alone; nothing is left out."""
+    first = models[0]
+    if first.support == "anchored":
+        return _train_anchored(X, models)
+    paths = [model.stages for model in models]
+    options = TrainingOptions.of(first)
+    return train(X, int(first.width), paths, first.restart, options, first.callbacks)
+
+
+def _train_anchored(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained]:
+    """One run per model, from rows anchored at items; their partial correlations are shared."""
+    first, device = models[0], resolve_device(models[0].device)
+    if first.width != X.shape[1]:
+        raise ConfigError(
+            f"anchored rows have a latent per item, {X.shape[1]} here, not {first.width}: leave "
+            f"width out"
+        )
+    near, trained = neighbourhoods(X, first.reg, device), []
+    for model in models:
+        rows = anchored_rows(near, model.nnz, model.floor, model.scales, device)
+        stages = [Stage(rows.nnz, int(model.epochs))]
+        options = TrainingOptions.of(model)
+        trained += train(X, rows.width, [stages], False, options, model.callbacks, rows)
+    return trained

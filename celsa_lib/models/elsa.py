@@ -13,7 +13,8 @@ class ELSA(GradientRecommender):
     """min_A L(X, X(AAᵀ − I)), rows of A (items × width) of unit ℓ2 norm: equation (1).
 
     L is the mean squared error between ℓ2-normalised rows of X and of ReLU(X(AAᵀ − I)). Size:
-    4·width bytes per item, so width = bytes / 4 is the paper's low-dimensional ELSA.
+    4·width bytes per item, so width = bytes / 4 is the paper's low-dimensional ELSA. recipe
+    "recommended": with hiding, a falling learning rate and the mean of the last steps.
     """
 
     name = "ELSA"
@@ -22,9 +23,13 @@ class ELSA(GradientRecommender):
         self,
         width: int = 1024,
         *,
-        epochs: int = 10,
-        batch_size: int = 1024,
-        learning_rate: float = 0.1,
+        epochs: int | None = None,
+        recipe: str = "paper",
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        falling: bool | None = None,
+        hide: float | None = None,
+        average: float | None = None,
         epsilon: float = 1e-7,
         relu_cap: float | None = None,
         max_outputs: int | None = None,
@@ -36,11 +41,15 @@ class ELSA(GradientRecommender):
         callbacks: Sequence[Callback] = (),
         progress: bool = True,
     ):
-        """Parameters after `epochs`: see TrainingOptions. Raises ConfigError."""
+        """Parameters after `recipe`: see TrainingOptions. Raises ConfigError."""
         self.width = width
         self.epochs = epochs
+        self.recipe = recipe
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.falling = falling
+        self.hide = hide
+        self.average = average
         self.epsilon = epsilon
         self.relu_cap = relu_cap
         self.max_outputs = max_outputs
@@ -56,13 +65,16 @@ class ELSA(GradientRecommender):
     def check_parameters(self) -> None:
         """See Recommender."""
         super().check_parameters()
-        check_count(width=self.width, epochs=self.epochs)
+        check_count(width=self.width)
+        if self.epochs is not None:
+            check_count(epochs=self.epochs)
 
     def _fit(self, X: csr_matrix) -> None:
-        width, options = int(self.width), TrainingOptions.of(self)
-        dense = [Stage(width, int(self.epochs))]
+        filled = self._filled(X, self.width)
+        width, options = int(self.width), TrainingOptions.of(filled)
+        dense = [Stage(width, int(filled.epochs))]
         run = Run(X, width, [dense], False, options, self.callbacks)
         for _ in run.stages():
             for batch in run.batches():
                 run.step(batch)  # of NAdam, down the loss of equation (1)
-        self._keep(*run.results()[0])
+        self._keep(run.results()[0])

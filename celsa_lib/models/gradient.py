@@ -1,26 +1,39 @@
 """What models trained by gradient share."""
 
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
 
 from celsa_lib.models.base import EmbeddingRecommender
-from celsa_lib.training import TrainingOptions
+from celsa_lib.models.recipes import check_recipe, fill
+from celsa_lib.training import Trained, TrainingOptions
+
+NOT_RESOLVED = ("callbacks", "progress", "device")
 
 
 class GradientRecommender(EmbeddingRecommender):
     """An EmbeddingRecommender with the parameters of `TrainingOptions`, and `callbacks`.
 
+    Parameters that are None are filled from `recipe` and data when it is fitted: resolved_ has all.
     After fitting: history_ (a dict per epoch), precision_ and backend_ as resolved: backends in the
     order in which stages took them, e.g. "dense, sparse"; only dense products are ever rounded.
     """
 
     def check_parameters(self) -> None:
         """See Recommender."""
+        check_recipe(self.recipe)
         TrainingOptions.of(self)
 
-    def _keep(self, rows: csr_matrix, history: list[dict]) -> None:
+    def _filled(self, X: csr_matrix, width: int) -> "GradientRecommender":
+        """This model, not fitted, with nothing left out; see `recipes.fill` for `width`."""
+        parameters = fill(self.get_params(deep=False), X, width)
+        self.resolved_ = {name: v for name, v in parameters.items() if name not in NOT_RESOLVED}
+        return clone(self).set_params(**parameters)
+
+    def _keep(self, trained: Trained) -> None:
         """Keep trained rows (items × width), the history, and how its epochs were computed."""
-        self._keep_rows(rows)
-        self.history_ = history
+        history = self.history_ = trained.history
+        self._keep_rows(trained.rows, trained.input_scales)
         backends = list(dict.fromkeys(entry["backend"] for entry in history))
         self.backend_ = ", ".join(backends)
-        self.precision_ = self.precision if "dense" in backends else "float32"
+        dense = any("dense" in backend for backend in backends)
+        self.precision_ = self.precision if dense else "float32"

@@ -33,18 +33,22 @@ from celsa_lib.retrieval.ranking import (
 class SparseIndex:
     """Rows A (items × width, CSR float32) stored by rows, to encode, and by columns, to decode."""
 
-    def __init__(self, matrix: csr_matrix):
-        """Compress `matrix` twice: about 16 bytes per nonzero in all."""
+    def __init__(self, matrix: csr_matrix, encoder: np.ndarray, own: np.ndarray):
+        """Compress `matrix` twice: about 16 bytes per nonzero in all.
+
+        encoder: the values by which the same nonzeros encode a user; own: see _own of embeddings.
+        """
         columns = matrix.tocsc()
         self.shape = matrix.shape
         self.rows = matrix.indptr, matrix.indices, matrix.data
+        self.encoder, self.own = encoder, own
         self.columns = columns.indptr, columns.indices, columns.data
 
     def recommend(self, X: csr_matrix, n: int, without_seen: bool) -> tuple[np.ndarray, np.ndarray]:
         """(indices, scores) of the n largest of x·A·Aᵀ − x; as `top_n` of all the scores."""
         n_items, width = self.shape
         ranking = empty_ranking(X.shape[0], min(n, n_items))
-        histories = X.indptr, X.indices, X.data.astype(np.float32)
+        histories = X.indptr, X.indices, X.data.astype(np.float32), self.encoder, self.own
         if X.shape[0] < LANES:
             _one_by_one(*histories, *self.rows, *self.columns, width, without_seen, *ranking)
         else:
@@ -54,7 +58,7 @@ class SparseIndex:
 
 
 @njit(**PARALLEL)
-def _by_blocks(indptr, seen, weights, row_start, cols, data, E, without_seen, items, values):
+def _by_blocks(indptr, seen, weights, encoder, own, row_start, cols, data, E, without_seen, items, values):
     n_users, n_items, threads = len(indptr) - 1, len(row_start) - 1, len(E)
     n = items.shape[1]
     for t in prange(threads):
@@ -71,9 +75,9 @@ def _by_blocks(indptr, seen, weights, row_start, cols, data, E, without_seen, it
                 lane = user - start
                 for s in range(indptr[user], indptr[user + 1]):
                     i, x = seen[s], weights[s]
-                    offset[i, lane] = -np.inf if without_seen and x != ZERO else -x
+                    offset[i, lane] = -np.inf if without_seen and x != ZERO else -x * own[i]
                     for j in range(row_start[i], row_start[i + 1]):
-                        e[cols[j], lane] += x * data[j]
+                        e[cols[j], lane] += x * encoder[j]
             for i in range(n_items):
                 row = slice(row_start[i], row_start[i + 1])
                 scores = add_row(data[row], cols[row], e, load(offset, i))
@@ -96,7 +100,7 @@ def _by_blocks(indptr, seen, weights, row_start, cols, data, E, without_seen, it
 
 @njit(cache=True)
 def _one_by_one(
-    indptr, seen, weights, row_start, cols, data, column_start, rows, column_data, width,
+    indptr, seen, weights, encoder, own, row_start, cols, data, column_start, rows, column_data, width,
     without_seen, items, values,
 ):  # fmt: skip
     latents = np.zeros(width, np.float32)
@@ -107,12 +111,12 @@ def _one_by_one(
         history = range(indptr[user], indptr[user + 1])
         for s in history:
             for j in range(row_start[seen[s]], row_start[seen[s] + 1]):
-                latents[cols[j]] += weights[s] * data[j]
+                latents[cols[j]] += weights[s] * encoder[j]
         for c in range(width):
             if latents[c] != ZERO:
                 for r in range(column_start[c], column_start[c + 1]):
                     scores[rows[r]] += latents[c] * column_data[r]
         for s in history:
             hide = without_seen and weights[s] != ZERO
-            scores[seen[s]] = -np.inf if hide else scores[seen[s]] - weights[s]
+            scores[seen[s]] = -np.inf if hide else scores[seen[s]] - weights[s] * own[seen[s]]
         best_of(scores, items[user], values[user])

@@ -1,11 +1,14 @@
 """Batches of users that stay sparse: item lists, never a users × items array."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
+
+from celsa_lib.training.hiding import hidden
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,7 @@ class UserBatch:
     """The histories of `size` users, concatenated, and the items their scores are compared on.
 
     items: (interactions,) int64 item indices; rows: (interactions,) int64 position of the user in
-    the batch; offsets: (size + 1,) int64 where each user's items start and the last ones end;
+    the batch; visible: (interactions,) bool, what the encoder sees of them, None: all; offsets: (size + 1,) int64 where each user's items start and the last ones end;
     lengths: (size,) float32; outputs: (outputs,) int64 items that are scored, all those seen among
     them; positions: (interactions,) int64 place of each of `items` in `outputs`; whole: whether
     `outputs` is every item, in order.
@@ -26,6 +29,7 @@ class UserBatch:
     outputs: torch.Tensor
     positions: torch.Tensor
     whole: bool
+    visible: torch.Tensor | None = None
 
     @property
     def size(self) -> int:
@@ -34,9 +38,16 @@ class UserBatch:
 
 
 def user_batch(
-    X: csr_matrix, users: np.ndarray, device: torch.device, outputs: np.ndarray | None = None
+    X: csr_matrix,
+    users: np.ndarray,
+    device: torch.device,
+    outputs: np.ndarray | None = None,
+    hiding: tuple[int, float] | None = None,
 ) -> UserBatch:
-    """The batch of the rows `users` of X (users × items, CSR), scored on `outputs` (all items)."""
+    """The batch of the rows `users` of X (users × items, CSR), scored on `outputs` (all items).
+
+    `hiding`: seed and rate of what is hidden from the encoder, None: nothing.
+    """
     histories = X[users]
     lengths = np.diff(histories.indptr)
     positions, whole = histories.indices, outputs is None
@@ -55,7 +66,15 @@ def user_batch(
         outputs=to(outputs),
         positions=to(positions),
         whole=whole,
+        visible=None if hiding is None else to(~_hidden_of(X, users, *hiding), bool),
     )
+
+
+def _hidden_of(X: csr_matrix, users: np.ndarray, seed: int, rate: float) -> np.ndarray:
+    """Which of the users' interactions are hidden; each is known by its place in X."""
+    lengths = np.diff(X.indptr)[users]
+    shifts = X.indptr[users] - np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    return hidden(np.repeat(shifts, lengths) + np.arange(lengths.sum()), seed, rate)
 
 
 def shuffled_batches(
@@ -64,16 +83,18 @@ def shuffled_batches(
     rng: np.random.Generator,
     device: torch.device,
     max_outputs: int | None = None,
-    repeat: bool = False,
+    repeat_negatives: bool = False,
+    hidings: Iterable[tuple[int, float] | None] = repeat(None),
 ) -> Iterator[UserBatch]:
     """One epoch: every user with a history once, in an order drawn from `rng`.
 
-    `max_outputs`, `repeat`: see TrainingOptions (max_outputs, repeat_negatives).
+    `max_outputs`, `repeat_negatives`: see TrainingOptions; `hidings`: see user_batch, per batch.
     """
     users = rng.permutation(np.flatnonzero(np.diff(X.indptr)))
-    for start in range(0, len(users), batch_size):
+    for start, hiding in zip(range(0, len(users), batch_size), hidings, strict=False):
         part = users[start : start + batch_size]
-        yield user_batch(X, part, device, _outputs(X, part, max_outputs, repeat, rng))
+        outputs = _outputs(X, part, max_outputs, repeat_negatives, rng)
+        yield user_batch(X, part, device, outputs, hiding)
 
 
 def _outputs(X: csr_matrix, users: np.ndarray, limit: int | None, repeat: bool, rng):

@@ -70,6 +70,9 @@ def fingerprint(run) -> str:
     nodes = [[asdict(node.stage), node.parent] for node in run.plan.nodes]
     what = [run.X.shape, run.width, nodes, run.plan.ends, run.restart, options]
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
+    if run.initial.starts is not None:  # else the start follows from the seed
+        for part in run.initial.flat():
+            digest.update(part.cpu().numpy())
     digest.update(np.ascontiguousarray(run.X.indptr, dtype=np.int64))
     digest.update(np.ascontiguousarray(run.X.indices, dtype=np.int64))
     return digest.hexdigest()

@@ -22,6 +22,11 @@ def resolve_device(device: str) -> torch.device:
         ) from error
 
 
+def device_name(device: torch.device) -> str:
+    """What a reader knows `device` by: the card's name, or "CPU"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
+
+
 def density_of_dense(precision: str) -> float:
     """Density of rows up to which a CPU's loops over nonzeros are faster than dense products.
 

@@ -1,6 +1,7 @@
 """A run of training through stages: epochs of batches, and a state from which it can go on."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,17 +10,28 @@ from tqdm import tqdm
 
 from celsa_lib.errors import TrainingError
 from celsa_lib.training.backends import Memory
-from celsa_lib.training.batches import UserBatch, shuffled_batches
+from celsa_lib.training.backends.choice import on_card
+from celsa_lib.training.batches import UserBatch
 from celsa_lib.training.callbacks import Callback
-from celsa_lib.training.device import resolve_device
+from celsa_lib.training.device import device_name, resolve_device
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.plan import make_plan
 from celsa_lib.training.rows import Rows, full_rows, initial_embeddings
 from celsa_lib.training.stage import StageTrainer
 
-Trained = tuple[csr_matrix, list[dict]]  # unit rows, items × width; an entry per epoch
 CSR_PARTS = ("data", "indices", "indptr")
+ROW_PARTS = ("values", "cols", "starts", "scales", "mean")
+
+
+class Trained(NamedTuple):
+    """rows: items × width, of unit norm, or of norm s_i with scales; history: an entry per epoch;
+    input_scales: w_i of each item, None without scales.
+    """
+
+    rows: csr_matrix
+    history: list[dict]
+    input_scales: np.ndarray | None
 
 
 class Run:
@@ -32,9 +44,9 @@ class Run:
 
     Stages that paths have in common are trained once, and `results` are, bit for bit, those of
     separate runs. node, epochs: the stage under way and how many of its epochs are done. rows,
-    optimiser: its own. initial: A at the start. at_end: rows at the end of stages that others
-    follow, −1 for the start. finished: unit rows of paths that have ended. histories: a list per
-    stage. `restart` is kept for whoever prunes.
+    optimiser: its own. initial: A at the start, random full rows or `start`. at_end: rows at the end of stages that others
+    follow, −1 for the start. finished: (rows, input scales) of paths that have ended. histories: a
+    list per stage. `restart` is kept for whoever prunes.
     """
 
     def __init__(
@@ -45,19 +57,22 @@ class Run:
         restart: bool,
         options: TrainingOptions,
         callbacks: Sequence[Callback] = (),
+        start: Rows | None = None,
     ):
         self.X, self.width, self.restart = X, width, restart
         self.options, self.callbacks = options, callbacks
         self.device = resolve_device("cpu" if options.backend == "sparse" else options.device)
         self.plan, self.memory = make_plan(paths), Memory(self.device)
-        self.initial = full_rows(
-            initial_embeddings(X.shape[1], width, options.seed).to(self.device)
-        )
+        if start is None:
+            values = initial_embeddings(X.shape[1], width, options.seed)
+            start = full_rows(values.to(self.device))
+        self.initial = start
         self.node, self.epochs = 0, 0
         self.rows: Rows | None = None
         self.optimiser: Nadam | None = None
         self.at_end: dict[int, Rows] = {-1: self.initial}
-        self.finished: dict[int, csr_matrix] = {}
+        self.finished: dict[int, tuple[csr_matrix, np.ndarray | None]] = {}
+        self.epochs_on_card = None
         self.histories: list[list[dict]] = [[] for _ in self.plan.nodes]
 
     def stages(self) -> Iterator[Stage]:
@@ -72,6 +87,7 @@ class Run:
             initial=self._cost_so_far(),
             disable=not self.options.progress,
             leave=False,
+            desc=f"{device_name(self.device)}, {self.options.precision}",
             bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
         ) as self.bar:
             while self.node < len(self.plan.nodes):
@@ -94,32 +110,48 @@ class Run:
             self.rows = self.rows.copy()
         if self.optimiser is None:
             self.optimiser = Nadam.start(self.rows.values)
-        self.trainer = StageTrainer(self.rows, self.optimiser, node.stage, options, self.memory)
-        outputs = options.max_outputs, options.repeat_negatives
+        self.trainer = self._trainer(node.stage)
+        steps = options.steps_per_epoch(self.X)
+        rates = options.rates(steps * node.stage.epochs).reshape(node.stage.epochs, steps, 2)
         while self.epochs < node.stage.epochs:
-            self.losses: list[float] = []
             rng = np.random.default_rng([options.seed, node.epoch + self.epochs])
-            yield from shuffled_batches(self.X, options.batch_size, rng, self.device, *outputs)
+            yield from self.trainer.batches(rng, rates[self.epochs])
             self._end_epoch(node.stage, node.epoch + self.epochs)
 
-    def step(self, batch: UserBatch) -> None:
+    def step(self, batch: UserBatch | int) -> None:
         """One step of NAdam on a batch."""
-        self.losses.append(self.trainer.step(batch))
+        self.trainer.step(batch)
+
+    def _trainer(self, stage: Stage):
+        """What makes the steps of a stage: kernels on a card, or else a backend."""
+        if stage.dynamic or not on_card(self.options, self.device):
+            return StageTrainer(
+                self.rows, self.optimiser, stage, self.options, self.X, self.memory
+            )
+        from celsa_lib.training.card import Epochs, card_trainer  # needs Triton
+
+        if self.epochs_on_card is None:
+            self.epochs_on_card = Epochs(self.X, self.options, self.device)
+        return card_trainer(self.rows, self.optimiser, self.options, self.epochs_on_card)
 
     def results(self) -> list[Trained]:
-        """(unit rows, history) of each path.
+        """What each path has come to.
 
         Per epoch the history has nnz, mean loss, active (latents used by at least one item),
         backend and what callbacks add.
         """
         return [
-            (self.finished[end], [e for n in self.plan.path(end) for e in self.histories[n]])
+            Trained(
+                self.finished[end][0],
+                [entry for node in self.plan.path(end) for entry in self.histories[node]],
+                self.finished[end][1],
+            )
             for end in self.plan.ends
         ]
 
     def _end_epoch(self, stage: Stage, number: int) -> None:
         """Note epoch `number`. Raises TrainingError unless its loss is finite."""
-        loss, result = float(np.mean(self.losses)), self.trainer.result()
+        loss, result = self.trainer.mean_loss(), self.trainer.result()
         if not np.isfinite(loss):
             raise TrainingError(
                 f"the loss became {loss} at nnz {stage.nnz}, epoch {number + 1}; lower "
@@ -128,8 +160,8 @@ class Run:
         entry = {"nnz": stage.nnz, "loss": loss, "active": result.active()}
         self.bar.set_postfix({name: f"{value:.4g}" for name, value in entry.items()})
         self.bar.update(self._cost(stage))
-        entry["backend"] = self.trainer.backend.name
-        self._tell("epoch", entry, result)
+        entry["backend"] = self.trainer.name
+        self._tell("epoch", entry, result.averaged())
         self.histories[self.node].append(entry)
         self.epochs += 1
         if self.epochs < stage.epochs:
@@ -139,7 +171,7 @@ class Run:
         """Keep what later stages start from and the paths that end here; drop what no one needs."""
         result = self.trainer.result()
         if self.node in self.plan.ends:
-            self.finished[self.node] = result.to_csr()
+            self.finished[self.node] = result.averaged().to_csr(), result.input_scales()
         needed = self.plan.needed_after(self.node)
         if self.node in needed:
             self.at_end[self.node] = result
@@ -166,8 +198,10 @@ class Run:
         for n, rows in self.at_end.items():
             if n >= 0:
                 arrays |= _packed(f"end {n}", rows)
-        for n, matrix in self.finished.items():
+        for n, (matrix, scales) in self.finished.items():
             arrays |= {f"done {n} {part}": getattr(matrix, part) for part in CSR_PARTS}
+            if scales is not None:
+                arrays[f"done {n} scales"] = scales
         if self.rows is not None:
             optimiser = self.optimiser
             plain["optimiser"] = {"steps": optimiser.steps, "product": optimiser.product}
@@ -184,25 +218,28 @@ class Run:
                 self.at_end[int(n)] = self._unpacked(arrays, f"end {n}")
             elif kind == "done":
                 parts = tuple(arrays[f"done {n} {part}"] for part in CSR_PARTS)
-                self.finished[int(n)] = csr_matrix(parts, shape=(self.X.shape[1], self.width))
+                matrix = csr_matrix(parts, shape=(self.X.shape[1], self.width))
+                self.finished[int(n)] = matrix, arrays.get(f"done {n} scales")
         if "optimiser" in plain:
             self.rows = self._unpacked(arrays, "now")
             m, v = (torch.from_numpy(arrays[name]).to(self.device) for name in ("m", "v"))
             self.optimiser = Nadam(m, v, **plain["optimiser"])
 
     def _unpacked(self, arrays: dict, name: str) -> Rows:
-        values = torch.from_numpy(arrays[f"{name} values"]).to(self.device)
-        if f"{name} cols" not in arrays:
-            return Rows(values, self.initial.cols, self.width)
-        return Rows(values, torch.from_numpy(arrays[f"{name} cols"]).to(self.device), self.width)
+        parts = {
+            part: torch.from_numpy(arrays[f"{name} {part}"]).to(self.device)
+            for part in ROW_PARTS
+            if f"{name} {part}" in arrays
+        }
+        return Rows(**{"cols": self.initial.cols, "width": self.width} | parts)
 
 
 def _packed(name: str, rows: Rows) -> dict[str, np.ndarray]:
     """Arrays of a state; the columns of full rows need not be kept."""
-    packed = {f"{name} values": _array(rows.values)}
-    if rows.nnz < rows.width:
-        packed[f"{name} cols"] = _array(rows.cols)
-    return packed
+    parts = {part: getattr(rows, part) for part in ROW_PARTS}
+    if rows.starts is None and rows.nnz == rows.width:
+        del parts["cols"]
+    return {f"{name} {part}": _array(tensor) for part, tensor in parts.items() if tensor is not None}
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

@@ -31,21 +31,25 @@ class Nadam:
         """Change `values` by one step; all of the same shape, on one device."""
         if values.device.type != "cpu":
             self.formula(values, gradient, lr, epsilon)
-            return
-        arrays = [tensor.numpy() for tensor in (values, gradient, self.m, self.v)]
-        scalars = (BETA1, BETA2, *self._scalars(lr), epsilon)
-        nadam_update(*arrays, *map(np.float32, scalars))
+        else:
+            _apply(self.scalars(lr), epsilon, values, gradient, self.m, self.v)
+
+    def step_with_scales(self, values, gradient, scales, slopes, lr: float, epsilon: float) -> None:
+        """The same on a CPU, and of log s and log w by `slopes`; see Rows for `scales`."""
+        scalars = self.scalars(lr)
+        _apply(scalars, epsilon, values, gradient, self.m, self.v)
+        _apply(scalars, epsilon, scales[:2], slopes, scales[2:4], scales[4:])
 
     def formula(self, values: torch.Tensor, gradient: torch.Tensor, lr: float, epsilon: float):
         """The same step in torch, for any device."""
-        bias2, of_gradient, of_momentum = self._scalars(lr)
+        bias2, of_gradient, of_momentum = self.scalars(lr)
         self.m.lerp_(gradient, 1 - BETA1)
         self.v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
         root = (self.v / bias2).sqrt_().add_(epsilon)
         values.addcdiv_(gradient, root, value=-of_gradient)
         values.addcdiv_(self.m, root, value=-of_momentum)
 
-    def _scalars(self, lr: float) -> tuple[float, float, float]:
+    def scalars(self, lr: float) -> tuple[float, float, float]:
         """Count a step: (bias of v, weight of the gradient, weight of m)."""
         self.steps += 1
         now, following = _momentum(self.steps), _momentum(self.steps + 1)
@@ -53,6 +57,12 @@ class Nadam:
         of_gradient = lr * (1 - now) / (1 - self.product)
         of_momentum = lr * following / (1 - self.product * following)
         return 1 - BETA2**self.steps, of_gradient, of_momentum
+
+
+def _apply(scalars, epsilon: float, *tensors: torch.Tensor) -> None:
+    """One step of values by their gradient, with m and v, on a CPU."""
+    arrays = [tensor.view(-1).numpy() for tensor in tensors]
+    nadam_update(*arrays, *map(np.float32, (BETA1, BETA2, *scalars, epsilon)))
 
 
 def _momentum(step: int) -> float:

@@ -33,23 +33,37 @@ def sparsify_rows(A: torch.Tensor, nnz: int) -> torch.Tensor:
     return unit_rows(A * top_k_mask(A, nnz))
 
 
-def predict(A: torch.Tensor, batch: UserBatch) -> torch.Tensor:
-    """x·A·Aᵀ − x for a batch of users: (users, outputs), equation (1); A has unit rows."""
-    encoded = functional.embedding_bag(batch.items, A, batch.offsets[:-1], mode="sum")
+def predict(A: torch.Tensor, batch: UserBatch, scales: torch.Tensor | None = None) -> torch.Tensor:
+    """x·A·Aᵀ − x for a batch of users: (users, outputs), equation (1); A has unit rows.
+
+    With `scales` (2 × items: s, w) and v, what is visible of x: v·W·(A·Aᵀ − I)·S.
+    """
+    weights = torch.ones_like(batch.items, dtype=A.dtype)
+    if batch.visible is not None:
+        weights = weights * batch.visible
+    if scales is not None:
+        weights = weights * scales[1][batch.items]
+    offsets = batch.offsets[:-1]
+    encoded = functional.embedding_bag(
+        batch.items, A, offsets, mode="sum", per_sample_weights=weights
+    )
     scores = encoded @ A[batch.outputs].T
-    seen = torch.full_like(batch.items, -1.0, dtype=scores.dtype)
-    return scores.index_put_((batch.rows, batch.positions), seen, accumulate=True)
+    scores = scores.index_put((batch.rows, batch.positions), -weights, accumulate=True)
+    return scores if scales is None else scores * scales[0][batch.outputs]
 
 
 def reconstruction_loss(
-    A: torch.Tensor, batch: UserBatch, relu_cap: float | None = None
+    A: torch.Tensor,
+    batch: UserBatch,
+    relu_cap: float | None = None,
+    scales: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Mean over users × outputs of (x/‖x‖ − p/‖p‖)², with p = ReLU(x·A·Aᵀ − x).
+    """Mean over users × outputs of (x/‖x‖ − p/‖p‖)², with p = ReLU(x·A·Aᵀ − x): see `predict`.
 
     Expanded as ‖x̂‖² + ‖p̂‖² − 2 x̂·p̂, so that the target x is never made dense. `relu_cap` bounds
     p from above (the released code trains its sparse model with 6).
     """
-    prediction = functional.relu(predict(A, batch))
+    prediction = functional.relu(predict(A, batch, scales))
     if relu_cap is not None:
         prediction = prediction.clamp(max=relu_cap)
     norm = prediction.norm(dim=1)

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, fields
 
+import numpy as np
+from scipy.sparse import csr_matrix
+
 from celsa_lib.errors import ConfigError, check_count, check_positive
 
 NUMBERS = {
@@ -9,11 +12,13 @@ NUMBERS = {
     "seed": int,
     "max_outputs": int,
     "learning_rate": float,
+    "hide": float,
+    "average": float,
     "epsilon": float,
     "relu_cap": float,
 }
-BACKENDS = ("auto", "sparse", "dense", "reference")
-PRECISIONS = ("float32", "bfloat16")
+BACKENDS = ("auto", "sparse", "dense", "triton", "reference")
+PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,16 @@ class TrainingOptions:
     max_outputs: score a batch on the items it has seen and a random rest, this many in all; None
     scores all items. repeat_negatives: draw that rest with replacement, as the released code does
     (not by the loops of backend "sparse").
-    precision: "bfloat16" rounds the factors of dense products, sums stay in float32. Whatever the
-    processor, nothing else changes the precision.
-    backend: "auto" takes k-sparse kernels on a CPU where rows are sparse (page "Training cost"),
-    dense products for denser rows and on a GPU; "reference" is the formula by autograd.
+    hide: share of the interactions that each step hides from the encoder, at random (denoising;
+    Steck 2020); the target stays the whole history.
+    falling: the learning rate falls to 0 by half a cosine within each stage (Loshchilov and Hutter
+    2017). average: over this last share of a stage's steps the mean of the
+    rows is taken (Polyak and Juditsky 1992). scales: learn a scale of each item as output and as
+    input, see Rows. non_negative: values are held at 0 or above.
+    precision: "bfloat16" rounds the factors of dense products to 8 bits, "tf32" (on a GPU) to 11,
+    sums stay in float32. Whatever the processor, nothing else changes the precision.
+    backend: "auto" takes k-sparse kernels where rows are sparse (page "Training cost"), dense
+    products for denser rows; on a CUDA GPU both are "triton". "reference": autograd's formula.
     """
 
     batch_size: int = 1024
@@ -47,6 +58,11 @@ class TrainingOptions:
     relu_cap: float | None = None
     max_outputs: int | None = None
     repeat_negatives: bool = False
+    hide: float = 0.0
+    falling: bool = False
+    average: float = 0.0
+    scales: bool = False
+    non_negative: bool = False
     precision: str = "float32"
     backend: str = "auto"
     device: str = "auto"
@@ -55,8 +71,9 @@ class TrainingOptions:
 
     @classmethod
     def of(cls, model) -> "TrainingOptions":
-        """The options among the parameters of `model`. Raises ConfigError."""
-        return cls(**{field.name: getattr(model, field.name) for field in fields(cls)})
+        """The options among the parameters of `model` that are not None. Raises ConfigError."""
+        of_model = {field.name: getattr(model, field.name, None) for field in fields(cls)}
+        return cls(**{name: value for name, value in of_model.items() if value is not None})
 
     def __post_init__(self):
         check_count(batch_size=self.batch_size)
@@ -66,6 +83,9 @@ class TrainingOptions:
             check_positive(relu_cap=self.relu_cap)
         if self.max_outputs is not None:
             check_count(max_outputs=self.max_outputs)
+        for name in ("hide", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} is a share from 0 up to 1, not {getattr(self, name)}")
         for name, kind in NUMBERS.items():  # NumPy's are welcome, but no JSON of a checkpoint
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else kind(value))
@@ -78,3 +98,20 @@ class TrainingOptions:
             raise ConfigError(f'backend "sparse" runs on the CPU, not on device "{self.device}"')
         if self.backend == "sparse" and self.repeat_negatives:
             raise ConfigError('backend "sparse" scores an item once; choose backend "dense"')
+
+    def steps_per_epoch(self, X: csr_matrix) -> int:
+        """Batches in which every user of X with a history comes once."""
+        return -(-int(np.count_nonzero(np.diff(X.indptr))) // self.batch_size)
+
+    def rates(self, steps: int) -> np.ndarray:
+        """Learning rate and weight of the mean for each step of a stage, steps × 2.
+
+        A weight r makes the mean m + r·(values − m): 1/n at the n-th step that it is taken over.
+        """
+        rates = np.zeros((steps, 2))
+        rates[:, 0] = self.learning_rate
+        if self.falling:
+            rates[:, 0] *= (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2
+        averaged = round(self.average * steps)
+        rates[steps - averaged :, 1] = 1.0 / np.arange(1, averaged + 1)
+        return rates

@@ -1,26 +1,53 @@
 """The rows of A while they are trained: values at columns, and what a prune makes of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from celsa_lib.training.objective import top_k_columns, unit_rows
+from celsa_lib.kernels.rows import unit_rows_into
+from celsa_lib.training.objective import top_k_columns
 
 
 @dataclass
 class Rows:
-    """values: items × nnz; cols: items × nnz, int32, ascending; out of `width` columns."""
+    """values: items × nnz; cols: items × nnz, int32, ascending; out of `width` columns.
+
+    Rows of any length lie one after the other: values and cols have one axis, and row i is what
+    stands from starts[i] to starts[i + 1]. scales: log s_i and log w_i (of item i as output and
+    as input) with the optimiser's m and v of both, 6 × items; None without scales. mean:
+    of the values over the last steps, flat; None before there are any.
+    """
 
     values: torch.Tensor
     cols: torch.Tensor
     width: int
+    starts: torch.Tensor | None = None
+    scales: torch.Tensor | None = None
+    mean: torch.Tensor | None = None
 
     @property
     def nnz(self) -> int:
-        """Nonzeros per row."""
+        """Nonzeros per row; their mean, rounded, where rows differ."""
+        if self.starts is not None:
+            return round(len(self.values) / (len(self.starts) - 1))
         return self.values.shape[1]
+
+    def flat(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(values, cols, starts), rows one after the other; the values are these, not a copy."""
+        return self.values.view(-1), self.cols.int().reshape(-1), self.row_starts()
+
+    def row_starts(self) -> torch.Tensor:
+        """Where each row starts in `flat`, and the last one ends: items + 1, int32."""
+        if self.starts is not None:
+            return self.starts
+        n_items, nnz = self.values.shape
+        return torch.arange(n_items + 1, dtype=torch.int32, device=self.values.device) * nnz
+
+    def averaged(self) -> "Rows":
+        """The rows with the mean of their values, where one was taken."""
+        return self if self.mean is None else replace(self, values=self.mean, mean=None)
 
     def prune(self, nnz: int) -> "Rows":
         """The `nnz` largest |values| of each row."""
@@ -33,17 +60,28 @@ class Rows:
 
     def copy(self) -> "Rows":
         """The same with values of its own."""
-        return Rows(self.values.clone(), self.cols, self.width)
+        scales = None if self.scales is None else self.scales.clone()
+        return replace(self, values=self.values.clone(), scales=scales)
 
     def to_csr(self) -> csr_matrix:
-        """Unit rows, items × width, on the CPU."""
-        values, cols = unit_rows(self.values).cpu().numpy(), self.cols.cpu().numpy()
-        indptr = np.arange(len(values) + 1) * self.nnz
-        return csr_matrix((values.ravel(), cols.ravel(), indptr), shape=(len(values), self.width))
+        """Unit rows, items × width, on the CPU; with scales of norm s_i. Zeros are not stored."""
+        values, cols, starts = (part.cpu().numpy() for part in self.flat())
+        unit = np.empty_like(values)
+        unit_rows_into(values, starts, unit)
+        matrix = csr_matrix((unit, cols, starts), shape=(len(starts) - 1, self.width))
+        if self.scales is not None:
+            matrix.data *= np.repeat(self.scales[0].exp().cpu().numpy(), np.diff(starts))
+        if self.starts is not None:
+            matrix.eliminate_zeros()
+        return matrix
+
+    def input_scales(self) -> np.ndarray | None:
+        """w_i of each item, None without scales."""
+        return None if self.scales is None else self.scales[1].exp().cpu().numpy()
 
     def active(self) -> int:
         """Latents that at least one item uses."""
-        if self.nnz == self.width:
+        if self.starts is None and self.nnz == self.width:
             return self.width
         return int((torch.bincount(self.cols.flatten()) > 0).sum())
 

@@ -1,10 +1,16 @@
 """One stage of training: its backend, and steps that change rows and optimiser in place."""
 
+from collections.abc import Iterator
+from itertools import repeat
+
+import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 
 from celsa_lib.kernels.rows import TINY, unit_backward, unit_rows_into
 from celsa_lib.training.backends import Memory, make_backend
-from celsa_lib.training.batches import UserBatch
+from celsa_lib.training.batches import UserBatch, shuffled_batches
+from celsa_lib.training.hiding import seeds_of
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.objective import top_k_columns, unit_rows
 from celsa_lib.training.options import Stage, TrainingOptions
@@ -12,7 +18,7 @@ from celsa_lib.training.rows import Rows
 
 
 class StageTrainer:
-    """Trains `rows` (items × nnz) with `optimiser` on a support that is fixed, or dynamic."""
+    """Trains `rows` with `optimiser` on X (users × items), on a support that is fixed, or dynamic."""
 
     def __init__(
         self,
@@ -20,24 +26,57 @@ class StageTrainer:
         optimiser: Nadam,
         stage: Stage,
         options: TrainingOptions,
+        X: csr_matrix,
         memory: Memory | None = None,
     ):
         """`memory`: one that other stages have used. The backend is chosen here, once per stage."""
         self.rows, self.optimiser, self.stage, self.options = rows, optimiser, stage, options
-        memory = memory or Memory(rows.values.device)
-        self.unit = memory("unit", (len(rows.values), stage.nnz))
+        self.X, memory = X, memory or Memory(rows.values.device)
+        shape = rows.values.shape if rows.starts is not None else (len(rows.values), stage.nnz)
+        self.unit = memory("unit", shape)
+        self.starts = Rows(self.unit, rows.cols, rows.width, rows.starts).row_starts()
         self.backend = make_backend(self.result(), options, memory)
+        self.name, self.losses = self.backend.name, []
+        self.learning_rate, self.of_mean = options.learning_rate, 0.0
 
     def result(self) -> Rows:
         """The rows with the stage's support: fixed, or their present top `nnz`."""
         return self.rows.prune(self.stage.nnz) if self.stage.dynamic else self.rows
 
+    def batches(self, rng: np.random.Generator, rates: np.ndarray) -> Iterator[UserBatch]:
+        """The batches of an epoch, in an order drawn from `rng`.
+
+        rates: learning rate and weight of the mean for each of its steps, steps × 2.
+        """
+        options, hidings = self.options, repeat(None)
+        if options.hide:
+            seeds = seeds_of(options.seed, self.optimiser.steps, len(rates))
+            hidings = [(int(seed), options.hide) for seed in seeds]
+        outputs = options.max_outputs, options.repeat_negatives
+        device = self.rows.values.device
+        every = shuffled_batches(self.X, options.batch_size, rng, device, *outputs, hidings)
+        for batch, (self.learning_rate, self.of_mean) in zip(every, rates, strict=True):
+            yield batch
+
+    def mean_loss(self) -> float:
+        """Mean loss of the steps since the last call."""
+        mean, self.losses = float(np.mean(self.losses)), []
+        return mean
+
     def step(self, batch: UserBatch) -> float:
         """One step of NAdam on a batch; its mean loss. Pruned entries get no gradient."""
-        if self.stage.dynamic:
-            return self._dynamic_step(batch)
-        loss, gradient = self._gradient_of(self.rows.values, batch)
-        self._update(gradient)
+        loss = self._dynamic_step(batch) if self.stage.dynamic else self._fixed_step(batch)
+        self.losses.append(loss)
+        return loss
+
+    def _fixed_step(self, batch: UserBatch) -> float:
+        rows = self.rows
+        scales = None if rows.scales is None else rows.scales[:2].exp()
+        loss, gradient = self._gradient_of(rows.values, batch, scales)
+        self._update(gradient, None if scales is None else self.backend.slopes)
+        if self.of_mean:
+            rows.mean = torch.zeros_like(rows.values) if rows.mean is None else rows.mean
+            rows.mean.lerp_(rows.values, self.of_mean)
         return loss
 
     def _dynamic_step(self, batch: UserBatch) -> float:
@@ -50,26 +89,33 @@ class StageTrainer:
         self._update(torch.zeros_like(values).scatter_(1, cols, gradient))
         return loss
 
-    def _gradient_of(self, values: torch.Tensor, batch: UserBatch) -> tuple[float, torch.Tensor]:
+    def _gradient_of(
+        self, values: torch.Tensor, batch: UserBatch, scales: torch.Tensor | None = None
+    ) -> tuple[float, torch.Tensor]:
         """(loss, gradient of `values` through their unit rows); the next call overwrites it."""
-        if values.device.type == "cpu":
-            unit_rows_into(values.numpy(), self.unit.numpy())
-        else:
+        if values.device.type != "cpu":
             self.unit.copy_(unit_rows(values))
-        loss, gradient = self.backend(self.unit, batch)
-        _through_unit_rows(values, gradient)
+            loss, gradient = self.backend(self.unit, batch)
+            _through_unit_rows(values, gradient)
+            return loss, gradient
+        flat, starts = values.view(-1).numpy(), self.starts.numpy()
+        unit_rows_into(flat, starts, self.unit.view(-1).numpy())
+        loss, gradient = self.backend(self.unit, batch, scales)
+        unit_backward(flat, starts, gradient.view(-1).numpy())
         return loss, gradient
 
-    def _update(self, gradient: torch.Tensor) -> None:
-        options = self.options
-        self.optimiser.step(self.rows.values, gradient, options.learning_rate, options.epsilon)
+    def _update(self, gradient: torch.Tensor, slopes: torch.Tensor | None = None) -> None:
+        rows, step = self.rows, (self.learning_rate, self.options.epsilon)
+        if slopes is None:
+            self.optimiser.step(rows.values, gradient, *step)
+        else:
+            self.optimiser.step_with_scales(rows.values, gradient, rows.scales, slopes, *step)
+        if self.options.non_negative:
+            rows.values.clamp_(min=0.0)
 
 
 def _through_unit_rows(values: torch.Tensor, gradient: torch.Tensor) -> None:
-    """Turn the gradient of the unit rows into that of `values`, in place."""
-    if values.device.type == "cpu":
-        unit_backward(values.numpy(), gradient.numpy())
-        return
+    """Turn the gradient of the unit rows (items × nnz) into that of `values`, in place."""
     norm = values.norm(dim=1, keepdim=True).clamp_min(TINY)
     along = (values * gradient).sum(dim=1, keepdim=True) / norm**2
     gradient.addcmul_(values, along, value=-1).div_(norm)

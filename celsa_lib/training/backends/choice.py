@@ -1,5 +1,11 @@
 """Which backend a stage takes."""
 
+import os
+from importlib.util import find_spec
+
+import torch
+
+from celsa_lib.errors import ConfigError
 from celsa_lib.training.backends.dense import DenseBackend
 from celsa_lib.training.backends.protocol import Backend, Memory
 from celsa_lib.training.backends.reference import ReferenceBackend
@@ -7,6 +13,24 @@ from celsa_lib.training.backends.sparse import SparseBackend
 from celsa_lib.training.device import density_of_dense
 from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows
+
+
+def on_card(options: TrainingOptions, device: torch.device) -> bool:
+    """Whether steps are Triton's kernels: on a CUDA GPU, unless an option is not among theirs.
+
+    Raises ConfigError for backend "triton" where they cannot run.
+    """
+    others = options.relu_cap or options.max_outputs or options.repeat_negatives
+    if options.backend != "triton":
+        found = device.type == "cuda" and find_spec("triton") is not None
+        return options.backend == "auto" and found and not others
+    if others:
+        raise ConfigError(
+            'backend "triton" has no relu_cap, max_outputs or repeat_negatives; choose "dense"'
+        )
+    if device.type != "cuda" and not os.environ.get("TRITON_INTERPRET"):
+        raise ConfigError(f'backend "triton" runs on a CUDA GPU, not on {device}; choose "auto"')
+    return True
 
 
 def make_backend(rows: Rows, options: TrainingOptions, memory: Memory | None = None) -> Backend:
@@ -17,11 +41,14 @@ def make_backend(rows: Rows, options: TrainingOptions, memory: Memory | None = N
     chosen, on_cpu = options.backend, rows.values.device.type == "cpu"
     if chosen == "auto":
         loops = on_cpu and not options.repeat_negatives
-        few = rows.nnz <= density_of_dense(options.precision) * rows.width
+        few = rows.starts is not None or (
+            rows.nnz <= density_of_dense(options.precision) * rows.width
+        )
         chosen = "sparse" if loops and few else "dense"
     if chosen == "sparse":
-        n_outputs = min(len(rows.values), options.max_outputs or len(rows.values))
-        return SparseBackend(rows.cols, rows.width, n_outputs, options.relu_cap)
+        n_items = len(rows.row_starts()) - 1
+        n_outputs = min(n_items, options.max_outputs or n_items)
+        return SparseBackend(rows.cols, rows.width, n_outputs, options.relu_cap, rows.starts)
     if chosen == "dense":
         return DenseBackend(rows.cols, rows.width, options.relu_cap, options.precision, memory)
-    return ReferenceBackend(rows.cols, rows.width, options.relu_cap)
+    return ReferenceBackend(rows.cols, rows.width, options.relu_cap, rows.starts)

@@ -31,13 +31,18 @@ class DenseBackend:
         """See Backend."""
         self.cols = None if cols.shape[1] == self.width else cols.long()
 
-    def __call__(self, unit: torch.Tensor, batch: UserBatch) -> tuple[float, torch.Tensor]:
-        """See Backend."""
+    def __call__(
+        self, unit: torch.Tensor, batch: UserBatch, scales: None = None
+    ) -> tuple[float, torch.Tensor]:
+        """See Backend; without scales."""
         A = self._written_out(unit)
         scored = self._factor("scored", A if batch.whole else A[batch.outputs])
-        E = functional.embedding_bag(batch.items, A, batch.offsets[:-1], mode="sum")
+        weights = None if batch.visible is None else batch.visible.float()
+        E = functional.embedding_bag(
+            batch.items, A, batch.offsets[:-1], mode="sum", per_sample_weights=weights
+        )
         P = self._product("P", self._factor("E", E), scored.T)
-        P[batch.rows, batch.positions] -= 1.0
+        P[batch.rows, batch.positions] -= 1.0 if weights is None else weights
         P.clamp_(min=0.0, max=self.cap)
         alpha, losses = _loss_and_target(P, batch, self.cap)
         E.mul_(alpha[:, None])
@@ -91,11 +96,14 @@ def _loss_and_target(P: torch.Tensor, batch: UserBatch, cap: float | None):
 
 
 def add_to_items(D: torch.Tensor, batch: UserBatch, G: torch.Tensor) -> None:
-    """G += Xᵀ·D (items × width), in place: to each item the gradients of those who have seen it."""
-    order = torch.argsort(batch.items, stable=True)
-    ends = torch.bincount(batch.items, minlength=len(G)).cumsum(0)
+    """G += Xᵀ·D (items × width), in place: to each item the gradients of those whose encoder sees it."""
+    items, users = batch.items, batch.rows
+    if batch.visible is not None:
+        items, users = items[batch.visible], users[batch.visible]
+    order = torch.argsort(items, stable=True)
+    ends = torch.bincount(items, minlength=len(G)).cumsum(0)
     starts = torch.cat([ends.new_zeros(1), ends[:-1]])
-    users = batch.rows[order]
+    users = users[order]
     if G.device.type == "cpu":
         add_sums(users.numpy(), starts.numpy(), D.numpy(), G.numpy())
     else:

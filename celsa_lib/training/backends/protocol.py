@@ -1,5 +1,6 @@
 """What a backend is, and memory that outlives it."""
 
+import math
 from typing import Protocol
 
 import torch
@@ -8,15 +9,24 @@ from celsa_lib.training.batches import UserBatch
 
 
 class Backend(Protocol):
-    """Loss and gradient of equation (1) for the rows of one stage."""
+    """Loss and gradient of equation (1) for the rows of one stage.
+
+    slopes: gradient of log s and log w (2 × items) in the last call with scales.
+    """
 
     name: str
+    slopes: torch.Tensor
 
     def set_columns(self, cols: torch.Tensor) -> None:
         """Change the support to `cols` (items × nnz, int32): a dynamic one, at every step."""
 
-    def __call__(self, unit: torch.Tensor, batch: UserBatch) -> tuple[float, torch.Tensor]:
-        """(mean loss, gradient of the unit rows, items × nnz), which the next call overwrites."""
+    def __call__(
+        self, unit: torch.Tensor, batch: UserBatch, scales: torch.Tensor | None = None
+    ) -> tuple[float, torch.Tensor]:
+        """(mean loss, gradient of the unit rows), which the next call overwrites.
+
+        unit, gradient: in the shape of the rows' values; scales: s and w, 2 × items, None: all 1.
+        """
 
 
 class Memory:
@@ -30,7 +40,7 @@ class Memory:
 
     def __call__(self, name: str, shape, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """A tensor of `shape`; it holds anything, and is the one of the last call by this name."""
-        size = shape[0] * shape[1]
+        size = math.prod(shape)
         if name not in self.kept or self.kept[name].numel() < size:
             self.kept[name] = torch.empty(size, dtype=dtype, device=self.device)
         return self.kept[name][:size].view(*shape)

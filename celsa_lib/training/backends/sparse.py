@@ -8,39 +8,59 @@ from celsa_lib.training.batches import UserBatch
 
 
 class SparseBackend:
-    """See Backend; on the CPU."""
+    """See Backend; on the CPU, with rows of any length."""
 
     name = "sparse"
 
-    def __init__(self, cols: torch.Tensor, width: int, n_outputs: int, cap: float | None):
-        """`cols`: items × nnz, int32, on the CPU; `n_outputs`: most outputs a batch can have."""
+    def __init__(
+        self,
+        cols: torch.Tensor,
+        width: int,
+        n_outputs: int,
+        cap: float | None,
+        starts: torch.Tensor | None = None,
+    ):
+        """`cols` (int32), `starts`: see Rows; `n_outputs`: most outputs that a batch can have."""
         self.width, self.cap = width, np.float32(np.inf if cap is None else cap)
+        if starts is None:
+            self.starts = np.arange(len(cols) + 1, dtype=np.int32) * np.int32(cols.shape[1])
+        else:
+            self.starts = starts.numpy()
+        self.gradient = torch.empty(cols.shape)
+        self.slopes = torch.empty(2, len(self.starts) - 1)
+        self.unscaled = torch.ones_like(self.slopes)
         self.set_columns(cols)
         self._allocate(n_outputs)
 
     def set_columns(self, cols: torch.Tensor) -> None:
         """See Backend."""
-        self.cols, self.columns = cols.numpy(), None
+        self.cols, self.columns = cols.contiguous().view(-1).numpy(), None
 
-    def __call__(self, unit: torch.Tensor, batch: UserBatch) -> tuple[float, torch.Tensor]:
+    def __call__(
+        self, unit: torch.Tensor, batch: UserBatch, scales: torch.Tensor | None = None
+    ) -> tuple[float, torch.Tensor]:
         """See Backend."""
         if len(batch.outputs) > self.n_outputs:  # a batch that has seen more than the limit
             self._allocate(len(batch.outputs))
-        sparse = [t.numpy() for t in (batch.offsets, batch.items, batch.positions, batch.outputs)]
-        columns = self._columns_of(batch)
-        losses = sparse_step(*sparse, unit.numpy(), self.cols, self.cap, *columns, *self.work)
-        loss = losses.sum() / (batch.size * len(batch.outputs))
-        return loss, torch.from_numpy(self.gradient)
+        visible = torch.ones_like(batch.items, dtype=bool) if batch.visible is None else batch.visible
+        histories = (batch.offsets, batch.items, batch.positions, batch.outputs, visible)
+        outer, inner = (self.unscaled if scales is None else scales).numpy()
+        losses = sparse_step(
+            *(tensor.numpy() for tensor in histories),
+            self.starts, self.cols, unit.view(-1).numpy(), outer, inner, self.cap,
+            *self._columns_of(batch), self.gradient.view(-1).numpy(), self.slopes.numpy(),
+            *self.work,
+        )  # fmt: skip
+        return losses.sum() / (batch.size * len(batch.outputs)), self.gradient
 
     def _columns_of(self, batch: UserBatch) -> tuple[np.ndarray, ...]:
         """Nonzeros by column; kept while the support stays and all items are scored."""
         if self.columns is None or not batch.whole:
-            columns = by_columns(self.cols, batch.outputs.numpy(), self.width)
+            columns = by_columns(self.starts, self.cols, batch.outputs.numpy(), self.width)
             self.columns = columns if batch.whole else None
             return columns
         return self.columns
 
     def _allocate(self, n_outputs: int) -> None:
         self.n_outputs = n_outputs
-        self.work = workspace(*self.cols.shape, self.width, n_outputs)
-        self.gradient = self.work[3][0]
+        self.work = workspace(len(self.starts) - 1, len(self.cols), self.width, n_outputs)

@@ -1,0 +1,232 @@
+"""Triton kernels of training on a GPU: the k-sparse step, and what fuses around dense products.
+
+Latents E and scores P are kept as rows of `lanes` users (a batch, filled up), so that a nonzero of
+A reads neighbouring users at once. Rows of A lie one after the other: those of item i from
+row_starts[i] to row_starts[i + 1]. A batch is step `t` of an epoch: its users stand in `order` from
+t·lanes on, −1 where it is filled up. Without a GPU the kernels run in Triton's interpreter.
+"""
+
+import triton
+import triton.language as tl
+
+# One row of `table` per step of an epoch, float32: see backends.card.
+N_SCALARS = tl.constexpr(6)
+SCALE, BIAS2, OF_GRADIENT, OF_MOMENTUM, RATE_OF_MEAN, EPSILON = map(tl.constexpr, range(6))
+
+
+@triton.jit
+def is_hidden(interaction, seed, below):
+    """Whether an interaction is hidden in this step: `interactions.hidden`, the same bits."""
+    x = interaction.to(tl.uint32) ^ seed
+    x = (x ^ (x >> 16)) * 0x85EBCA6B
+    x = (x ^ (x >> 13)) * 0xC2B2AE35
+    return ((x ^ (x >> 16)) >> 8) < below
+
+
+@triton.jit
+def history(step, order, indptr, lane, lanes):
+    """(start, stop) of the interactions of the user in `lane`; none where the batch is filled."""
+    user = tl.load(order + tl.load(step) * lanes + lane)
+    there = user >= 0
+    start = tl.load(indptr + user, mask=there, other=0)
+    return start, tl.load(indptr + user + 1, mask=there, other=0)
+
+
+@triton.jit
+def encode(step, order, indptr, items, seeds, row_starts, cols, unit, inputs, E, below, lanes,
+           HIDE: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
+    """E[:, lane] += Σ w_i·a_i over the items that the user has seen and that are not hidden."""
+    lane = tl.program_id(0)
+    start, stop = history(step, order, indptr, lane, lanes)
+    for first in range(start, stop, N):
+        n = first + tl.arange(0, N)
+        seen = n < stop
+        if HIDE:
+            seen &= ~is_hidden(n, tl.load(seeds + tl.load(step)), below)
+        i = tl.load(items + n, mask=seen, other=0)
+        begin = tl.load(row_starts + i, mask=seen, other=0)
+        end = tl.load(row_starts + i + 1, mask=seen, other=0)
+        w = tl.load(inputs + i, mask=seen, other=0.0)
+        for shift in range(0, tl.max(end - begin, 0), K):
+            k = begin[:, None] + shift + tl.arange(0, K)[None, :]
+            inside = k < end[:, None]
+            c = tl.load(cols + k, mask=inside, other=0).to(tl.int64)
+            a = tl.load(unit + k, mask=inside, other=0.0)
+            tl.atomic_add(E + c * lanes + lane, w[:, None] * a, mask=inside)
+
+
+@triton.jit
+def decode(row_starts, cols, unit, outputs, E, P, squares, n_items, lanes,
+           RELU: tl.constexpr, ITEMS: tl.constexpr, K: tl.constexpr, U: tl.constexpr):  # fmt: skip
+    """P[i] = ReLU(s_i·a_i·E) for ITEMS items and U users, and each user's Σ p² over these items."""
+    u = tl.program_id(1) * U + tl.arange(0, U)
+    total = tl.zeros((U,), tl.float32)
+    first = tl.program_id(0) * ITEMS
+    for i in range(first, min(first + ITEMS, n_items)):
+        start, stop = tl.load(row_starts + i), tl.load(row_starts + i + 1)
+        p = tl.zeros((U,), tl.float32)
+        for j in range(start, stop, K):
+            k = j + tl.arange(0, K)
+            c = tl.load(cols + k, mask=k < stop, other=0).to(tl.int64)
+            a = tl.load(unit + k, mask=k < stop, other=0.0)
+            e = tl.load(E + c[:, None] * lanes + u[None, :], mask=(k < stop)[:, None], other=0.0)
+            p += tl.sum(a[:, None] * e, 0)
+        p *= tl.load(outputs + i)
+        if RELU:
+            p = tl.maximum(p, 0.0)
+            total += p * p
+        tl.store(P + tl.cast(i, tl.int64) * lanes + u, p)
+    if RELU:
+        tl.store(squares + tl.program_id(0) * lanes + u, total)
+
+
+@triton.jit
+def score_users(step, order, indptr, items, seeds, table, inputs, outputs, squares, P, alpha,
+                losses, below, lanes, HIDE: tl.constexpr, N: tl.constexpr):  # fmt: skip
+    """Each user's loss; P becomes what its gradient is `alpha` times of, at what the user has seen.
+
+    With o = Σ_seen p: loss 2 − 2·o/(‖p‖‖x‖), gradient 2·o/(‖p‖³‖x‖)·(p − x·‖p‖²/o). The own part
+    s_i·w_i of a visible item is taken off here, as the decoder knows nothing of x.
+    """
+    lane, t = tl.program_id(0), tl.load(step)
+    start, stop = history(step, order, indptr, lane, lanes)
+    square, overlap = tl.load(squares + lane), 0.0
+    for first in range(start, stop, N):
+        n = first + tl.arange(0, N)
+        seen = n < stop
+        i = tl.load(items + n, mask=seen, other=0).to(tl.int64)
+        own = tl.load(inputs + i, mask=seen, other=0.0) * tl.load(outputs + i, mask=seen, other=0.0)
+        if HIDE:
+            own = tl.where(is_hidden(n, tl.load(seeds + t), below), 0.0, own)
+        with_own = tl.load(P + i * lanes + lane, mask=seen, other=0.0)
+        p = tl.maximum(with_own - own, 0.0)
+        tl.store(P + i * lanes + lane, p, mask=seen)
+        square += tl.sum(p * p - with_own * with_own)
+        overlap += tl.sum(p)
+    norm = tl.sqrt(tl.maximum(square, 0.0))
+    safe = tl.maximum(norm, 1e-12)
+    length = tl.sqrt(tl.maximum((stop - start).to(tl.float32), 1.0))
+    scale = tl.load(table + t * N_SCALARS + SCALE)
+    there = stop > start
+    loss = 1.0 + tl.where(norm > 0, 1.0, 0.0) - 2.0 * overlap / (safe * length)
+    tl.store(losses + lane, tl.where(there, loss * scale, 0.0))
+    tl.store(alpha + lane, tl.where(there, 2.0 * scale * overlap / (safe * safe * safe * length), 0))
+    target = norm * norm / tl.maximum(overlap, 1e-12)
+    for first in range(start, stop, N):
+        n = first + tl.arange(0, N)
+        i = tl.load(items + n, mask=n < stop, other=0).to(tl.int64)
+        p = tl.load(P + i * lanes + lane, mask=n < stop, other=0.0)
+        tl.store(P + i * lanes + lane, tl.where(p > 0, p - target, 0.0), mask=n < stop)
+
+
+@triton.jit
+def decode_backward(col_starts, places, positions, unit, outputs, alpha, E, P, D, C, n_values, lanes,
+                    K: tl.constexpr, U: tl.constexpr):  # fmt: skip
+    """Through the decoder, latent by latent: D[c] = Σ_i s_i·a_ic·P[i], C[k] = Σ_u α_u·P[i, u]·E[c, u].
+
+    Nonzeros of latent c: col_starts[c] … of `places`, their items, and `positions`, their places
+    among the rows. A share of C for each block of U users.
+    """
+    c, block = tl.program_id(0), tl.program_id(1)
+    u = block * U + tl.arange(0, U)
+    e = tl.load(E + c.to(tl.int64) * lanes + u) * tl.load(alpha + u)
+    d = tl.zeros((U,), tl.float32)
+    start, stop = tl.load(col_starts + c), tl.load(col_starts + c + 1)
+    for j in range(start, stop, K):
+        k = j + tl.arange(0, K)
+        i = tl.load(places + k, mask=k < stop, other=0).to(tl.int64)
+        at = tl.load(positions + k, mask=k < stop, other=0)
+        a = tl.load(unit + at, mask=k < stop, other=0.0)
+        a *= tl.load(outputs + i, mask=k < stop, other=0.0)
+        p = tl.load(P + i[:, None] * lanes + u[None, :], mask=(k < stop)[:, None], other=0.0)
+        d += tl.sum(a[:, None] * p, 0)
+        tl.store(C + block * n_values + at, tl.sum(p * e[None, :], 1), mask=k < stop)
+    tl.store(D + c.to(tl.int64) * lanes + u, d)
+
+
+@triton.jit
+def nadam(a, g, m, v, scalars):
+    """(a, m, v) after a step of NAdam; see training.nadam for the scalars."""
+    m += (g - m) * (1.0 - 0.9)
+    v = 0.999 * v + (1.0 - 0.999) * g * g
+    root = tl.sqrt_rn(v / tl.load(scalars + BIAS2)) + tl.load(scalars + EPSILON)
+    push = tl.load(scalars + OF_GRADIENT) * g + tl.load(scalars + OF_MOMENTUM) * m
+    return a - push / root, m, v
+
+
+@triton.jit
+def through_unit(a, gradient):
+    """The gradient of a row from that of its unit row."""
+    norm = tl.maximum(tl.sqrt(tl.sum(a * a)), 1e-12)
+    return (gradient - a * (tl.sum(a * gradient) / (norm * norm))) / norm
+
+
+@triton.jit
+def update_sparse(step, table, row_starts, cols, seen_starts, seen_lanes, alpha, C, D, values, m, v,
+                  unit, mean, n_values, n_items, n_blocks, lanes, inputs, outputs, scales, seeds,
+                  interactions, P, below, HIDE: tl.constexpr, SCALES: tl.constexpr,
+                  POSITIVE: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
+    """One row: its gradient through the decoder (C) and the encoder (D), a step, its unit row.
+
+    Who of the batch has seen item i: `seen_lanes` from seen_starts[t·items + i] on. scales: log s,
+    log w and their m and v, 6 × items.
+    """
+    i, t = tl.program_id(0), tl.load(step)
+    start, stop = tl.load(row_starts + i), tl.load(row_starts + i + 1)
+    k = start + tl.arange(0, K)
+    inside = k < stop
+    scalars = table + t * N_SCALARS
+    c = tl.load(cols + k, mask=inside, other=0).to(tl.int64)
+    of_output = tl.zeros((K,), tl.float32)
+    for block in range(n_blocks):
+        of_output += tl.load(C + block * n_values + k, mask=inside, other=0.0)
+    of_input, own = tl.zeros((K,), tl.float32), 0.0
+    first = tl.load(seen_starts + t * n_items + i)
+    last = tl.load(seen_starts + t * n_items + i + 1)
+    for begin in range(first, last, N):
+        n = begin + tl.arange(0, N)
+        seen = n < last
+        if HIDE:
+            interaction = tl.load(interactions + n, mask=seen, other=0)
+            seen &= ~is_hidden(interaction, tl.load(seeds + t), below)
+        lane = tl.load(seen_lanes + n, mask=seen, other=0)
+        weight = tl.load(alpha + lane, mask=seen, other=0.0)
+        both = seen[:, None] & inside[None, :]
+        d = tl.load(D + c[None, :] * lanes + lane[:, None], mask=both, other=0.0)
+        of_input += tl.sum(weight[:, None] * d, 0)
+        if SCALES:
+            p = tl.load(P + i.to(tl.int64) * lanes + lane, mask=seen, other=0.0)
+            own += tl.sum(weight * p)
+    s, w = tl.load(outputs + i), tl.load(inputs + i)
+    a, u = tl.load(values + k, mask=inside, other=0.0), tl.load(unit + k, mask=inside, other=0.0)
+    g = through_unit(a, s * of_output + w * of_input)
+    a, m_new, v_new = nadam(
+        a, g, tl.load(m + k, mask=inside, other=0.0), tl.load(v + k, mask=inside, other=0.0), scalars
+    )
+    if POSITIVE:
+        a = tl.maximum(a, 0.0)
+    if SCALES:
+        for which in tl.static_range(2):
+            at = scales + which * n_items + i
+            if which == 0:
+                slope = s * (tl.sum(u * of_output) - w * own)
+            else:
+                slope = w * (tl.sum(u * of_input) - s * own)
+            x, mx, vx = nadam(tl.load(at), slope, tl.load(at + 2 * n_items),
+                              tl.load(at + 4 * n_items), scalars)  # fmt: skip
+            tl.store(at, x)
+            tl.store(at + 2 * n_items, mx)
+            tl.store(at + 4 * n_items, vx)
+            if which == 0:
+                tl.store(outputs + i, tl.exp(x))
+            else:
+                tl.store(inputs + i, tl.exp(x))
+    a = tl.where(inside, a, 0.0)
+    new_unit = a / tl.maximum(tl.sqrt(tl.sum(a * a)), 1e-12)
+    tl.store(values + k, a, mask=inside)
+    tl.store(m + k, m_new, mask=inside)
+    tl.store(v + k, v_new, mask=inside)
+    tl.store(unit + k, new_unit, mask=inside)
+    rate = tl.load(scalars + RATE_OF_MEAN)
+    before = tl.load(mean + k, mask=inside, other=0.0)
+    tl.store(mean + k, before + rate * (a - before), mask=inside)

@@ -1,0 +1,71 @@
+"""What parameters are where the caller leaves them out: the paper's procedure, or the recommended.
+
+The recommended setting follows from the data alone: users, items, length of history, budget. Its
+numbers were chosen on validation users (page "The recommended setting").
+"""
+
+import logging
+import math
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from celsa_lib.errors import ConfigError
+
+RECIPES = ("paper", "recommended")
+PAPER = {
+    "epochs": 10, "learning_rate": 0.1, "falling": False, "hide": 0.0, "average": 0.0,
+    "scales": False, "non_negative": False, "support": "pruned",
+}  # fmt: skip
+RECOMMENDED = {
+    "learning_rate": 0.06, "falling": True, "average": 0.2, "scales": True, "non_negative": False,
+    "support": "anchored",
+}  # fmt: skip
+LARGEST_BATCH, FEWEST_STEPS = 1024, 10  # the paper's batch; steps that an epoch should have
+log = logging.getLogger("celsa")
+
+
+def check_recipe(recipe: str) -> None:
+    """Raise ConfigError for a recipe that is not there."""
+    if recipe not in RECIPES:
+        raise ConfigError(f'unknown recipe "{recipe}"; choose one of {", ".join(RECIPES)}')
+
+
+def fill(given: dict, X: csr_matrix, width: int) -> dict:
+    """`given` parameters with those that are None filled for the histories X (users × items).
+
+    width: of the paper's procedure; the recommended one has as many latents as items.
+    """
+    learners = int(np.count_nonzero(np.diff(X.indptr)))
+    batch_size = batch_that_fits(learners)
+    if given["recipe"] == "paper":
+        filled = PAPER | {"width": width, "batch_size": batch_size}
+    else:
+        filled = RECOMMENDED | of_data(X, learners, given.get("nnz")) | {"batch_size": batch_size}
+    filled = {name: value for name, value in filled.items() if name in given}
+    result = given | {name: v for name, v in filled.items() if given[name] is None}
+    steps = math.ceil(learners / result["batch_size"])
+    if given["recipe"] == "paper" and steps < FEWEST_STEPS:
+        log.warning(
+            "an epoch has %d steps, too few to learn from: batch_size %d, %d users; leave "
+            "batch_size out, or take recipe=\"recommended\"", steps, result["batch_size"], learners,
+        )  # fmt: skip
+    return result
+
+
+def batch_that_fits(learners: int) -> int:
+    """The largest power of two, at most the paper's 1,024, that gives an epoch ten steps."""
+    return min(LARGEST_BATCH, 2 ** int(math.log2(max(1, learners // FEWEST_STEPS))))
+
+
+def of_data(X: csr_matrix, learners: int, nnz: int | None) -> dict:
+    """What the recommended setting takes from the data."""
+    mean_history = X.nnz / max(1, learners)
+    few = learners < 2000
+    filled = {
+        "width": X.shape[1],
+        "epochs": 5 if few else 10,
+        "hide": 0.65 if mean_history > 60 else 0.35,
+        "reg": 1000.0 if mean_history > 60 else 100.0,
+    }
+    return filled if nnz is None else filled | {"floor": max(1, round(0.75 * nnz))}

@@ -1,0 +1,102 @@
+"""Rows anchored at items: each holds its own latent and those of its closest items.
+
+With P = (XᵀX + λI)⁻¹ the partial correlation of items i and j is r_ij = −P_ij/√(P_ii·P_jj)
+(Steck 2019 learns EASE's weights from the same P). P is inverted for each item and its neighbours
+alone, so the cost grows with the items, not with their cube.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+
+from celsa_lib.kernels.cooccurrence import (
+    count_row_lengths,
+    count_together,
+    gram_blocks,
+    strongest_neighbours,
+)
+from celsa_lib.training.rows import Rows
+
+NEIGHBOURS, SHRINK = 50, 10.0  # of an item; users added to each popularity in the cosine
+STRENGTH = 1.5  # value of a latent per partial correlation, beside 1 of the row's own
+BLOCKS = 2**25  # entries of the blocks that are inverted at once
+
+
+class Neighbourhoods(NamedTuple):
+    """partial: r_ij, items × items, sparse, symmetric, no diagonal; precision: P_ii of each item."""
+
+    partial: csr_matrix
+    precision: np.ndarray
+
+
+def neighbourhoods(
+    X: csr_matrix, reg: float, device: torch.device, n_neighbours: int = NEIGHBOURS
+) -> Neighbourhoods:
+    """Partial correlations of the items of X (users × items) with their closest neighbours.
+
+    Where the blocks of two items differ on their r, the larger is kept.
+    """
+    by_item = X.tocsc()
+    by_item.sort_indices()
+    data = X.indptr, X.indices, by_item.indptr, by_item.indices
+    starts = np.cumsum(count_row_lengths(*data))
+    cols, counts = count_together(*data, starts)
+    popularity = np.diff(by_item.indptr).astype(np.float32)
+    n_items = X.shape[1]
+    n_neighbours = min(n_neighbours, n_items - 1)
+    found = strongest_neighbours(
+        starts, cols, counts, popularity, np.float32(SHRINK), n_neighbours
+    )
+    members = np.concatenate([np.arange(n_items, dtype=np.int32)[:, None], found], axis=1)
+    partial, precision = np.empty(found.shape, np.float32), np.empty(n_items, np.float32)
+    at_once = max(1, BLOCKS // members.shape[1] ** 2)
+    for first in range(0, n_items, at_once):
+        part = slice(first, first + at_once)
+        blocks = gram_blocks(starts, cols, counts, popularity, members[part], np.float32(reg))
+        P = torch.linalg.inv(torch.from_numpy(blocks).to(device))
+        diagonal = P.diagonal(dim1=1, dim2=2)
+        r = -P[:, 0, 1:] / (diagonal[:, :1] * diagonal[:, 1:]).sqrt()
+        partial[part], precision[part] = r.cpu().numpy(), diagonal[:, 0].cpu().numpy()
+    there = found >= 0
+    rows = np.repeat(np.arange(n_items), there.sum(axis=1))
+    r = csr_matrix((partial[there], (rows, found[there])), shape=(n_items, n_items))
+    return Neighbourhoods(_larger(r, r.T.tocsr()), precision)
+
+
+def _larger(left: csr_matrix, right: csr_matrix) -> csr_matrix:
+    """The larger entry where both have one, else the one there is."""
+    return (left.maximum(right) + left.minimum(0).minimum(right.minimum(0))).tocsr()
+
+
+def anchored_rows(
+    near: Neighbourhoods, nnz: int, floor: int, scales: bool, device: torch.device
+) -> Rows:
+    """Rows of `nnz` nonzeros on average and at least `floor`, each with its own latent.
+
+    Beyond the floor the strongest partial correlations of the whole matrix are kept.
+    """
+    r = near.partial
+    n_items = r.shape[0]
+    row = np.repeat(np.arange(n_items), np.diff(r.indptr))
+    strongest = np.lexsort((-r.data, row))
+    rank = np.empty(len(row), np.int64)
+    rank[strongest] = np.arange(len(row)) - r.indptr[row[strongest]]
+    kept = (rank < floor - 1) & (r.data > 0)
+    left = max(0, (nnz - 1) * n_items - int(kept.sum()))
+    others = np.flatnonzero(~kept & (r.data > 0))
+    kept[others[np.argsort(-r.data[others], kind="stable")[:left]]] = True
+    matrix = csr_matrix((STRENGTH * r.data[kept], (row[kept], r.indices[kept])), r.shape)
+    matrix = (matrix + csr_matrix((np.ones(n_items), (np.arange(n_items),) * 2))).tocsr()
+    matrix.sort_indices()
+    to = lambda array, dtype: torch.from_numpy(array.astype(dtype)).to(device)  # noqa: E731
+    rows = Rows(
+        to(matrix.data, np.float32), to(matrix.indices, np.int32), n_items,
+        to(matrix.indptr, np.int32),
+    )  # fmt: skip
+    if scales:
+        rows.scales = torch.zeros(6, n_items, device=device)
+        output = -0.5 * np.log(near.precision)
+        rows.scales[0] = to(output - np.log(np.exp(output).mean()), np.float32)
+    return rows

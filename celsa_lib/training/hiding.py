@@ -1,0 +1,35 @@
+"""Which interactions a step hides from the encoder (denoising; Steck 2020), alike on all devices.
+
+Each is hidden by a hash of its place in X and of the step's seed: no random numbers are stored, and
+a CPU and a GPU hide the same ones.
+"""
+
+import numpy as np
+
+FIRST, SECOND, STRIDE = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35), np.uint32(0x9E3779B9)
+
+
+def seeds_of(seed: int, first: int, steps: int) -> np.ndarray:
+    """A seed for each of the steps first … first + steps − 1 of training, uint32."""
+    numbers = (np.arange(first, first + steps, dtype=np.uint64) << np.uint64(20)) + np.uint64(seed)
+    return _mixed((numbers & np.uint64(0xFFFFFFFF)).astype(np.uint32) * STRIDE)
+
+
+def threshold(rate: float) -> int:
+    """What a hash of 24 bits is below with probability `rate`."""
+    return round(rate * 2**24)
+
+
+def hidden(interactions: np.ndarray, seed: int, rate: float) -> np.ndarray:
+    """Which of `interactions` (places in X.indices) a step with `seed` hides: boolean."""
+    return _mixed(interactions.astype(np.uint32) ^ np.uint32(seed)) >> np.uint32(8) < threshold(
+        rate
+    )
+
+
+def _mixed(x: np.ndarray) -> np.ndarray:
+    """The finaliser of MurmurHash3 (Appleby, public domain): uint32 → uint32."""
+    with np.errstate(over="ignore"):
+        x = (x ^ (x >> np.uint32(16))) * FIRST
+        x = (x ^ (x >> np.uint32(13))) * SECOND
+        return x ^ (x >> np.uint32(16))
