@@ -27,7 +27,7 @@ class Celsa:
         self.X, self.rng = case.interactions(), np.random.default_rng(2)
         self.n_outputs = case.outputs
         optimiser = Nadam.start(rows.values)
-        self.trainer = StageTrainer(rows, optimiser, Stage(case.nnz, 1), options)
+        self.trainer = StageTrainer(rows, optimiser, Stage(case.nnz, 1), options, self.X)
 
     def step(self) -> None:
         """One step on all users."""

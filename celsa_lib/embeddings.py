@@ -1,5 +1,6 @@
 """ItemEmbeddings: the one object handed from training to retrieval, segments and reports."""
 
+import sys
 from functools import cached_property
 from pathlib import Path
 
@@ -125,13 +126,22 @@ class ItemEmbeddings:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The `n` best items per user: (indices, scores), each users × n; −1 where none is left.
 
-        Sparse rows are never written out, and no user's scores are kept but the best.
+        Sparse rows are never written out, and no user's scores are kept but the best. Many users
+        are ranked on a CUDA GPU where there is one.
         """
         X = self._matching(X)
+        check_count(n=n)
+        if X.shape[0] >= BATCH_USERS and has_card():
+            return self._card_index.recommend(X, n, exclude_seen)
         if self.is_dense:
             return recommend_in_batches(self.score, X, n, exclude_seen)
-        check_count(n=n)
         return self._index.recommend(X, n, exclude_seen)
+
+    @cached_property
+    def _card_index(self):
+        from celsa_lib.retrieval.card import CardIndex
+
+        return CardIndex(self.matrix, self._encoder, self._own, "cuda", self.is_dense)
 
     @cached_property
     def _index(self) -> SparseIndex:
@@ -162,6 +172,12 @@ class ItemEmbeddings:
 
     def _matching(self, X: csr_matrix) -> csr_matrix:
         return matching(X, self.matrix.shape[0], "the embeddings have")
+
+
+def has_card() -> bool:
+    """Whether a CUDA GPU is there; torch is not loaded for the question."""
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.cuda.is_available()
 
 
 def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):

@@ -50,7 +50,6 @@ class Result:
             )
         return np.mean([self.users[row["hash"]] for row in rows], axis=0, dtype=np.float64)
 
-
     @property
     def run(self) -> str:
         """The id of the latest of the runs: that of rows which are computed now."""

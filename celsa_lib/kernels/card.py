@@ -110,7 +110,9 @@ def score_users(step, order, indptr, items, seeds, table, inputs, outputs, squar
     there = stop > start
     loss = 1.0 + tl.where(norm > 0, 1.0, 0.0) - 2.0 * overlap / (safe * length)
     tl.store(losses + lane, tl.where(there, loss * scale, 0.0))
-    tl.store(alpha + lane, tl.where(there, 2.0 * scale * overlap / (safe * safe * safe * length), 0))
+    tl.store(
+        alpha + lane, tl.where(there, 2.0 * scale * overlap / (safe * safe * safe * length), 0)
+    )
     target = norm * norm / tl.maximum(overlap, 1e-12)
     for first in range(start, stop, N):
         n = first + tl.arange(0, N)
@@ -120,9 +122,11 @@ def score_users(step, order, indptr, items, seeds, table, inputs, outputs, squar
 
 
 @triton.jit
-def decode_backward(col_starts, places, positions, unit, outputs, alpha, E, P, D, C, n_values, lanes,
-                    K: tl.constexpr, U: tl.constexpr):  # fmt: skip
-    """Through the decoder, latent by latent: D[c] = Σ_i s_i·a_ic·P[i], C[k] = Σ_u α_u·P[i, u]·E[c, u].
+def decode_backward(col_starts, places, positions, unit, outputs, alpha, E, P, D, C, n_values,
+                    lanes, K: tl.constexpr, U: tl.constexpr):  # fmt: skip
+    """Through the decoder, latent by latent.
+
+    D[c] = Σ_i s_i·a_ic·P[i] and C[k] = Σ_u α_u·P[i, u]·E[c, u].
 
     Nonzeros of latent c: col_starts[c] … of `places`, their items, and `positions`, their places
     among the rows. A share of C for each block of U users.
@@ -165,7 +169,8 @@ def through_unit(a, gradient):
 def update_sparse(step, table, row_starts, cols, seen_starts, seen_lanes, alpha, C, D, values, m, v,
                   unit, mean, n_values, n_items, n_blocks, lanes, inputs, outputs, scales, seeds,
                   interactions, P, below, HIDE: tl.constexpr, SCALES: tl.constexpr,
-                  POSITIVE: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
+                  MEAN: tl.constexpr, POSITIVE: tl.constexpr, N: tl.constexpr,
+                  K: tl.constexpr):  # fmt: skip
     """One row: its gradient through the decoder (C) and the encoder (D), a step, its unit row.
 
     Who of the batch has seen item i: `seen_lanes` from seen_starts[t·items + i] on. scales: log s,
@@ -201,7 +206,11 @@ def update_sparse(step, table, row_starts, cols, seen_starts, seen_lanes, alpha,
     a, u = tl.load(values + k, mask=inside, other=0.0), tl.load(unit + k, mask=inside, other=0.0)
     g = through_unit(a, s * of_output + w * of_input)
     a, m_new, v_new = nadam(
-        a, g, tl.load(m + k, mask=inside, other=0.0), tl.load(v + k, mask=inside, other=0.0), scalars
+        a,
+        g,
+        tl.load(m + k, mask=inside, other=0.0),
+        tl.load(v + k, mask=inside, other=0.0),
+        scalars,
     )
     if POSITIVE:
         a = tl.maximum(a, 0.0)
@@ -227,6 +236,7 @@ def update_sparse(step, table, row_starts, cols, seen_starts, seen_lanes, alpha,
     tl.store(m + k, m_new, mask=inside)
     tl.store(v + k, v_new, mask=inside)
     tl.store(unit + k, new_unit, mask=inside)
-    rate = tl.load(scalars + RATE_OF_MEAN)
-    before = tl.load(mean + k, mask=inside, other=0.0)
-    tl.store(mean + k, before + rate * (a - before), mask=inside)
+    if MEAN:
+        rate = tl.load(scalars + RATE_OF_MEAN)
+        before = tl.load(mean + k, mask=inside, other=0.0)
+        tl.store(mean + k, before + rate * (a - before), mask=inside)

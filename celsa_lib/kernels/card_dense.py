@@ -90,7 +90,8 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
 @triton.jit
 def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G, A, m, v, mask,
                  mean, inverse_norms, rounded, below, n_items, width, HIDE: tl.constexpr,
-                 MASKED: tl.constexpr, MEAN: tl.constexpr, ROUNDED: tl.constexpr, K: tl.constexpr):  # fmt: skip
+                 MASKED: tl.constexpr, MEAN: tl.constexpr, ROUNDED: tl.constexpr,
+                 K: tl.constexpr):  # fmt: skip
     """One row: the encoder's part of its gradient added to the decoder's (G·‖a‖), and a step."""
     i, t = tl.program_id(0), tl.load(step)
     c = tl.arange(0, K)

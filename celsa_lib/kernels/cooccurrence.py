@@ -63,7 +63,7 @@ def strongest_neighbours(starts, cols, counts, popularity, shrink, n_neighbours)
 
 @njit(**PARALLEL)
 def gram_blocks(starts, cols, counts, popularity, members, reg):
-    """XᵀX + reg·I of the items of each row of `members` (blocks × size); −1: a row of the identity."""
+    """XᵀX + reg·I of each row of `members` (blocks × size items); −1: a row of the identity."""
     n_blocks, size = members.shape
     blocks = np.zeros((n_blocks, size, size), np.float32)
     for b in prange(n_blocks):

@@ -92,8 +92,8 @@ def through_rows(n_seen, row_starts, width):
 
 @njit(**INLINE)
 def encode(indptr, items, positions, visible, start, stop, A, inputs, E, P, R):
-    """E = Σ w_i·a_i and P = −w_i at the visible items, for the users start … stop, one lane each."""
-    row_starts, cols, values = A
+    """E = Σ w_i·a_i and P = −w_i at visible items, for the users start … stop, one lane each."""
+    row_starts = A[0]
     P[:] = ZERO
     for user in range(start, stop):
         for n in range(indptr[user], indptr[user + 1]):
@@ -243,8 +243,8 @@ def sparse_step(
     """Loss of each user, and the gradient of their mean over users × outputs: equation (1).
 
     `gradient`, of the unit rows `values`; `slopes` (2 × items), of log s and log w. indptr, items:
-    histories; positions: of `items` among `outputs`; visible: what the encoder sees of them. starts,
-    order, places: see `by_columns`. E … R: see `workspace`; what they held is lost.
+    histories; positions: of `items` among `outputs`; visible: what the encoder sees of them.
+    starts, order, places: see `by_columns`. E … R: see `workspace`; what they held is lost.
     """
     n_users, threads = len(indptr) - 1, len(E)
     losses = np.zeros(n_users)

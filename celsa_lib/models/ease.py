@@ -4,9 +4,11 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
+from celsa_lib.embeddings import BATCH_USERS, has_card
 from celsa_lib.errors import ConfigError, check_count, check_positive
 from celsa_lib.models.base import Recommender
 
+NOT_POSITIVE = "XᵀX + reg·I is not positive definite in float64; raise reg"
 BLOCK = 128  # rows or columns of a large matrix that are worked on at a time
 
 
@@ -34,10 +36,19 @@ class EASE(Recommender):
         self._check_fitted()
         return 4 * self.weights_.shape[1]
 
+    def recommend(
+        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See Recommender; many users are ranked on a CUDA GPU where there is one."""
+        X = self._matching(X)
+        if X.shape[0] < BATCH_USERS or not has_card():
+            return super().recommend(X, n, exclude_seen)
+        return _recommend_on_card(X, self.weights_, n, exclude_seen)
+
     def _fit(self, X: csr_matrix) -> None:
         gram = gram_matrix(X)
         gram[np.diag_indices_from(gram)] += self.reg
-        P = _inverse_in_place(gram)
+        P = _inverse_on_card(gram) if has_card() else _inverse_in_place(gram)
         scale = -1.0 / np.diag(P)
         P *= scale
         np.fill_diagonal(P, 0.0)
@@ -64,13 +75,40 @@ def _blocks(length: int) -> list[slice]:
     return [slice(start, start + BLOCK) for start in range(0, length, BLOCK)]
 
 
+def _inverse_on_card(matrix: np.ndarray) -> np.ndarray:
+    """The inverse of a symmetric positive definite matrix on a GPU; where it is too small, here."""
+    import torch
+
+    if 3 * matrix.nbytes > torch.cuda.mem_get_info()[0]:
+        return _inverse_in_place(matrix)
+    factor, info = torch.linalg.cholesky_ex(torch.from_numpy(matrix.T).cuda())
+    if int(info) != 0:
+        raise ConfigError(NOT_POSITIVE)
+    return torch.cholesky_inverse(factor).cpu().numpy()
+
+
+def _recommend_on_card(X: csr_matrix, weights: np.ndarray, n: int, without_seen: bool):
+    """(indices, scores) of the n best of X·weights, blocks of users at a time."""
+    import torch
+
+    from celsa_lib.retrieval.card import leave_out, on_device, ranked
+
+    on_card, parts = torch.from_numpy(weights).cuda(), []
+    for first in range(0, X.shape[0], BATCH_USERS):
+        users = X[first : first + BATCH_USERS]
+        scores = torch.sparse.mm(on_device(users, on_card.device), on_card)
+        best = ranked(leave_out(scores, users, 0.0, without_seen), min(n, X.shape[1]))
+        parts.append([part.cpu().numpy() for part in best])
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
 def _inverse_in_place(matrix: np.ndarray) -> np.ndarray:
     """The inverse of a symmetric positive definite matrix (Fortran order), in its own memory."""
     factor, info = lapack.dpotrf(matrix, lower=1, overwrite_a=1)
     if info == 0:
         factor, info = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if info != 0:
-        raise ConfigError("XᵀX + reg·I is not positive definite in float64; raise reg")
+        raise ConfigError(NOT_POSITIVE)
     for row in range(len(factor)):  # dpotri fills the lower triangle only
         factor[row, row + 1 :] = factor[row + 1 :, row]
     return factor

@@ -30,13 +30,17 @@ class SparseAutoencoderELSA(GradientRecommender):
         width: int = 1024,
         code_width: int = 4096,
         nnz: int = 16,
-        epochs: int = 10,
+        epochs: int | None = None,
         sae_epochs: int = 100,
         sae_learning_rate: float = 1e-3,
         wider: int = 4,
         *,
-        batch_size: int = 1024,
-        learning_rate: float = 0.1,
+        recipe: str = "paper",
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        falling: bool | None = None,
+        hide: float | None = None,
+        average: float | None = None,
         epsilon: float = 1e-7,
         relu_cap: float | None = None,
         max_outputs: int | None = None,
@@ -59,8 +63,12 @@ class SparseAutoencoderELSA(GradientRecommender):
         self.sae_epochs = sae_epochs
         self.sae_learning_rate = sae_learning_rate
         self.wider = wider
+        self.recipe = recipe
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.falling = falling
+        self.hide = hide
+        self.average = average
         self.epsilon = epsilon
         self.relu_cap = relu_cap
         self.max_outputs = max_outputs
@@ -75,7 +83,9 @@ class SparseAutoencoderELSA(GradientRecommender):
     def check_parameters(self) -> None:
         """See Recommender."""
         super().check_parameters()
-        check_count(width=self.width, code_width=self.code_width, nnz=self.nnz, epochs=self.epochs)
+        check_count(width=self.width, code_width=self.code_width, nnz=self.nnz)
+        if self.epochs is not None:
+            check_count(epochs=self.epochs)
         check_count(sae_epochs=self.sae_epochs, wider=self.wider)
         check_positive(sae_learning_rate=self.sae_learning_rate)
         if self.nnz > self.code_width:
@@ -100,7 +110,8 @@ class SparseAutoencoderELSA(GradientRecommender):
 
         Raises ConfigError, NotFittedError.
         """
-        taken = {name: value for name, value in elsa.get_params().items() if name != "callbacks"}
+        known = cls().get_params()
+        taken = {name: v for name, v in elsa.get_params().items() if name in known}
         model = cls(
             **taken,
             code_width=code_width,
@@ -120,6 +131,7 @@ class SparseAutoencoderELSA(GradientRecommender):
         codes, history = self._train(rows.to(resolve_device(self.device)))
         self.item_ids_, self.n_items_ = elsa.item_ids_, elsa.n_items_
         self._keep_rows(csr_matrix(codes.cpu().numpy()))
+        self.resolved_ = {n: elsa.resolved_.get(n, v) for n, v in self.get_params().items()}
         self.history_ = history
         self.backend_, self.precision_ = elsa.backend_, elsa.precision_
 

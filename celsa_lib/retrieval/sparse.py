@@ -33,15 +33,22 @@ from celsa_lib.retrieval.ranking import (
 class SparseIndex:
     """Rows A (items × width, CSR float32) stored by rows, to encode, and by columns, to decode."""
 
-    def __init__(self, matrix: csr_matrix, encoder: np.ndarray, own: np.ndarray):
+    def __init__(
+        self,
+        matrix: csr_matrix,
+        encoder: np.ndarray | None = None,
+        own: np.ndarray | None = None,
+    ):
         """Compress `matrix` twice: about 16 bytes per nonzero in all.
 
-        encoder: the values by which the same nonzeros encode a user; own: see _own of embeddings.
+        encoder: values by which the same nonzeros encode a user; own: what a seen item adds to its
+        own score, items. Without them the rows encode too, and have unit norm.
         """
         columns = matrix.tocsc()
         self.shape = matrix.shape
         self.rows = matrix.indptr, matrix.indices, matrix.data
-        self.encoder, self.own = encoder, own
+        self.encoder = matrix.data if encoder is None else encoder
+        self.own = np.ones(matrix.shape[0], np.float32) if own is None else own
         self.columns = columns.indptr, columns.indices, columns.data
 
     def recommend(self, X: csr_matrix, n: int, without_seen: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +65,9 @@ class SparseIndex:
 
 
 @njit(**PARALLEL)
-def _by_blocks(indptr, seen, weights, encoder, own, row_start, cols, data, E, without_seen, items, values):
+def _by_blocks(
+    indptr, seen, weights, encoder, own, row_start, cols, data, E, without_seen, items, values
+):
     n_users, n_items, threads = len(indptr) - 1, len(row_start) - 1, len(E)
     n = items.shape[1]
     for t in prange(threads):
@@ -100,8 +109,8 @@ def _by_blocks(indptr, seen, weights, encoder, own, row_start, cols, data, E, wi
 
 @njit(cache=True)
 def _one_by_one(
-    indptr, seen, weights, encoder, own, row_start, cols, data, column_start, rows, column_data, width,
-    without_seen, items, values,
+    indptr, seen, weights, encoder, own, row_start, cols, data, column_start, rows, column_data,
+    width, without_seen, items, values,
 ):  # fmt: skip
     latents = np.zeros(width, np.float32)
     scores = np.empty(len(row_start) - 1, np.float32)

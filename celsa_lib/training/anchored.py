@@ -25,7 +25,7 @@ BLOCKS = 2**25  # entries of the blocks that are inverted at once
 
 
 class Neighbourhoods(NamedTuple):
-    """partial: r_ij, items × items, sparse, symmetric, no diagonal; precision: P_ii of each item."""
+    """partial: r_ij, items × items, sparse, symmetric, no diagonal; precision: P_ii, items."""
 
     partial: csr_matrix
     precision: np.ndarray
@@ -46,9 +46,7 @@ def neighbourhoods(
     popularity = np.diff(by_item.indptr).astype(np.float32)
     n_items = X.shape[1]
     n_neighbours = min(n_neighbours, n_items - 1)
-    found = strongest_neighbours(
-        starts, cols, counts, popularity, np.float32(SHRINK), n_neighbours
-    )
+    found = strongest_neighbours(starts, cols, counts, popularity, np.float32(SHRINK), n_neighbours)
     members = np.concatenate([np.arange(n_items, dtype=np.int32)[:, None], found], axis=1)
     partial, precision = np.empty(found.shape, np.float32), np.empty(n_items, np.float32)
     at_once = max(1, BLOCKS // members.shape[1] ** 2)

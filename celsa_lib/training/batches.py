@@ -16,10 +16,11 @@ class UserBatch:
     """The histories of `size` users, concatenated, and the items their scores are compared on.
 
     items: (interactions,) int64 item indices; rows: (interactions,) int64 position of the user in
-    the batch; visible: (interactions,) bool, what the encoder sees of them, None: all; offsets: (size + 1,) int64 where each user's items start and the last ones end;
-    lengths: (size,) float32; outputs: (outputs,) int64 items that are scored, all those seen among
-    them; positions: (interactions,) int64 place of each of `items` in `outputs`; whole: whether
-    `outputs` is every item, in order.
+    the batch; visible: (interactions,) bool, what the encoder sees of them, None: all; offsets:
+    (size + 1,) int64 where each user's items start and the last ones end; lengths: (size,) float32;
+    outputs: (outputs,) int64 items that are scored, all those seen among them; positions:
+    (interactions,) int64 place of each of `items` in `outputs`; whole: whether `outputs` is every
+    item, in order.
     """
 
     items: torch.Tensor

@@ -88,6 +88,8 @@ class CardTrainer:
 
     def __init__(self, rows: Rows, optimiser: Nadam, options: TrainingOptions, epochs: Epochs):
         self.rows, self.optimiser, self.options, self.epochs = rows, optimiser, options, epochs
+        if options.average and rows.mean is None:
+            rows.mean = torch.zeros_like(rows.values)
         self.losses = torch.zeros(epochs.lanes, device=epochs.device)
         self.loss = torch.zeros((), dtype=torch.float64, device=epochs.device)
         self.graph, self.made = None, 0
@@ -165,7 +167,7 @@ class SparseCardTrainer(CardTrainer):
         self.P, self.C = new(n_items, lanes), new(self.blocks, len(self.values))
         self.squares, self.sums = new(self.parts, lanes), new(lanes)
         self.alpha, self.unit = new(lanes), new(len(self.values))
-        self.mean = rows.mean = new(len(self.values)) if rows.mean is None else rows.mean
+        self.mean = self.values if self.rows.mean is None else self.rows.mean.view(-1)
         self.m, self.v = optimiser.m.view(-1), optimiser.v.view(-1)
         self._by_latent(rows.width)
         self._set_units()
@@ -220,6 +222,7 @@ class SparseCardTrainer(CardTrainer):
             self.C, self.D, self.values, self.m, self.v, self.unit, self.mean, len(self.values),
             n_items, self.blocks, lanes, self.inputs, self.outputs, self.scales, ep.seeds,
             ep.interactions, self.P, below, HIDE=hide, SCALES=options.scales,
+            MEAN=self.rows.mean is not None,
             POSITIVE=options.non_negative, N=max(1, min(16, 512 // self.fullest)),
             K=self.fullest, num_warps=1 if self.fullest <= 64 else 4,
         )  # fmt: skip
@@ -239,10 +242,9 @@ class DenseCardTrainer(CardTrainer):
         self.full = rows.nnz == width
         parts = rows.values, optimiser.m, optimiser.v
         self.A, self.m, self.v = parts if self.full else map(self._written_out, parts)
-        self.mask = None if self.full else self._written_out(torch.ones_like(rows.values, dtype=bool))
+        kept = torch.ones_like(rows.values, dtype=bool)
+        self.mask = None if self.full else self._written_out(kept)
         self.mean = rows.mean
-        if options.average and self.mean is None:
-            self.mean = rows.mean = new(rows.values.shape)
         if self.mean is not None and not self.full:
             self.mean = self._written_out(self.mean)
         self.E, self.P = new(epochs.lanes, width), new(epochs.lanes, n_items)
@@ -254,11 +256,10 @@ class DenseCardTrainer(CardTrainer):
         """The rows as they are."""
         if not self.full:
             kept = self.rows.cols.long()
-            pairs = [(self.rows.values, self.A), (self.optimiser.m, self.m), (self.optimiser.v, self.v)]
-            if self.mean is not None:
-                pairs.append((self.rows.mean, self.mean))
-            for values, written_out in pairs:
-                torch.gather(written_out, 1, kept, out=values)
+            into = self.rows.values, self.optimiser.m, self.optimiser.v, self.rows.mean
+            for values, written_out in zip(into, (self.A, self.m, self.v, self.mean), strict=True):
+                if values is not None:
+                    torch.gather(written_out, 1, kept, out=values)
         return self.rows
 
     def _written_out(self, values: torch.Tensor) -> torch.Tensor:

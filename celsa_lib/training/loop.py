@@ -44,9 +44,9 @@ class Run:
 
     Stages that paths have in common are trained once, and `results` are, bit for bit, those of
     separate runs. node, epochs: the stage under way and how many of its epochs are done. rows,
-    optimiser: its own. initial: A at the start, random full rows or `start`. at_end: rows at the end of stages that others
-    follow, −1 for the start. finished: (rows, input scales) of paths that have ended. histories: a
-    list per stage. `restart` is kept for whoever prunes.
+    optimiser: its own. initial: A at the start, random full rows or `start`. at_end: rows at the
+    end of stages that others follow, −1 for the start. finished: (rows, input scales) of paths that
+    have ended. histories: a list per stage. `restart` is kept for whoever prunes.
     """
 
     def __init__(
@@ -125,9 +125,7 @@ class Run:
     def _trainer(self, stage: Stage):
         """What makes the steps of a stage: kernels on a card, or else a backend."""
         if stage.dynamic or not on_card(self.options, self.device):
-            return StageTrainer(
-                self.rows, self.optimiser, stage, self.options, self.X, self.memory
-            )
+            return StageTrainer(self.rows, self.optimiser, stage, self.options, self.X, self.memory)
         from celsa_lib.training.card import Epochs, card_trainer  # needs Triton
 
         if self.epochs_on_card is None:
@@ -239,7 +237,9 @@ def _packed(name: str, rows: Rows) -> dict[str, np.ndarray]:
     parts = {part: getattr(rows, part) for part in ROW_PARTS}
     if rows.starts is None and rows.nnz == rows.width:
         del parts["cols"]
-    return {f"{name} {part}": _array(tensor) for part, tensor in parts.items() if tensor is not None}
+    return {
+        f"{name} {part}": _array(tensor) for part, tensor in parts.items() if tensor is not None
+    }
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

@@ -18,7 +18,7 @@ from celsa_lib.training.rows import Rows
 
 
 class StageTrainer:
-    """Trains `rows` with `optimiser` on X (users × items), on a support that is fixed, or dynamic."""
+    """Trains `rows` with `optimiser` on X (users × items), on a fixed support or a dynamic one."""
 
     def __init__(
         self,

@@ -96,7 +96,7 @@ def _loss_and_target(P: torch.Tensor, batch: UserBatch, cap: float | None):
 
 
 def add_to_items(D: torch.Tensor, batch: UserBatch, G: torch.Tensor) -> None:
-    """G += Xᵀ·D (items × width), in place: to each item the gradients of those whose encoder sees it."""
+    """G += Xᵀ·D (items × width), in place, X being what is visible."""
     items, users = batch.items, batch.rows
     if batch.visible is not None:
         items, users = items[batch.visible], users[batch.visible]

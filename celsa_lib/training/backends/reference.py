@@ -18,7 +18,7 @@ class ReferenceBackend:
         cap: float | None,
         starts: torch.Tensor | None = None,
     ):
-        """`cols`, `starts`: see Rows; `cap`: bounds the prediction from above, None: nothing does."""
+        """`cols`, `starts`: see Rows; `cap`: bounds the prediction from above, None: not at all."""
         self.width, self.cap, self.starts = width, cap, starts
         self.set_columns(cols)
 

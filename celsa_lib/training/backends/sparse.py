@@ -42,7 +42,9 @@ class SparseBackend:
         """See Backend."""
         if len(batch.outputs) > self.n_outputs:  # a batch that has seen more than the limit
             self._allocate(len(batch.outputs))
-        visible = torch.ones_like(batch.items, dtype=bool) if batch.visible is None else batch.visible
+        visible = (
+            torch.ones_like(batch.items, dtype=bool) if batch.visible is None else batch.visible
+        )
         histories = (batch.offsets, batch.items, batch.positions, batch.outputs, visible)
         outer, inner = (self.unscaled if scales is None else scales).numpy()
         losses = sparse_step(
