@@ -339,7 +339,7 @@ WRONG = [
     (cl.ELSA, {"epsilon": float("inf")}, "epsilon must be a finite number above 0"),
     (cl.ELSA, {"max_outputs": 0}, "max_outputs must be a whole number"),
     (cl.ELSA, {"backend": "warp"}, 'unknown backend "warp"; choose one of auto, sparse'),
-    (cl.ELSA, {"precision": "float16"}, "choose one of float32, bfloat16"),
+    (cl.ELSA, {"precision": "float16"}, "choose one of float32, tf32, bfloat16"),
     (cl.ELSA, {"backend": "sparse", "device": "cuda"}, "runs on the CPU"),
     (cl.CompressedELSA, {"width": 16, "nnz": 17}, "nnz must be between 1 and the width 16"),
     (cl.CompressedELSA, {"width": 16, "nnz": True}, "nnz must be a whole number"),

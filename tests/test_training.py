@@ -75,7 +75,7 @@ def test_an_epoch_sees_every_user_once(histories):
 
 
 def trained(histories, stages, restart, options=QUIET) -> torch.Tensor:
-    ((rows, _),) = train(histories, 16, [stages], restart, options)
+    ((rows, _, _),) = train(histories, 16, [stages], restart, options)
     return torch.from_numpy(rows.toarray())
 
 

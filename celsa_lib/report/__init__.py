@@ -25,6 +25,9 @@ from celsa_lib.report.claims import (
 )
 from celsa_lib.report.comparison import comparison_page
 from celsa_lib.report.cost import (
+    card_figure,
+    card_ratios,
+    card_trainings,
     density_figure,
     growth_figure,
     hardware_share,
@@ -128,6 +131,9 @@ __all__ = [
     "beside_paper",
     "best_by_size",
     "better",
+    "card_figure",
+    "card_ratios",
+    "card_trainings",
     "catalogue",
     "choices",
     "claims_figure",

@@ -21,6 +21,15 @@ COLOURS = {
     "compresso, coo": "#56B4E9",
     "compresso, mask search": "#CC79A7",
 }
+ON_CARD = {  # contenders of benchmarks/gpu_cost.py: colour and mark
+    "celsa float32": ("#D55E00", "o"),
+    "celsa TF32": ("#009E73", "s"),
+    "celsa bfloat16": ("#E69F00", "D"),
+    "torch float32": ("#000000", "*"),
+    "torch TF32": ("#555555", "X"),
+    "compresso-recsys, dense": ("#0072B2", "^"),
+    "compresso-recsys, coo": ("#56B4E9", "v"),
+}
 MARKS = dict(zip(COLOURS, "oosD*^vP", strict=True))
 
 
@@ -75,6 +84,49 @@ def step_figure(rows: list[dict]) -> Figure:
     """Seconds per step against nonzeros per item, both log, every contender."""
     steps = section(rows, "step")
     return _lines(steps, "nnz", "nonzeros per item (log scale)")
+
+
+def card_ratios(rows: list[dict]) -> pd.DataFrame:
+    """By nnz, on a card: milliseconds of our fastest step, and how often it fits into the others'.
+
+    "of its reads": our time over that of the latents that both passes read, from the cache.
+    """
+    steps, lines = section(rows, "step"), []
+    cache = section(rows, "limits").groupby("what")["rate"].max()["copy in L2"]
+    for nnz, group in steps.groupby("nnz"):
+        seconds = group.set_index("contender")["seconds"]
+        celsa = seconds[seconds.index.str.startswith("celsa")]
+        others = seconds[seconds.index.str.startswith(("torch", "compresso"))]
+        reads = 2 * 4 * nnz * 10_000 * 1_024 / (1e9 * cache)  # seconds: two passes of float32
+        line = {"nnz": nnz, "celsa, ms": round(1e3 * celsa.min(), 3), "as": celsa.idxmin()}
+        line |= {name: round(value / celsa.min(), 1) for name, value in others.items()}
+        lines.append(line | {"of its reads": round(celsa.min() / reads, 1)})
+    return pd.DataFrame(lines)
+
+
+def card_figure(rows: list[dict]) -> Figure:
+    """Milliseconds per step on a card against nonzeros per item, both log, every contender."""
+    with styled():
+        figure, axes = plt.subplots(layout="constrained")
+        for name, group in section(rows, "step").groupby("contender", sort=False):
+            colour, mark = ON_CARD[name]
+            axes.plot(group["nnz"], 1e3 * group["seconds"], label=name, color=colour, marker=mark)
+        axes.set(xlabel="nonzeros per item (log scale)", ylabel="ms per step (log scale)")
+        _logarithmic(axes)
+        axes.legend(fontsize=9)
+        plt.close(figure)
+    return figure
+
+
+def card_trainings(rows: list[dict]) -> pd.DataFrame:
+    """Whole trainings: data, setting, device, seconds, and nDCG@100 of validation users."""
+    table = section(rows, "training")
+    device = table["device"].map({"cuda": "GPU", "cpu": "16 CPU cores"})
+    score = table["ndcg@100"].map("{:.4f}".format) + " ± " + table["stderr"].map("{:.4f}".format)
+    return pd.DataFrame({
+        "data": table["data"], "setting": table["what"], "on": device,
+        "seconds": table["seconds"].round(2), "nDCG@100": score,
+    })  # fmt: skip
 
 
 def density_figure(rows: list[dict]) -> Figure:
@@ -167,16 +219,20 @@ def _lines(table: pd.DataFrame, x: str, label: str) -> Figure:
             spread = [group["seconds"] - group["low"], group["high"] - group["seconds"]]
             axes.errorbar(group[x], group["seconds"], yerr=spread, label=name, capsize=2,
                           color=COLOURS[name], marker=MARKS[name])  # fmt: skip
-        axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(FuncFormatter(_plain))
-            axis.set_minor_formatter(NullFormatter())
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.set(xlabel=label, ylabel="seconds per step (log scale)")
+        _logarithmic(axes)
         axes.legend(fontsize=9.5)
         plt.close(figure)
     return figure
+
+
+def _logarithmic(axes) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(_plain))
+        axis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
 
 
 def _plain(value: float, _) -> str:

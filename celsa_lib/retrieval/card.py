@@ -1,5 +1,7 @@
 """Top-n on a GPU: blocks of users, products of sparse matrices, and a ranking that knows ties."""
 
+import warnings
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
@@ -47,7 +49,10 @@ def on_device(matrix: csr_matrix, device: torch.device) -> torch.Tensor:
     """A sparse matrix of SciPy as one of torch, float32."""
     parts = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)
     parts = (*map(torch.from_numpy, parts), torch.from_numpy(matrix.data.astype(np.float32)))
-    return torch.sparse_csr_tensor(*parts, size=matrix.shape, check_invariants=False).to(device)
+    with warnings.catch_warnings():  # torch says once that these tensors are in beta state
+        warnings.simplefilter("ignore", UserWarning)
+        placed = torch.sparse_csr_tensor(*parts, size=matrix.shape, check_invariants=False)
+    return placed.to(device)
 
 
 def leave_out(

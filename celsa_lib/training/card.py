@@ -315,11 +315,12 @@ def card_trainer(
     few = rows.starts is not None or rows.nnz <= DENSITY_OF_DENSE[options.precision] * rows.width
     chosen = SparseCardTrainer if few else DenseCardTrainer
     if epochs.device.type == "cuda":
-        _check_memory(rows, epochs, few)
+        check_memory(rows, epochs, few)
     return chosen(rows, optimiser, options, epochs)
 
 
-def _check_memory(rows: Rows, epochs: Epochs, sparse: bool) -> None:
+def check_memory(rows: Rows, epochs: Epochs, sparse: bool) -> None:
+    """Raise TrainingError with the bytes needed where the card's free memory is too small."""
     torch.cuda.empty_cache()
     width, lanes, n_items = rows.width, epochs.lanes, epochs.n_items
     of_rows = 5 * rows.values.numel() if sparse else 3 * n_items * width

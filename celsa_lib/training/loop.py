@@ -8,7 +8,7 @@ import torch
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from celsa_lib.errors import TrainingError
+from celsa_lib.errors import ConfigError, TrainingError
 from celsa_lib.training.backends import Memory
 from celsa_lib.training.backends.choice import on_card
 from celsa_lib.training.batches import UserBatch
@@ -62,6 +62,10 @@ class Run:
         self.X, self.width, self.restart = X, width, restart
         self.options, self.callbacks = options, callbacks
         self.device = resolve_device("cpu" if options.backend == "sparse" else options.device)
+        if options.precision == "tf32" and self.device.type != "cuda":
+            raise ConfigError(
+                f'precision "tf32" needs a CUDA GPU, this is {self.device}; choose "float32"'
+            )
         self.plan, self.memory = make_plan(paths), Memory(self.device)
         if start is None:
             values = initial_embeddings(X.shape[1], width, options.seed)

@@ -1,0 +1,229 @@
+"""The kernels of a GPU in Triton's interpreter, against autograd in float64 and the CPU's loops."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from celsa_lib.errors import ConfigError, TrainingError
+from celsa_lib.training.hiding import hidden, seeds_of
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # before triton is first imported
+pytest.importorskip("triton")
+
+import celsa_lib as cl
+from celsa_lib.data.synthetic import make_synthetic
+from celsa_lib.training import TrainingOptions
+from celsa_lib.training import card as card_module
+from celsa_lib.training.card import DenseCardTrainer, Epochs, SparseCardTrainer
+from celsa_lib.training.nadam import Nadam
+from celsa_lib.training.rows import Rows
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+N_ITEMS, WIDTH, BATCH, RATE, EPOCHS = 20, 12, 8, 0.02, 7
+
+
+@pytest.fixture(scope="module")
+def X():
+    X = make_synthetic(n_users=21, n_items=N_ITEMS, n_segments=4, mean_interactions=6.0).X
+    X.sort_indices()
+    return X
+
+
+def some_rows(kind: str, scales: bool) -> tuple[Rows, np.ndarray]:
+    """Random rows, full, of 5 nonzeros or of 2 to 6, and which entries they have."""
+    rng = np.random.default_rng(3)
+    if kind == "full":
+        values = torch.from_numpy(rng.normal(size=(N_ITEMS, WIDTH)).astype(np.float32)).to(DEVICE)
+        cols = torch.arange(WIDTH, dtype=torch.int32, device=DEVICE).expand(N_ITEMS, WIDTH)
+        return Rows(values, cols, WIDTH), np.ones((N_ITEMS, WIDTH), bool)
+    lengths = rng.integers(2, 7, N_ITEMS) if kind == "ragged" else np.full(N_ITEMS, 5)
+    cols = [np.sort(rng.choice(WIDTH, length, replace=False)) for length in lengths]
+    mask = np.zeros((N_ITEMS, WIDTH), bool)
+    for i, columns in enumerate(cols):
+        mask[i, columns] = True
+    to = lambda array, dtype: torch.from_numpy(np.asarray(array, dtype)).to(DEVICE)  # noqa: E731
+    values, cols = (
+        to(rng.normal(size=lengths.sum()), np.float32),
+        to(np.concatenate(cols), np.int32),
+    )
+    starts = to(np.concatenate([[0], np.cumsum(lengths)]), np.int32)
+    rows = Rows(values, cols, WIDTH, starts)
+    if kind == "even":
+        rows = Rows(values.view(N_ITEMS, 5), cols.view(N_ITEMS, 5), WIDTH)
+    if scales:
+        rows.scales = torch.zeros(6, N_ITEMS, device=DEVICE)
+        rows.scales[:2] = to(rng.normal(scale=0.2, size=(2, N_ITEMS)), np.float32)
+    return rows, mask
+
+
+def naive_loss(A, log_s, log_w, x, visible):
+    """The objective as the book writes it, dense and in float64."""
+    U = A / A.norm(dim=1, keepdim=True)
+    encoded = (visible * log_w.exp()) @ U
+    p = ((encoded @ U.T - visible * log_w.exp()) * log_s.exp()).relu()
+    unit = lambda rows: rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)  # noqa: E731
+    return (unit(x) - unit(p)).square().sum() / x.numel()
+
+
+@pytest.mark.parametrize(
+    ("kind", "hide", "scales"),
+    [("even", 0.0, False), ("even", 0.3, False), ("ragged", 0.0, True), ("ragged", 0.4, True),
+     ("full", 0.0, False), ("full", 0.3, False)],
+)  # fmt: skip
+def test_twenty_steps_are_autograds_in_float64(X, kind, hide, scales):
+    """Losses within 1e-5 (relative), values and scales within 1e-4 after 21 steps of NAdam."""
+    options = TrainingOptions(
+        batch_size=BATCH, learning_rate=RATE, hide=hide, scales=scales, seed=3
+    )
+    rows, mask = some_rows(kind, scales)
+    dense = torch.zeros(N_ITEMS, WIDTH, dtype=torch.float64)
+    dense[torch.from_numpy(mask)] = rows.values.double().cpu().view(-1)
+    logs = torch.zeros(2, N_ITEMS, dtype=torch.float64)
+    if scales:
+        logs = rows.scales[:2].double().cpu()
+    A, log_s, log_w = (t.clone().requires_grad_() for t in (dense, logs[0], logs[1]))
+    naive = torch.optim.NAdam([A, log_s, log_w] if scales else [A], lr=RATE, eps=options.epsilon)
+    epochs = Epochs(X, options, DEVICE)
+    trainer = (DenseCardTrainer if kind == "full" else SparseCardTrainer)(
+        rows, Nadam.start(rows.values), options, epochs
+    )
+    kept, steps = torch.from_numpy(mask), epochs.n_steps
+    for epoch in range(EPOCHS):
+        order = np.random.default_rng(epoch).permutation(epochs.users)
+        seeds, losses = seeds_of(3, epoch * steps, steps), []
+        rates = np.full((steps, 2), [RATE, 0.0])
+        for t in trainer.batches(np.random.default_rng(epoch), rates):
+            trainer.step(t)
+            users = order[t * BATCH : (t + 1) * BATCH]
+            x = torch.from_numpy(X[users].toarray()).double()
+            out = X.copy()
+            out.data = hidden(np.arange(X.nnz), int(seeds[t]), hide).astype(np.float32)
+            visible = x - torch.from_numpy(out[users].toarray()).double()
+            naive.zero_grad()
+            loss = naive_loss(A * kept, log_s, log_w, x, visible)
+            loss.backward()
+            naive.step()
+            losses.append(loss.item())
+        assert trainer.mean_loss() == pytest.approx(np.mean(losses), rel=1e-5)
+    found = trainer.result().values.cpu().view(-1)
+    assert torch.allclose(found, A.detach()[kept].float(), atol=1e-4)
+    if scales:
+        assert torch.allclose(rows.scales[0].cpu(), log_s.detach().float(), atol=1e-4)
+        assert torch.allclose(rows.scales[1].cpu(), log_w.detach().float(), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"width": 32, "epochs": 1, "restart": False, "schedule": "step-wise"},
+        {"recipe": "recommended", "epochs": 2},
+        {"recipe": "recommended", "epochs": 2, "non_negative": True, "hide": 0.6},
+    ],
+)
+def test_the_same_model_as_on_a_cpu(parameters):
+    """Whole trainings, prunes, hiding, falling rate and mean included."""
+    X = make_synthetic(n_users=48, n_items=30, n_segments=4, mean_interactions=7.0).X
+    shared = {"nnz": 3, "batch_size": 24, "progress": False} | parameters
+    ours = cl.CompressedELSA(**shared, backend="triton").fit(X)
+    theirs = cl.CompressedELSA(**shared, backend="sparse").fit(X)
+    for found, expected in zip(ours.history_, theirs.history_, strict=True):
+        assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+        assert found["nnz"] == expected["nnz"] and found["active"] == expected["active"]
+    difference = abs(ours.item_embeddings.matrix - theirs.item_embeddings.matrix)
+    assert difference.max() < 1e-3
+    assert "triton-sparse" in ours.backend_
+
+
+def test_dense_rows_that_are_not_full_stay_so():
+    """A stage that is dense for the card: pruned entries come back as zero, kept ones train."""
+    X = make_synthetic(n_users=20, n_items=20, n_segments=4, mean_interactions=6.0).X
+    options = TrainingOptions(batch_size=10, learning_rate=0.1, average=0.5)
+    values = torch.randn(20, 8, generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    cols = torch.arange(8, dtype=torch.int32, device=DEVICE).repeat(20, 1) * 2
+    results = []
+    for trainer_of in (DenseCardTrainer, SparseCardTrainer):
+        rows = Rows(values.clone(), cols, 16)
+        trainer = trainer_of(rows, Nadam.start(rows.values), options, Epochs(X, options, DEVICE))
+        for t in trainer.batches(np.random.default_rng(0), options.rates(2)):
+            trainer.step(t)
+        results.append(trainer.result())
+    assert torch.allclose(results[0].values, results[1].values, atol=1e-4)
+    assert torch.allclose(results[0].mean, results[1].mean, atol=1e-4)
+    assert not torch.allclose(results[0].values, values, atol=1e-2)
+
+
+def test_a_window_of_an_epoch_at_a_time(X, monkeypatch):
+    """Cut in three windows, an epoch is the same as cut at once."""
+    losses = []
+    for window in (2**26, N_ITEMS):
+        monkeypatch.setattr(card_module, "WINDOW", window)
+        options = TrainingOptions(batch_size=BATCH, learning_rate=RATE, hide=0.2)
+        rows, _ = some_rows("even", False)
+        epochs = Epochs(X, options, DEVICE)
+        assert epochs.window == (3 if window > N_ITEMS else 1)
+        trainer = SparseCardTrainer(rows, Nadam.start(rows.values), options, epochs)
+        for t in trainer.batches(np.random.default_rng(0), options.rates(3)):
+            trainer.step(t)
+        losses.append(trainer.mean_loss())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-7)
+
+
+def test_a_card_that_is_too_small_is_named_before_any_step(X, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10_000, 2_000_000_000))
+    rows, _ = some_rows("even", False)
+    with pytest.raises(TrainingError, match=r"of its 2\.0 GB are free; lower batch_size or width"):
+        card_module.check_memory(rows, Epochs(X, TrainingOptions(), DEVICE), sparse=True)
+
+
+def test_where_the_kernels_cannot_run(X, monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    if DEVICE.type == "cpu":
+        with pytest.raises(ConfigError, match="runs on a CUDA GPU, not on cpu"):
+            cl.CompressedELSA(8, 2, backend="triton", progress=False).fit(X)
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    with pytest.raises(ConfigError, match="has no relu_cap"):
+        cl.CompressedELSA(8, 2, backend="triton", relu_cap=6.0, progress=False).fit(X)
+
+
+def test_tf32_is_a_cards():
+    if DEVICE.type == "cpu":
+        with pytest.raises(ConfigError, match='"tf32" needs a CUDA GPU, this is cpu'):
+            cl.ELSA(8, precision="tf32", progress=False).fit(np.eye(4))
+
+
+def test_an_interaction_is_hidden_at_the_stated_rate_anew_in_each_step():
+    places = np.arange(200_000)
+    first, second = (hidden(places, int(seed), 0.3) for seed in seeds_of(0, 0, 2))
+    assert first.mean() == pytest.approx(0.3, abs=0.005)
+    assert (first & second).mean() == pytest.approx(0.09, abs=0.005)
+    assert not hidden(places, 7, 0.0).any()
+    assert np.array_equal(seeds_of(1, 5, 3), seeds_of(1, 0, 8)[5:])
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("without_seen", [True, False])
+def test_ranking_on_a_card_is_that_of_a_cpu(without_seen, dense):
+    """Values are multiples of 1/8, so that sums are exact and ties many; a stored zero is there."""
+    from scipy.sparse import random as random_sparse
+
+    from celsa_lib.retrieval import SparseIndex
+    from celsa_lib.retrieval.card import CardIndex
+
+    rng = np.random.default_rng(0)
+    A = random_sparse(120, 40, 0.1, format="csr", dtype=np.float32, random_state=1)
+    A.data = (rng.integers(-8, 9, A.nnz) / 8).astype(np.float32)
+    encoder = A.copy()
+    encoder.data = (rng.integers(-8, 9, A.nnz) / 8).astype(np.float32)
+    own = (rng.integers(0, 9, 120) / 8).astype(np.float32)
+    X = random_sparse(70, 120, 0.1, format="csr", dtype=np.float32, random_state=2)
+    X.data[:] = 1
+    X.data[3] = 0
+    for n in (1, 10, 300):
+        ours = CardIndex(A, encoder, own, DEVICE, dense).recommend(X, n, without_seen)
+        theirs = SparseIndex(A, encoder.data, own).recommend(X, n, without_seen)
+        for found, expected in zip(ours, theirs, strict=True):
+            assert np.array_equal(found, expected)
