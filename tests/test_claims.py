@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from celsa_lib import report
 from celsa_lib.errors import DataError, StorageError
 from celsa_lib.evaluation import Difference
 from celsa_lib.report import rules
+from celsa_lib.report.finding_list import FINDINGS
 from celsa_lib.report.rules import BASELINES
 from celsa_lib.report.verdicts import (
     CONTRADICTED,
@@ -440,7 +442,7 @@ def test_a_ledger_as_a_file(stored):
     assert len(content["claims"]) == len(entries)
     first = next(c for c in content["claims"] if c["id"] == "post-hoc")
     assert set(first) == set(
-        "id statement section notebook group verdict data computed interval why checks".split()
+        "id statement section notebook group verdict data computed pair interval why checks".split()
     )
     assert first["interval"] == pytest.approx([0.1, 0.1], abs=1e-4)
     assert len(first["checks"]) == 10 and first["checks"][0]["outcome"] == HOLDS
@@ -477,9 +479,18 @@ def test_a_stored_ledger_is_what_the_results_give():
     path = ROOT / "results" / "claims.json"
     if not path.exists():
         pytest.skip("there is no results/claims.json; `celsa claims` writes it")
-    kept = {c["id"]: c["verdict"] for c in json.loads(path.read_text())["claims"]}
-    now = {claim.id: verdict.word for claim, verdict in report.ledger(path.parent)}
-    assert kept == now, "results have changed: run `celsa claims`"
+    content = json.loads(path.read_text())
+    for part, claims in (("claims", report.CLAIMS), ("findings", FINDINGS)):
+        kept = {c["id"]: (c["verdict"], outcomes(c["checks"])) for c in content[part]}
+        now = {
+            claim.id: (verdict.word, outcomes(asdict(check) for check in verdict.checks))
+            for claim, verdict in report.ledger(path.parent, claims)
+        }
+        assert kept == now, "results have changed: run `celsa claims`"
+
+
+def outcomes(checks) -> list[tuple[str, str]]:
+    return [(check["what"], check["outcome"]) for check in checks]
 
 
 # pages

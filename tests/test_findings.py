@@ -1,40 +1,59 @@
-"""Words made of evidence: another verdict, another sentence; without evidence, no page."""
+"""Words made of evidence: another result, another sentence; other words, no page."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from celsa_lib.book.findings import MARKED, QUOTED, ROLES, prose, stored_checks, unmarked
 from celsa_lib.errors import DataError
-from celsa_lib.report.findings import comparison, verdict
+from celsa_lib.report.findings import PHRASES, comparison, evidence, finding, verdict
+from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED
 
 ROOT = Path(__file__).parents[1]
 SIZES = (1024, 512, 256, 128, 64)
+PAIR = ["Compressed ELSA", "pruned EASE"]
 
 
-def claims(*outcomes: str) -> list[dict]:
+def claim(name: str, *checks: tuple, pair=PAIR) -> dict:
+    """A claim with (what, outcome) checks."""
+    made = [{"what": what, "outcome": outcome} for what, outcome in checks]
+    return {"id": name, "verdict": "partly", "pair": pair, "checks": made}
+
+
+def best(*outcomes: str) -> list[dict]:
     """A claim for each size, the largest first."""
     return [
-        {"id": f"best/films/{size}/pruned-ease", "verdict": "partly",
-         "checks": [{"outcome": outcome}]}
+        claim(f"best/films/{size}/pruned-ease", (f"Pruned EASE, {size:,} B", outcome))
         for size, outcome in zip(SIZES, outcomes, strict=True)
-    ]  # fmt: skip
+    ]
+
+
+WIDER = claim(
+    "wider", *((f"width {w}, {s:,} B", HOLDS) for w in (2, 4) for s in SIZES), pair=["wider", "it"]
+)
+MIXED = claim("mixed", ("a, 64 B", HOLDS), ("a, 128 B", CONTRADICTED), ("b, 64 B", UNDECIDED),
+              ("b, 128 B", CONTRADICTED), pair=["A", "B"])  # fmt: skip
+REACH = claim("reach", ("in 5 minus the popular", HOLDS), ("in 5 minus the counted", CONTRADICTED),
+              pair=["segments", ""])  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        ("holds", "Compressed ELSA is ahead of pruned EASE at every size"),
-        ("contradicted", "Compressed ELSA is behind pruned EASE at every size"),
-        ("undecided", "Compressed ELSA has no clear difference from pruned EASE at every size"),
+        (HOLDS, "Compressed ELSA is ahead of pruned EASE at every size"),
+        (CONTRADICTED, "Compressed ELSA is behind pruned EASE at every size"),
+        (UNDECIDED, "Compressed ELSA has no clear difference from pruned EASE at any size"),
+        (MISSING, "Compressed ELSA has not been compared with pruned EASE"),
     ],
 )
 def test_one_outcome_is_one_clause(outcome, words):
-    assert comparison(claims(*[outcome] * 5), "films", "Pruned EASE") == words
+    assert comparison(best(*[outcome] * 5), "films", "Pruned EASE") == words
 
 
 def test_several_outcomes_name_their_sizes():
-    found = claims("contradicted", "contradicted", "undecided", "undecided", "holds")
+    found = best(CONTRADICTED, CONTRADICTED, UNDECIDED, UNDECIDED, HOLDS)
     assert comparison(found, "films", "Pruned EASE") == (
         "Compressed ELSA is ahead of pruned EASE at 64 bytes, is behind it at 512 and 1,024 bytes "
         "and has no clear difference from it at 128 and 256 bytes"
@@ -42,14 +61,63 @@ def test_several_outcomes_name_their_sizes():
 
 
 def test_a_claim_that_was_not_tested_says_so():
-    untested = [claim | {"checks": []} for claim in claims(*["holds"] * 5)]
+    untested = [one | {"checks": []} for one in best(*[HOLDS] * 5)]
     assert "has not been compared with pruned EASE" in comparison(untested, "films", "Pruned EASE")
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("wider: helps", "wider helps at every size"),
+        ("wider; width 2: helps", "wider (width 2) helps at every size"),
+        ("wider; width *; 64 B: helps", "wider (64 B) helps at 64 bytes"),
+        ("mixed; a: is better", "A (a) is better than B at 64 bytes and is worse than it at 128 "
+         "bytes"),
+        ("mixed: is better", "A is better than B in 1 of 4 comparisons, is worse than it in 2 and "
+         "has no clear difference from it in 1"),
+        ("reach; *the popular: hold more", "segments hold more than the popular"),
+        ("reach; *the counted: hold more", "segments hold less than the counted"),
+    ],
+)  # fmt: skip
+def test_a_finding_says_who_what_and_where(asked, words):
+    assert finding([WIDER, MIXED, REACH], asked) == words
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ("narrower: helps", 'no check for "narrower"'),
+        ("wider; width 3: helps", 'no check for "wider; width 3"'),
+        ("wider: hurts", '"hurts" is no phrase'),
+        ("wider", '"wider" is no phrase'),
+        ("reach: hold more", "several pairs"),
+    ],
+)
+def test_what_has_no_evidence_is_an_error(asked, why):
+    with pytest.raises(DataError, match=why):
+        finding([WIDER, MIXED, REACH], asked)
+
+
 @pytest.mark.parametrize("where", [("books", "Pruned EASE"), ("films", "Low-dim ELSA")])
-def test_what_no_claim_is_about_is_an_error(where):
-    with pytest.raises(DataError, match="no claim compares"):
-        comparison(claims(*["holds"] * 5), *where)
+def test_a_comparison_without_a_claim_is_an_error(where):
+    with pytest.raises(DataError, match="no check for"):
+        comparison(best(*[HOLDS] * 5), *where)
+    with pytest.raises(DataError, match='no baseline is called "Prunde"'):
+        comparison(best(*[HOLDS] * 5), "films", "Prunde")
+
+
+def test_each_phrase_says_four_things():
+    for phrase, words in PHRASES.items():
+        assert words[0].removesuffix(" than {}").startswith(phrase.removesuffix(" on {}"))
+        assert len(set(words)) == 4
+
+
+def test_evidence_gives_what_was_compared_and_its_interval():
+    measured = claim("a", ("16×", HOLDS), ("0 of 5 unused", HOLDS))
+    measured["checks"][0] |= {"mean": 0.02, "low": 0.01, "high": 0.03}
+    assert evidence([measured], "a") == "16× (+0.0100 to +0.0300); 0 of 5 unused"
+    with pytest.raises(DataError, match='no check for "b"'):
+        evidence([measured], "b")
 
 
 def test_the_word_for_a_claim():
@@ -59,40 +127,108 @@ def test_the_word_for_a_claim():
         verdict(found, "restart")
 
 
-def strict(folder: Path, page: str, stored: list[dict]):
-    """What a strict build of one page gives: its exit code, messages and text."""
+def strict(folder: Path, page: str, stored: list[dict], quoted: str = ""):
+    """What a strict build of one page gives: its exit code and text."""
     from sphinx.cmd.build import main
 
     (folder / "book/front").mkdir(parents=True)
-    (folder / "book/front/claims.json").write_text(json.dumps({"claims": stored}))
+    content = json.dumps({"claims": stored, "findings": []})
+    (folder / "book/front/claims.json").write_text(content)
+    (folder / QUOTED).write_text(quoted)
     (folder / "index.md").write_text(page)
     extensions = "['myst_parser', 'celsa_lib.book.findings']"
     (folder / "conf.py").write_text(f"extensions = {extensions}\nexclude_patterns = ['book']\n")
     code = main(["-W", "-q", "-b", "text", str(folder), str(folder / "out")])
     built = folder / "out/index.txt"
-    return code, built.read_text() if built.exists() else ""
+    return code, " ".join(built.read_text().split()) if built.exists() else ""
 
 
-PAGE = "# Results\n\nHere {versus}`films/Pruned EASE`.\n"
+PAGE = "# Results\n\n{Versus}`films/Pruned EASE`. So {finding}`wider: helps`.\n"
 
 
 def test_a_page_says_what_the_evidence_says(tmp_path):
-    for name, outcome, word in (("a", "holds", "ahead of"), ("b", "contradicted", "behind")):
-        code, text = strict(tmp_path / name, PAGE, claims(*[outcome] * 5))
-        assert code == 0 and f"Here Compressed ELSA is {word} pruned EASE at every size." in text
+    for name, outcome, word in (("a", HOLDS, "ahead of"), ("b", CONTRADICTED, "behind")):
+        code, text = strict(tmp_path / name, PAGE, [*best(*[outcome] * 5), WIDER])
+        assert code == 0 and f"Compressed ELSA is {word} pruned EASE at every size." in text
+        assert "So wider helps at every size." in text
 
 
-@pytest.mark.parametrize("page", [PAGE.replace("films", "book"), PAGE.replace("Pruned", "Prunde")])
-def test_a_page_without_evidence_is_not_built(tmp_path, page, capsys):
-    code, _ = strict(tmp_path, page, claims(*["holds"] * 5))
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (("films", "book"), "no check for"),
+        (("Pruned", "Prunde"), "no baseline"),
+        (("helps", "hurts"), "no phrase"),
+        (("wider", "narrower"), "no check for"),
+    ],
+)
+def test_a_page_with_other_words_is_not_built(tmp_path, change, why, capsys):
+    code, _ = strict(tmp_path, PAGE.replace(*change), [*best(*[HOLDS] * 5), WIDER])
     told = capsys.readouterr().err
-    assert code and "index.md:3" in told and "no claim compares" in told
+    assert code and "index.md:3" in told and why in told
 
 
-def test_the_results_page_has_no_comparison_of_its_own_words():
-    """Who is ahead of a baseline on the stored data is said by the role, never typed."""
-    page = (ROOT / "book/results.md").read_text()
-    for typed in ("ahead of Compressed ELSA", "ahead of pruned EASE", "below pruned EASE",
-                  "behind pruned EASE", "Pruned EASE is ahead"):  # fmt: skip
-        assert typed not in page
-    assert page.count("{versus}") >= 10
+def test_a_finding_typed_by_hand_is_not_built(tmp_path, capsys):
+    typed = "Pruned EASE is ahead at every size."
+    code, _ = strict(tmp_path / "a", f"# Results\n\n{typed}\n", [])
+    told = capsys.readouterr().err
+    assert code and "index.md" in told and f"finding without evidence: {typed}" in told
+    code, text = strict(tmp_path / "b", f"# Results\n\n{typed}\n", [], quoted=typed)
+    assert code == 0 and typed in text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Pruned EASE is ahead.",
+        "It is far behind at 64 bytes.",
+        "On Goodbooks, it\nloses nothing.",
+        "- Compressed ELSA keeps far more of it.",
+        "* A wider start helps.",
+        "Released embeddings beat ours.",
+        "It has an nDCG@100 of 0.45.",
+        "[Constant pruning](pruning.md) does harm: it is worse than any.",
+    ],
+)
+def test_typed_findings_are_found(typed):
+    assert len(list(unmarked(f"Before it.\n\n{typed} After it."))) == 1
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "Is Compressed ELSA better at equal bytes?",
+        "Beside it, {versus}`goodbooks-10k/Pruned EASE`.",
+        "Scores below zero are kept.",
+        "```python\nELSA()  # better than EASE\n```",
+        "Compressed ELSA has `better`.",
+        "See <!-- {verdict}`wider` -->Compressed ELSA is better<!-- end -->.",
+    ],
+)
+def test_plain_sentences_are_left_alone(plain):
+    assert not list(unmarked(plain))
+
+
+PAGES = [
+    *sorted((ROOT / "book").glob("*.md")),
+    *sorted((ROOT / "notebooks").glob("*.ipynb")),
+    ROOT / "README.md",
+]
+
+
+def test_no_page_has_a_finding_in_words_of_its_own():
+    """What is left is quoted from the paper or true by definition, and stands in a short list."""
+    found = {s for page in PAGES for s in unmarked(prose(page.read_text()))}
+    quoted = (ROOT / QUOTED).read_text().splitlines()
+    assert found == set(quoted) and len(quoted) <= 20
+
+
+def test_the_readme_says_what_the_evidence_says():
+    checks = stored_checks(ROOT / "results/claims.json")
+    marked = re.findall(r"<!-- {(\w+)}`([^`]+)` -->(.*?)<!-- end -->", README, re.DOTALL)
+    assert len(marked) == len(MARKED.findall(README)) >= 2
+    for role, text, words in marked:
+        assert " ".join(words.split()) == ROLES[role](checks, text)
+
+
+README = (ROOT / "README.md").read_text()

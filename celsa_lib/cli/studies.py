@@ -79,12 +79,14 @@ def claims(
 ) -> None:
     """Judge the paper's claims by the stored results; write claims.json beside them."""
     from celsa_lib import report
+    from celsa_lib.report.finding_list import FINDINGS
 
     if not results.is_dir():
         raise ConfigError(f"there is no folder {results}; name the one with stored results")
     entries = report.ledger(results)
     typer.echo(report.verdict_counts(entries).to_string(index=False))
-    typer.echo(report.write_ledger(results / "claims.json", entries))
+    findings = report.ledger(results, FINDINGS)
+    typer.echo(report.write_ledger(results / "claims.json", entries, findings))
 
 
 def verify(

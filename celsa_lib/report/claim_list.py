@@ -23,6 +23,7 @@ BOOKS, FILMS, PRIZE, SMALL = (
     dataset_info(name).short for name in ("goodbooks-10k", "ml-20m", "netflix-prize", "ml-100k")
 )
 PLANTED = "planted segments"
+IN_PROSE = {"Pruned EASE": "pruned EASE", "Low-dim ELSA": "low-dimensional ELSA"}
 BY_USER = "difference in nDCG@100 by user, 95 % bootstrap interval over users"
 Checks = Callable[[Result], Sequence[Check]]
 
@@ -32,8 +33,8 @@ class Claim:
     """A claim in our words, where the paper makes it, and how it is judged here.
 
     `data`: what it is made for. `stored`: names of the results that can judge it, the first that
-    is there does. `cell`: (baseline, bytes) of a comparison in Table 1. `extra`: on data that is
-    not in the paper.
+    is there does. `pair`: what is compared with what, as prose says it. `cell`: (baseline, bytes)
+    of a comparison in Table 1. `extra`: on data that is not in the paper.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Claim:
     stored: tuple[str, ...]
     checks: Checks
     computed: str = BY_USER
+    pair: tuple[str, str] = ("", "")
     rule: Callable[[Sequence[Check]], str] = everywhere
     cell: tuple[str, int] | None = None
     extra: bool = False
@@ -97,6 +99,7 @@ def _best() -> list[Claim]:
             stored=stored,
             checks=partial(rules.best_at, budget=budget, baseline=baseline),
             computed=f"Compressed ELSA − {baseline}: {BY_USER}",
+            pair=("Compressed ELSA", IN_PROSE.get(baseline, baseline)),
             cell=(baseline, budget),
             extra=extra,
         )
@@ -195,6 +198,7 @@ def _ablations() -> list[Claim]:
             id="gradual",
             statement="Pruning gradually is better than pruning to k from the start.",
             checks=partial(rules.schedules, ours=GRADUAL, theirs="constant"),
+            pair=("gradual pruning", "constant pruning"),
             computed="gradual schedules with restarts − constant, as many epochs at the end and so "
             f"more in all: {BY_USER}",
             **pruning,
@@ -205,6 +209,7 @@ def _ablations() -> list[Claim]:
             statement="Pruning gradually is better than pruning to k from the start "
             "(here: given as many epochs in all).",
             checks=partial(rules.schedules, ours=GRADUAL[:1], theirs="constant"),
+            pair=("gradual pruning with as many epochs", "constant pruning"),
             computed=f"exponential with restarts − constant, equal numbers of epochs: {BY_USER}",
             **pruning,
         ),
@@ -213,6 +218,7 @@ def _ablations() -> list[Claim]:
             id="every-epoch",
             statement="Pruning after every epoch is better than waiting until training converges.",
             checks=partial(rules.schedules, ours=GRADUAL[:2], theirs=GRADUAL[2]),
+            pair=("pruning after every epoch", "step-wise pruning"),
             computed=f"exponential and linear − step-wise, all with restarts: {BY_USER}",
             **pruning,
         ),
@@ -221,6 +227,7 @@ def _ablations() -> list[Claim]:
             id="restarts",
             statement="Going back to the initial values after a prune is better, slightly.",
             checks=rules.restarts,
+            pair=("restarting", "going on"),
             computed=f"with − without restarts: {BY_USER}",
             section=section,
             notebook="restarts",
@@ -239,6 +246,7 @@ def _ablations() -> list[Claim]:
             id="wider",
             statement="Starting wider is better at the same final size.",
             checks=rules.wider,
+            pair=("doubling the width", "half of it"),
             computed=f"each width − the next smaller one: {BY_USER}",
             **width,
         ),
@@ -256,6 +264,7 @@ def _ablations() -> list[Claim]:
             id="above-dense",
             statement="In some settings the compressed model is better than dense ELSA.",
             checks=rules.above_dense,
+            pair=("Compressed ELSA", "dense ELSA"),
             computed="Compressed − dense ELSA: difference in nDCG@100 by user, bootstrap interval "
             "over users at 95 % for all settings together",
             rule=somewhere,
@@ -285,6 +294,7 @@ def _segments() -> list[Claim]:
             stored=("segments",),
             checks=partial(rules.measured, section=name),
             computed=computed[name],
+            pair=("recommended segments" if name == "reach" else "grouping by latents", "chance"),
         )
         for name, statement in statements.items()
     ]
@@ -298,6 +308,7 @@ INFERENCE = Claim(
     data="any",
     stored=("inference-cost",),
     checks=rules.faster,
+    pair=("ranking by sparse rows", "dense ELSA"),
     computed="seconds for 2,500 users: dense ELSA − sparse rows, between quartiles of the "
     "rounds; how it grows with the nonzeros is on the linked page",
 )

@@ -40,13 +40,16 @@ def ledger(results_dir: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[En
     return [Entry(claim, claim.judge(results)) for claim in claims]
 
 
-def write_ledger(path: str | Path, entries: Sequence[Entry]) -> Path:
-    """Write a ledger as JSON, whole or not at all. Raises StorageError."""
+def write_ledger(
+    path: str | Path, entries: Sequence[Entry], findings: Sequence[Entry] = ()
+) -> Path:
+    """Write a ledger as JSON, whole or not at all, and what else pages say. Raises StorageError."""
     content = {
         "format": FORMAT,
         "version": VERSION,
         "counts": {group: _counts(entries, group) for group in GROUPS},
         "claims": [_record(entry) for entry in entries],
+        "findings": [_record(entry) for entry in findings],
     }
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     return write_whole(path, lambda file: file.write(text.encode()))
@@ -148,6 +151,7 @@ def _record(entry: Entry) -> dict:
         "verdict": verdict.word,
         "data": verdict.data,
         "computed": verdict.computed,
+        "pair": claim.pair,
         "interval": verdict.interval and [round(end, 5) for end in verdict.interval],
         "why": verdict.why,
         "checks": [_rounded(asdict(check)) for check in verdict.checks],

@@ -22,7 +22,12 @@ ABOUT_0_001 = 0.0015  # what is rounded to 0.001
 
 def best_at(result: Result, budget: int, baseline: str) -> list[Check]:
     """Compressed ELSA − a baseline at one budget in bytes per item."""
-    return [_check(result, f"{baseline}, {budget:,} B", _at(OURS, budget), _at(baseline, budget))]
+    return [better_at(result, OURS, baseline, budget)]
+
+
+def better_at(result: Result, label: str, other: str, budget: int) -> Check:
+    """One method − another at one budget in bytes per item."""
+    return _check(result, f"{other}, {budget:,} B", _at(label, budget), _at(other, budget))
 
 
 def smaller(result: Result, factor: int, share: float) -> list[Check]:
@@ -66,10 +71,14 @@ def afterwards_is_worse(result: Result) -> list[Check]:
     ]
 
 
-def schedules(result: Result, ours: Iterable[str], theirs: str) -> list[Check]:
-    """Each schedule of `ours` − `theirs` at each budget, with restarts where there are any."""
+def schedules(
+    result: Result, ours: Iterable[str], theirs: str, restart: bool = True
+) -> list[Check]:
+    """Each schedule of `ours` − `theirs` at each budget, both with or both without restarts."""
     return [
-        _check(result, f"{name}, {b:,} B", _scheduled(name, b), _scheduled(theirs, b))
+        _check(
+            result, f"{name}, {b:,} B", _scheduled(name, b, restart), _scheduled(theirs, b, restart)
+        )
         for name in ours
         for b in BUDGETS
     ]

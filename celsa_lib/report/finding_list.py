@@ -1,0 +1,127 @@
+"""What this book finds beyond the paper's claims: comparisons of stored results, each as checks.
+
+They are kept beside the claims, so that pages take their words from them (`report.findings`).
+"""
+
+from functools import partial
+
+from celsa_lib.evaluation import Difference
+from celsa_lib.report.claim_list import Checks, Claim
+from celsa_lib.report.data_size import compared_data_sizes
+from celsa_lib.report.findings import in_bytes
+from celsa_lib.report.pages import choices
+from celsa_lib.report.rules import OURS, better_at, schedules
+from celsa_lib.report.verdicts import Check, compared, counted
+from celsa_lib.results import GRADUAL, Result
+
+# Groups of users in parts of a check, which must not hold a comma.
+GROUPS = {"test users, thinned": "thinned histories", "users kept out": "held-out users"}
+
+
+def data_sizes(result: Result, what: str) -> list[Check]:
+    """Compressed ELSA − pruned EASE by training set, group of users and size.
+
+    `what`: "difference", or "change" of it against learning from everything.
+    """
+    lines = compared_data_sizes(result).replace({"tested on": GROUPS})
+    return [
+        _interval(
+            f"trained on {line['trained on']}, tested on {line['tested on']}, "
+            f"{line['budget_bytes']:,} B",
+            *(line[name] for name in (what, f"{what} low", f"{what} high")),
+        )
+        for line in lines.to_dict("records")
+    ]
+
+
+def deviations(result: Result) -> list[Check]:
+    """nDCG@100 with a deviation of the released code − without it."""
+    return [
+        _interval(f"{row['deviation'].replace(',', '')}, {row['model']}",
+                  row["difference"], row["low"], row["high"])
+        for row in result.rows
+    ]  # fmt: skip
+
+
+def rounded(result: Result) -> list[Check]:
+    """nDCG@100 with products rounded to bfloat16 − without, by data set and seed."""
+    return [
+        _interval(f"{row['dataset']}, seed {row['seed']}", row["mean"], row["low"], row["high"])
+        for row in result.rows
+    ]
+
+
+def beside_k_means(result: Result) -> list[Check]:
+    """Coherence of raw groups − that of k-means with as many groups, between their intervals."""
+    rows = {
+        (row["space"], row["measure"], row["grouping"]): row
+        for row in result.rows
+        if row.get("section") == "groupings" and "low" in row
+    }
+    checks = []
+    for (space, measure, grouping), ours in rows.items():
+        theirs = rows.get((space, measure, "k-means, as many as raw groups"))
+        if grouping == "raw groups" and theirs:
+            ends = ours["low"] - theirs["high"], ours["high"] - theirs["low"]
+            checks.append(_interval(f"{space}, {measure}", ours["value"] - theirs["value"], *ends))
+    return checks
+
+
+def released(result: Result) -> list[Check]:
+    """The rows that the authors released − Compressed ELSA of the same size."""
+    rows = result.select(label="Released embeddings")
+    return [better_at(result, row["label"], OURS, row["budget_bytes"]) for row in rows]
+
+
+def grid_ends(result: Result) -> list[Check]:
+    """What was chosen at an end of its grid, so that something better may lie beyond."""
+    chosen = choices(result.select(seed=result.manifest["config"]["seeds"][0]))
+    at_end = chosen[chosen["at an end"] != ""].groupby(["method", "at an end"], sort=False)
+    told = [
+        f"{method} ({name.replace('_', ' ')}) at {in_bytes(list(lines['bytes per item']))}"
+        for (method, name), lines in at_end
+    ]
+    return [counted(what, holds=False) for what in told] or [counted("none", holds=True)]
+
+
+def _interval(what: str, mean: float, low: float, high: float) -> Check:
+    return compared(what, Difference(mean, low, high))
+
+
+def _finding(name: str, stored: str, checks: Checks, ours: str, theirs: str, **about) -> Claim:
+    return Claim(id=name, statement=f"{ours}, {theirs}", section="this book", data=stored,
+                 stored=(stored,), checks=checks, pair=(ours, theirs), **about)  # fmt: skip
+
+
+def _of(data: str) -> list[Claim]:
+    """Findings of the smaller studies of one data set."""
+    two = (OURS, "pruned EASE")
+    waiting = partial(schedules, ours=GRADUAL[:2], theirs=GRADUAL[2], restart=False)
+    return [
+        *(
+            _finding(f"data-size/{what}/{data}", f"{data}-data-size",
+                     partial(data_sizes, what=what), *two, notebook="data_size")
+            for what in ("difference", "change")
+        ),
+        _finding(f"deviations/{data}", f"{data}-deviations", deviations, "the deviation",
+                 "nDCG@100", notebook="deviations"),
+        _finding(f"every-epoch-going-on/{data}", f"{data}-schedules", waiting,
+                 "without restarts, pruning after every epoch", "step-wise pruning",
+                 notebook="schedules"),
+    ]  # fmt: skip
+
+
+FINDINGS = (
+    *_of("goodbooks"),
+    *_of("ml-100k"),
+    *(
+        _finding(f"grid-ends/{data}", data, grid_ends, "choices at an end", "", notebook="table_1")
+        for data in ("goodbooks-10k-partial", "ml-100k", "synthetic")
+    ),
+    _finding("bfloat16", "bfloat16", rounded, "bfloat16", "nDCG@100", notebook="training_cost"),
+    _finding("k-means", "segments", beside_k_means, "grouping by latents",
+             "k-means on dense ELSA", notebook="interpretability",
+             computed="coherence, between 95 % intervals over groups"),
+    _finding("released", "goodbooks-10k-partial", released, "the authors' released model", OURS,
+             notebook="goodbooks"),
+)  # fmt: skip
