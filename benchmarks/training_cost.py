@@ -152,7 +152,7 @@ def main() -> None:
         times = {r["contender"]: r["seconds"] for r in step_rows if r["nnz"] == nnz}
         ours = times.pop("celsa")
         ratios = ", ".join(f"{name} {seconds / ours:.1f}×" for name, seconds in times.items())
-        print(f"nnz {nnz}: {1e3 * ours:.1f} ms a step; {ratios}")
+        print(f"nnz {nnz}: {1e3 * ours:.1f} ms per step; {ratios}")
 
 
 if __name__ == "__main__":

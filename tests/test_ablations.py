@@ -40,7 +40,7 @@ VARIANTS = [
 
 
 def ablation(variants=VARIANTS, width=8) -> Result:
-    """One row a variant; every user of a row has about its mean."""
+    """One row per variant; every user of a row has about its mean."""
     rows, users = [], {}
     for i, (schedule, restart, size, value) in enumerate(variants):
         params = {"schedule": schedule, "restart": restart, "width": width, "epochs": 1}

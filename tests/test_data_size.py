@@ -53,18 +53,18 @@ def test_a_row_is_what_its_model_gives(result):
     part = data_size.training_sets(X, config.split_seed)["half of the users"]
     place = {"trained on": "half of the users", "tested on": data_size.THINNED, "budget_bytes": 64}
     (row,) = result.select(method="CompressedELSA", **place)
-    (rival,) = result.select(method="PrunedEASE", **place)
+    (baseline,) = result.select(method="PrunedEASE", **place)
     ours = CompressedELSA(
         nnz=8, width=64, epochs=2, batch_size=128, seed=0, progress=False,
         learning_rate=row["params"]["learning_rate"],
     ).fit(part)  # fmt: skip
-    theirs = PrunedEASE(nnz=8, reg=rival["params"]["reg"]).fit(part)
+    theirs = PrunedEASE(nnz=8, reg=baseline["params"]["reg"]).fit(part)
     folds = groups[data_size.THINNED]
     ours_found, theirs_found = evaluate(ours, folds), evaluate(theirs, folds)
     assert row["ndcg@100"] == pytest.approx(ours_found.mean["ndcg@100"], abs=1e-5)
     assert row["stderr"] == pytest.approx(ours_found.stderr["ndcg@100"], abs=1e-5)
-    assert rival["ndcg@100"] == pytest.approx(theirs_found.mean["ndcg@100"], abs=1e-5)
-    assert row["steps"] == len(ours.history_) * 2 and rival["steps"] == 0
+    assert baseline["ndcg@100"] == pytest.approx(theirs_found.mean["ndcg@100"], abs=1e-5)
+    assert row["steps"] == len(ours.history_) * 2 and baseline["steps"] == 0
     found = paired_difference(ours_found, theirs_found)
     lines = report.compared_data_sizes(result)
     (line,) = lines[(lines[list(place)] == pd.Series(place)).all(axis=1)].to_dict("records")
@@ -102,7 +102,7 @@ def test_a_change_is_between_the_same_users(result):
 
 
 def test_nobody_is_tested_who_was_learned_from():
-    """Users kept out are cut from what is learned, where the test users are a set of their own."""
+    """Held-out users are cut from what is learned, where the test users are a set of their own."""
     from dataclasses import replace
 
     config = data_size.data_size_config("synthetic", "smoke")

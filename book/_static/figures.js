@@ -90,7 +90,7 @@ function schedules(root) {
       make("tr", { style: colour(name) }, make("th", { scope: "row" }, sample(name), name), ...cells.map((text) => make("td", {}, text)))));
     const told = rows.map(([name, total, share]) => `${name} ${total} epochs, work of ${share} dense epochs`);
     said.textContent = `From ${whole(d)} to ${k} nonzeros with E = ${E}: ${told.join("; ")}.`;
-    svg.setAttribute("aria-label", `Nonzeros an item by epoch, logarithmic. ${said.textContent}`);
+    svg.setAttribute("aria-label", `Nonzeros per item by epoch, logarithmic. ${said.textContent}`);
     drawCurves(svg, curves, d, k);
   }
   new ResizeObserver(draw).observe(svg);
@@ -117,7 +117,7 @@ function drawCurves(svg, curves, width, nnz) {
     ...rows.map((k) => text([left - 6, y(k)], whole(k), { dy: "0.35em", "text-anchor": "end" })),
     ...range(0, total, each).map((t) => text([x(t), bottom + 16], whole(t), { "text-anchor": "middle" })),
     text([(left + right) / 2, H - 6], "epochs", { "text-anchor": "middle" }),
-    text([12, (top + bottom) / 2], "nonzeros an item (log)", { "text-anchor": "middle", transform: `rotate(-90 12 ${(top + bottom) / 2})` }),
+    text([12, (top + bottom) / 2], "nonzeros per item (log)", { "text-anchor": "middle", transform: `rotate(-90 12 ${(top + bottom) / 2})` }),
     ...curves.map(([name, ks]) => line(name, path(ks))),
     ...curves.map(([name, ks]) => makeSvg("circle", { cx: x(ks.length), cy: y(ks.at(-1)), r: 4, style: colour(name) })),
   );

@@ -67,7 +67,7 @@ def data_size_config(dataset: str, profile: str) -> ExperimentConfig:
 def divide(config: ExperimentConfig, task: Task) -> tuple[csr_matrix, dict[str, list[Fold]]]:
     """Users to learn from, and folds of each group of users to test.
 
-    Where the test users are a set of their own, some users of the data are kept out beside them.
+    Where the test users are a set of their own, some users of the data are held out beside them.
     """
     given, hidden = task.folds[0]
     thinned = thin(given + hidden, THIN, config.split_seed)

@@ -209,7 +209,7 @@ def _ablations() -> list[Claim]:
             statement="Pruning gradually is better than pruning to k from the start "
             "(here: given as many epochs in all).",
             checks=partial(rules.schedules, ours=GRADUAL[:1], theirs="constant"),
-            pair=("gradual pruning with as many epochs", "constant pruning"),
+            pair=("gradual pruning", "constant pruning with as many epochs"),
             computed=f"exponential with restarts − constant, equal numbers of epochs: {BY_USER}",
             **pruning,
         ),

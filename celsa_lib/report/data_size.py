@@ -15,6 +15,7 @@ from celsa_lib.report.style import MARKS, PALETTE, styled
 from celsa_lib.report.tables import Html, difference_cell, notice, plain_table, titled
 from celsa_lib.results import Result, load_result, located
 
+SHOWN = {"users kept out": "held-out users"}  # stored words, kept for their digests
 APART = 0.03  # of a mark's place, so that intervals of the same size do not hide each other
 # What both methods' rows say alike, but for the steps, which a closed form has none of.
 SHARED = (
@@ -43,7 +44,7 @@ def compared_data_sizes(result: Result) -> pd.DataFrame:
             | _interval("change", gaps, before)
             | {"learning_rate": ours["params"]["learning_rate"], "reg": theirs["params"]["reg"]}
         )
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines).replace({"tested on": SHOWN})
 
 
 def _interval(name: str, values: np.ndarray, others: np.ndarray) -> dict[str, float]:

@@ -14,8 +14,7 @@ from celsa_lib.report.rules import OURS, better_at, schedules
 from celsa_lib.report.verdicts import Check, compared, counted
 from celsa_lib.results import GRADUAL, Result
 
-# Groups of users in parts of a check, which must not hold a comma.
-GROUPS = {"test users, thinned": "thinned histories", "users kept out": "held-out users"}
+THINNED = {"test users, thinned": "thinned histories"}  # a part of a check has no comma
 
 
 def data_sizes(result: Result, what: str) -> list[Check]:
@@ -23,7 +22,7 @@ def data_sizes(result: Result, what: str) -> list[Check]:
 
     `what`: "difference", or "change" of it against learning from everything.
     """
-    lines = compared_data_sizes(result).replace({"tested on": GROUPS})
+    lines = compared_data_sizes(result).replace({"tested on": THINNED})
     return [
         _interval(
             f"trained on {line['trained on']}, tested on {line['tested on']}, "
