@@ -1,6 +1,7 @@
 """Imports go one way, the report needs no torch, and the public names are there."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +84,19 @@ def test_import_prints_nothing():
     command = [sys.executable, "-W", "error", "-c", "import celsa_lib"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == done.stderr == ""
+
+
+def test_the_page_on_architecture_lists_every_layer_in_order():
+    page = (Path(__file__).parents[1] / "book/architecture.md").read_text()
+    table = page.split("## Layers")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == LAYERS
+
+
+def test_the_files_on_the_way_of_a_number_hold_their_functions():
+    root = Path(__file__).parents[1]
+    way = (root / "book/architecture.md").read_text().split("## One number")[1].split("\n## ")[0]
+    steps = re.findall(r"`celsa_lib\.([\w.]+)` \| `(celsa_lib/[\w/]+\.py)`", way)
+    assert len(steps) == way.count("celsa_lib/") > 10
+    for name, file in steps:
+        last = name.split(".")[-1]
+        assert re.search(rf"^\s*(def|class) {last}\b", (root / file).read_text(), re.M), name
