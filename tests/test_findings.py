@@ -8,8 +8,10 @@ import pytest
 
 from celsa_lib.book.findings import MARKED, QUOTED, ROLES, prose, stored_checks, unmarked
 from celsa_lib.errors import DataError
+from celsa_lib.report import finding_list
 from celsa_lib.report.findings import PHRASES, comparison, evidence, finding, verdict
 from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED
+from celsa_lib.results import Result
 
 ROOT = Path(__file__).parents[1]
 SIZES = (1024, 512, 256, 128, 64)
@@ -125,6 +127,52 @@ def test_the_word_for_a_claim():
     assert verdict(found, "restarts") == "partly reproduced"
     with pytest.raises(DataError, match='no claim "restart"'):
         verdict(found, "restart")
+
+
+def test_a_deviation_and_rounding_are_judged_by_their_intervals():
+    """Names lose their commas, so that each part of a check can be asked for."""
+    row = {"deviation": "scored 0, not left out", "model": "EASE", "difference": -0.2}
+    (check,) = finding_list.deviations(Result({}, [row | {"low": -0.3, "high": -0.1}]))
+    assert (check.what, check.outcome) == ("scored 0 not left out, EASE", CONTRADICTED)
+    row = {"dataset": "films", "seed": 1, "mean": 0.1, "low": -0.1, "high": 0.3}
+    (check,) = finding_list.rounded(Result({}, [row]))
+    assert (check.what, check.outcome) == ("films, seed 1", UNDECIDED)
+
+
+@pytest.mark.parametrize(("low", "outcome"), [(0.5, HOLDS), (0.3, UNDECIDED)])
+def test_raw_groups_beside_k_means_where_intervals_are_apart(low, outcome):
+    about = {"section": "groupings", "space": "ours", "measure": "shelves"}
+    ours = about | {"grouping": "raw groups", "value": 0.6, "low": low, "high": 0.7}
+    theirs = about | {"grouping": "k-means, as many as raw groups", "value": 0.3, "low": 0.2}
+    random = about | {"grouping": "random", "value": 0.1, "low": 0.0, "high": 0.2}
+    (check,) = finding_list.beside_k_means(Result({}, [ours, theirs | {"high": 0.4}, random]))
+    assert (check.what, check.outcome) == ("ours, shelves", outcome)
+
+
+def test_times_of_two_contenders_by_nonzeros():
+    def row(name: str, nnz: int, seconds: float, **ends) -> dict:
+        return {"section": "step", "contender": name, "nnz": nnz, "seconds": seconds} | ends
+
+    rows = [row("a", 8, 1.0, low=0.9, high=1.1), row("b", 8, 3.0, fastest=2.0, slowest=4.0),
+            row("a", 16, 3.0, low=2.0, high=4.0), row("b", 16, 3.0, low=2.0, high=4.0),
+            row("a", 32, 1.0, low=1.0, high=1.0)]  # fmt: skip
+    found = finding_list.quicker(Result({}, rows), ("contender", "a"), ("contender", "b"))
+    assert [check.outcome for check in found] == [HOLDS, UNDECIDED]
+    assert found[0].what == "8 nonzeros, 3.0× the time"
+
+
+def test_choices_at_an_end_of_their_grid_are_named():
+    def row(size: int, rate: float) -> dict:
+        trials = [{"choice": {"learning_rate": r}, "ndcg@100": r} for r in (0.1, 0.2, 0.3)]
+        return {"label": "A", "budget_bytes": size, "seed": 0, "trials": trials,
+                "params": {"learning_rate": rate}}  # fmt: skip
+
+    about = {"config": {"seeds": [0]}}
+    rows = [row(128, 0.3), row(64, 0.1), row(256, 0.2)]
+    (check,) = finding_list.grid_ends(Result(about, rows))
+    assert (check.what, check.outcome) == ("A (learning rate) at 64 and 128 bytes", CONTRADICTED)
+    (check,) = finding_list.grid_ends(Result(about, rows[2:]))
+    assert (check.what, check.outcome) == ("none", HOLDS)
 
 
 def strict(folder: Path, page: str, stored: list[dict], quoted: str = ""):

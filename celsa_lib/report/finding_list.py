@@ -10,7 +10,7 @@ from celsa_lib.report.claim_list import Checks, Claim
 from celsa_lib.report.data_size import compared_data_sizes
 from celsa_lib.report.findings import in_bytes
 from celsa_lib.report.pages import choices
-from celsa_lib.report.rules import OURS, better_at, schedules
+from celsa_lib.report.rules import OURS, better_at, schedules, seconds_saved
 from celsa_lib.report.verdicts import Check, compared, counted
 from celsa_lib.results import GRADUAL, Result
 
@@ -83,6 +83,23 @@ def grid_ends(result: Result) -> list[Check]:
     return [counted(what, holds=False) for what in told] or [counted("none", holds=True)]
 
 
+def quicker(
+    result: Result, ours: tuple[str, object], theirs: tuple[str, object], section: str = "step"
+) -> list[Check]:
+    """Seconds of rows where a column has one value − where it has another, by nonzeros."""
+    rows = [row for row in result.rows if row.get("section") == section]
+    mine, others = (
+        {row["nnz"]: _with_ends(row) for row in rows if row[column] == value}
+        for column, value in (ours, theirs)
+    )
+    return [seconds_saved(f"{k:,} nonzeros", mine[k], others[k]) for k in mine if k in others]
+
+
+def _with_ends(row: dict) -> dict:
+    """A row of a benchmark with low and high, which some call fastest and slowest."""
+    return {"low": row.get("fastest"), "high": row.get("slowest")} | row
+
+
 def _interval(what: str, mean: float, low: float, high: float) -> Check:
     return compared(what, Difference(mean, low, high))
 
@@ -116,6 +133,19 @@ FINDINGS = (
     *(
         _finding(f"grid-ends/{data}", data, grid_ends, "choices at an end", "", notebook="table_1")
         for data in ("goodbooks-10k-partial", "ml-100k", "synthetic")
+    ),
+    *(
+        _finding(name, stored, partial(quicker, ours=(column, mine), theirs=(column, other),
+                                       section=section),
+                 ours, theirs, notebook="training_cost", computed="seconds, between quartiles")
+        for name, stored, column, mine, other, section, ours, theirs in (
+            ("step", "training-cost", "contender", "celsa", "masked dense torch", "step",
+             "a k-sparse step", "a masked dense one"),
+            ("gpu-step", "gpu-cost", "contender", "celsa float32", "torch TF32", "step",
+             "a k-sparse step on a GPU", "the paper's formula with TF32"),
+            ("width-growth", "training-cost", "width", 1024, 16384, "growth width",
+             "a step at width 1,024", "one at width 16,384"),
+        )
     ),
     _finding("bfloat16", "bfloat16", rounded, "bfloat16", "nDCG@100", notebook="training_cost"),
     _finding("k-means", "segments", beside_k_means, "grouping by latents",

@@ -133,7 +133,7 @@ def faster(result: Result) -> list[Check]:
     rows = {row["contender"]: row for row in result.rows if row.get("section") == "inference"}
     ours = rows.get("celsa")
     dense = [n for n in rows if n.startswith("dense ELSA") and "equal bytes" not in n]
-    return [_seconds_saved(name, ours, rows[name]) for name in dense if ours]
+    return [seconds_saved(name, ours, rows[name]) for name in dense if ours]
 
 
 def small_errors(result: Result) -> list[Check]:
@@ -196,7 +196,8 @@ def _dead(result: Result, selection: dict, wanted: bool = True) -> Check:
     return counted(f"{what}: {dead:,} of {width:,} latents unused", (dead == 0) == wanted)
 
 
-def _seconds_saved(name: str, ours: dict, theirs: dict) -> Check:
+def seconds_saved(name: str, ours: dict, theirs: dict) -> Check:
+    """Seconds of `theirs` − seconds of `ours`, between the ends of their intervals."""
     low, high = theirs["low"] - ours["high"], theirs["high"] - ours["low"]
     ratio = theirs["seconds"] / ours["seconds"]
     saved = theirs["seconds"] - ours["seconds"]
