@@ -290,7 +290,7 @@ def test_density_decides_between_loops_and_dense_products(monkeypatch, amx, prec
 
 
 def test_a_dense_stage_does_not_look_for_its_support(histories):
-    """Dense ELSA is constant at full width: the same bits as a stage that may move."""
+    """Dense ELSA is constant at full width: the same bits as a stage with a dynamic support."""
     (stage,) = cl.models.make_schedule("constant", 16, 16, 2)
     assert not stage.dynamic and cl.models.make_schedule("constant", 16, 4, 2)[0].dynamic
     options = TrainingOptions(batch_size=64, progress=False)

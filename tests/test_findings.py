@@ -145,7 +145,11 @@ def test_raw_groups_beside_k_means_where_intervals_are_apart(low, outcome):
     ours = about | {"grouping": "raw groups", "value": 0.6, "low": low, "high": 0.7}
     theirs = about | {"grouping": "k-means, as many as raw groups", "value": 0.3, "low": 0.2}
     random = about | {"grouping": "random", "value": 0.1, "low": 0.0, "high": 0.2}
-    (check,) = finding_list.beside_k_means(Result({}, [ours, theirs | {"high": 0.4}, random]))
+    (check,) = finding_list.coherence(
+        Result({}, [ours, theirs | {"high": 0.4}, random]),
+        "raw groups",
+        "k-means, as many as raw groups",
+    )
     assert (check.what, check.outcome) == ("ours, shelves", outcome)
 
 

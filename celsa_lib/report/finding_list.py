@@ -50,19 +50,19 @@ def rounded(result: Result) -> list[Check]:
     ]
 
 
-def beside_k_means(result: Result) -> list[Check]:
-    """Coherence of raw groups − that of k-means with as many groups, between their intervals."""
+def coherence(result: Result, ours: str, theirs: str) -> list[Check]:
+    """Coherence of one grouping − that of another, between their intervals over groups."""
     rows = {
         (row["space"], row["measure"], row["grouping"]): row
         for row in result.rows
         if row.get("section") == "groupings" and "low" in row
     }
     checks = []
-    for (space, measure, grouping), ours in rows.items():
-        theirs = rows.get((space, measure, "k-means, as many as raw groups"))
-        if grouping == "raw groups" and theirs:
-            ends = ours["low"] - theirs["high"], ours["high"] - theirs["low"]
-            checks.append(_interval(f"{space}, {measure}", ours["value"] - theirs["value"], *ends))
+    for space, measure, grouping in rows:
+        if grouping == ours and (space, measure, theirs) in rows:
+            one, other = rows[space, measure, ours], rows[space, measure, theirs]
+            ends = one["low"] - other["high"], one["high"] - other["low"]
+            checks.append(_interval(f"{space}, {measure}", one["value"] - other["value"], *ends))
     return checks
 
 
@@ -148,9 +148,17 @@ FINDINGS = (
         )
     ),
     _finding("bfloat16", "bfloat16", rounded, "bfloat16", "nDCG@100", notebook="training_cost"),
-    _finding("k-means", "segments", beside_k_means, "grouping by latents",
-             "k-means on dense ELSA", notebook="interpretability",
-             computed="coherence, between 95 % intervals over groups"),
+    *(
+        _finding(name, "segments", partial(coherence, ours=mine, theirs=other), ours, theirs,
+                 notebook="interpretability", computed="coherence, between 95 % intervals")
+        for name, mine, other, ours, theirs in (
+            ("k-means", "raw groups", "k-means, as many as raw groups", "grouping by latents",
+             "k-means on dense ELSA"),
+            ("merged-by-names", "segments", "raw groups", "a merge by names", "raw groups"),
+            ("merged-by-activation", "merged by activation", "raw groups",
+             "a merge by activation", "raw groups"),
+        )
+    ),
     _finding("released", "goodbooks-10k-partial", released, "the authors' released model", OURS,
              notebook="goodbooks"),
 )  # fmt: skip
