@@ -160,7 +160,7 @@ def test_times_of_two_contenders_by_nonzeros():
     rows = [row("a", 8, 1.0, low=0.9, high=1.1), row("b", 8, 3.0, fastest=2.0, slowest=4.0),
             row("a", 16, 3.0, low=2.0, high=4.0), row("b", 16, 3.0, low=2.0, high=4.0),
             row("a", 32, 1.0, low=1.0, high=1.0)]  # fmt: skip
-    found = finding_list.quicker(Result({}, rows), ("contender", "a"), ("contender", "b"))
+    found = finding_list.quicker(Result({}, rows), "step", "contender", "a", "b")
     assert [check.outcome for check in found] == [HOLDS, UNDECIDED]
     assert found[0].what == "8 nonzeros, 3.0× the time"
 

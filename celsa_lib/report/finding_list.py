@@ -83,14 +83,12 @@ def grid_ends(result: Result) -> list[Check]:
     return [counted(what, holds=False) for what in told] or [counted("none", holds=True)]
 
 
-def quicker(
-    result: Result, ours: tuple[str, object], theirs: tuple[str, object], section: str = "step"
-) -> list[Check]:
-    """Seconds of rows where a column has one value − where it has another, by nonzeros."""
+def quicker(result: Result, section: str, column: str, ours, theirs) -> list[Check]:
+    """Seconds of a benchmark's rows where a column says `theirs` − `ours`, by nonzeros."""
     rows = [row for row in result.rows if row.get("section") == section]
     mine, others = (
         {row["nnz"]: _with_ends(row) for row in rows if row[column] == value}
-        for column, value in (ours, theirs)
+        for value in (ours, theirs)
     )
     return [seconds_saved(f"{k:,} nonzeros", mine[k], others[k]) for k in mine if k in others]
 
@@ -104,61 +102,55 @@ def _interval(what: str, mean: float, low: float, high: float) -> Check:
     return compared(what, Difference(mean, low, high))
 
 
-def _finding(name: str, stored: str, checks: Checks, ours: str, theirs: str, **about) -> Claim:
-    return Claim(id=name, statement=f"{ours}, {theirs}", section="this book", data=stored,
-                 stored=(stored,), checks=checks, pair=(ours, theirs), **about)  # fmt: skip
+def _finding(page: str, stored: str, name: str, checks: Checks, ours: str, theirs: str) -> Claim:
+    return Claim(id=name, statement=f"{ours}, {theirs}", section="this book", notebook=page,
+                 data=stored, stored=(stored,), checks=checks, pair=(ours, theirs))  # fmt: skip
 
 
 def _of(data: str) -> list[Claim]:
     """Findings of the smaller studies of one data set."""
-    two = (OURS, "pruned EASE")
+    sizes = [
+        _finding("data_size", f"{data}-data-size", f"data-size/{what}/{data}",
+                 partial(data_sizes, what=what), OURS, "pruned EASE")
+        for what in ("difference", "change")
+    ]  # fmt: skip
     waiting = partial(schedules, ours=GRADUAL[:2], theirs=GRADUAL[2], restart=False)
     return [
-        *(
-            _finding(f"data-size/{what}/{data}", f"{data}-data-size",
-                     partial(data_sizes, what=what), *two, notebook="data_size")
-            for what in ("difference", "change")
-        ),
-        _finding(f"deviations/{data}", f"{data}-deviations", deviations, "the deviation",
-                 "nDCG@100", notebook="deviations"),
-        _finding(f"every-epoch-going-on/{data}", f"{data}-schedules", waiting,
-                 "without restarts, pruning after every epoch", "step-wise pruning",
-                 notebook="schedules"),
+        *sizes,
+        _finding("deviations", f"{data}-deviations", f"deviations/{data}", deviations,
+                 "the deviation", "nDCG@100"),
+        _finding("schedules", f"{data}-schedules", f"every-epoch-going-on/{data}", waiting,
+                 "without restarts, pruning after every epoch", "step-wise pruning"),
     ]  # fmt: skip
 
 
+TABLES = ("goodbooks-10k-partial", "ml-100k", "synthetic")
+COST, MEANING = "training_cost", "interpretability"  # pages
+K_MEANS = "k-means, as many as raw groups"
 FINDINGS = (
     *_of("goodbooks"),
     *_of("ml-100k"),
-    *(
-        _finding(f"grid-ends/{data}", data, grid_ends, "choices at an end", "", notebook="table_1")
-        for data in ("goodbooks-10k-partial", "ml-100k", "synthetic")
-    ),
-    *(
-        _finding(name, stored, partial(quicker, ours=(column, mine), theirs=(column, other),
-                                       section=section),
-                 ours, theirs, notebook="training_cost", computed="seconds, between quartiles")
-        for name, stored, column, mine, other, section, ours, theirs in (
-            ("step", "training-cost", "contender", "celsa", "masked dense torch", "step",
+    *(_finding("table_1", data, f"grid-ends/{data}", grid_ends, "", "") for data in TABLES),
+    _finding("goodbooks", TABLES[0], "released", released, "the authors' released model", OURS),
+    _finding(COST, "bfloat16", "bfloat16", rounded, "bfloat16", "nDCG@100"),
+    _finding(COST, "training-cost", "step",
+             partial(quicker, section="step", column="contender", ours="celsa",
+                     theirs="masked dense torch"),
              "a k-sparse step", "a masked dense one"),
-            ("gpu-step", "gpu-cost", "contender", "celsa float32", "torch TF32", "step",
+    _finding(COST, "gpu-cost", "gpu-step",
+             partial(quicker, section="step", column="contender", ours="celsa float32",
+                     theirs="torch TF32"),
              "a k-sparse step on a GPU", "the paper's formula with TF32"),
-            ("width-growth", "training-cost", "width", 1024, 16384, "growth width",
+    _finding(COST, "training-cost", "width-growth",
+             partial(quicker, section="growth width", column="width", ours=1024, theirs=16384),
              "a step at width 1,024", "one at width 16,384"),
-        )
-    ),
-    _finding("bfloat16", "bfloat16", rounded, "bfloat16", "nDCG@100", notebook="training_cost"),
-    *(
-        _finding(name, "segments", partial(coherence, ours=mine, theirs=other), ours, theirs,
-                 notebook="interpretability", computed="coherence, between 95 % intervals")
-        for name, mine, other, ours, theirs in (
-            ("k-means", "raw groups", "k-means, as many as raw groups", "grouping by latents",
-             "k-means on dense ELSA"),
-            ("merged-by-names", "segments", "raw groups", "a merge by names", "raw groups"),
-            ("merged-by-activation", "merged by activation", "raw groups",
+    _finding(MEANING, "segments", "k-means",
+             partial(coherence, ours="raw groups", theirs=K_MEANS),
+             "grouping by latents", "k-means on dense ELSA"),
+    _finding(MEANING, "segments", "merged-by-names",
+             partial(coherence, ours="segments", theirs="raw groups"),
+             "a merge by names", "raw groups"),
+    _finding(MEANING, "segments", "merged-by-activation",
+             partial(coherence, ours="merged by activation", theirs="raw groups"),
              "a merge by activation", "raw groups"),
-        )
-    ),
-    _finding("released", "goodbooks-10k-partial", released, "the authors' released model", OURS,
-             notebook="goodbooks"),
 )  # fmt: skip
