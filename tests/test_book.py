@@ -12,6 +12,7 @@ import yaml
 import celsa_lib as cl
 from celsa_lib import report
 from celsa_lib.book.build import run_if_changed
+from celsa_lib.book.findings import prose
 from celsa_lib.errors import StorageError
 from celsa_lib.evaluation.metrics import ndcg_at, recall_at
 
@@ -157,6 +158,28 @@ def test_the_example_of_the_metrics_page():
     for values in (ours, theirs):
         assert round(report.standard_error(values), 2) == 0.11
     assert 0.005 < report.standard_error(ours - theirs) < 0.006
+
+
+UNUSUAL = (
+    r"\b(bytes|nonzeros|numbers|seconds|lines?|rows?) an? (item|row|user|epoch|step|variant)\b|"
+    r"\brivals?\b|\bkept out\b|\bown data\b|\bamounts? of data\b|[Ww]hat was learned|"
+    r"\bsize of an item\b|\bhabits? of\b"
+)
+STORED_WORDS = "users kept out"  # in results/, under digests
+
+
+WHERE = ["book", "notebooks", "celsa_lib", "README.md", "CONTRIBUTING.md"]
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_standard_words(where):
+    """Per item, baselines, held-out users, data size, user data, deviations, key takeaways."""
+    paths = [ROOT / where, *(ROOT / where).rglob("*.*")]
+    read = [path for path in paths if path.suffix in (".md", ".py", ".ipynb")]
+    assert read
+    for path in read:
+        found = re.search(UNUSUAL, prose(path.read_text()).replace(STORED_WORDS, ""))
+        assert not found, f"{path.name}: {found[0]}; CONTRIBUTING.md has the usual words"
 
 
 def test_the_book_builds_strictly(site):

@@ -74,7 +74,8 @@ class Said(SphinxRole):
 
 # Words that compare methods wherever they stand, and those that do beside a method or data set.
 ALONE = (
-    r"(is|are|was|were|comes?) (\w+ )?(ahead|behind)|outperforms?|(better|worse|less accurate) than"
+    r"(is|are|was|were|comes?) (\w+ )?(ahead|behind)|outperforms?|(better|worse) than|"
+    r"(agrees?|do|does|scores?) (better|worse)"
 )
 COMPARED = (
     r"ahead|behind|better|worse|above|below|beats?|wins?|loses?|lost|(best|first) at|catch(es)? up|"

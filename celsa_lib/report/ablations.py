@@ -25,7 +25,7 @@ def variant(row: dict) -> str:
 
 
 def variants_table(rows: list[dict], names: list[str]) -> pd.DataFrame:
-    """A line a variant and size: variant, budget_bytes, ndcg@100, its error over users, seeds.
+    """A line per variant and size: variant, budget_bytes, ndcg@100, its error over users, seeds.
 
     `names` says what each row is called; values are means over seeds.
     """
@@ -55,7 +55,7 @@ def dense_level(result: Result) -> float | None:
 
 
 def variants_figure(table: pd.DataFrame, title: str = "", level: float | None = None) -> Figure:
-    """nDCG@100 against bytes per item, a line a variant; `level`: an uncompressed model's."""
+    """nDCG@100 against bytes per item, a line per variant; `level`: an uncompressed model's."""
     with styled():
         figure, axes = plt.subplots(layout="constrained")
         for i, (name, group) in enumerate(table.groupby("variant", sort=False)):

@@ -1,4 +1,4 @@
-"""Compressed ELSA minus pruned EASE, by what was learned from and by who was tested."""
+"""Compressed ELSA minus pruned EASE, by training data and by who was tested."""
 
 from pathlib import Path
 

@@ -56,7 +56,7 @@ def origin(live: Result | None, path: str | Path) -> Html:
 
 
 def ablation_figure(path: str | Path, names: str, restarted: bool = False):
-    """nDCG@100 against bytes, a line a variant, with dense ELSA where the study has it."""
+    """nDCG@100 against bytes, a line per variant, with dense ELSA where the study has it."""
     if not located(path).exists():
         return absent(path)
     stored = load_result(path)
