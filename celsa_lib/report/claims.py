@@ -21,6 +21,7 @@ from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED, W
 from celsa_lib.results import BUDGETS, load_result, located
 
 FORMAT, VERSION = "celsa-claims", 1
+OF_A_FINDING = ("id", "notebook", "data", "computed", "pair", "checks")  # which has no verdict
 SHORT = {HOLDS: "better", CONTRADICTED: "worse", UNDECIDED: "undecided", MISSING: "–"}
 CELL = "text-align:left;white-space:normal"  # sentences, unlike other tables' numbers
 
@@ -49,7 +50,10 @@ def write_ledger(
         "version": VERSION,
         "counts": {group: _counts(entries, group) for group in GROUPS},
         "claims": [_record(entry) for entry in entries],
-        "findings": [_record(entry) for entry in findings],
+        "findings": [
+            {name: value for name, value in _record(entry).items() if name in OF_A_FINDING}
+            for entry in findings
+        ],
     }
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     return write_whole(path, lambda file: file.write(text.encode()))
