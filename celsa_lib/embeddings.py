@@ -100,7 +100,24 @@ class ItemEmbeddings:
         return csr_matrix(parts, shape=self.matrix.shape)
 
     @cached_property
-    def _own(self) -> np.ndarray:
+    def is_anchored(self) -> bool:
+        """Whether every row holds a latent of its own, at its own place."""
+        n_items, width = self.matrix.shape
+        return n_items == width and not self.is_dense and bool(self.matrix.diagonal().all())
+
+    @cached_property
+    def shared(self) -> csr_matrix:
+        """The rows without their own latent, where they are anchored and hold another."""
+        if not self.is_anchored:
+            return self.matrix
+        rows = np.repeat(np.arange(len(self.item_ids)), np.diff(self.matrix.indptr))
+        alone = np.diff(self.matrix.indptr)[rows] == 1
+        kept = (rows != self.matrix.indices) | alone
+        parts = self.matrix.data[kept], (rows[kept], self.matrix.indices[kept])
+        return csr_matrix(parts, shape=self.matrix.shape)
+
+    @cached_property
+    def own_part(self) -> np.ndarray:
         """Each seen item's part in its own score: 1, or w·s with input scales."""
         if self.input_scales is None:
             return np.ones(self.matrix.shape[0], dtype=np.float32)
@@ -118,7 +135,7 @@ class ItemEmbeddings:
         else:
             scores = np.ascontiguousarray((self.matrix @ encoded.T).T)
         rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        scores[rows, X.indices] -= X.data * self._own[X.indices]
+        scores[rows, X.indices] -= X.data * self.own_part[X.indices]
         return scores
 
     def recommend(
@@ -141,11 +158,11 @@ class ItemEmbeddings:
     def _card_index(self):
         from celsa_lib.retrieval.card import CardIndex
 
-        return CardIndex(self.matrix, self._encoder, self._own, "cuda", self.is_dense)
+        return CardIndex(self.matrix, self._encoder, self.own_part, "cuda", self.is_dense)
 
     @cached_property
     def _index(self) -> SparseIndex:
-        return SparseIndex(self.matrix, self._encoder.data, self._own)
+        return SparseIndex(self.matrix, self._encoder.data, self.own_part)
 
     def save(self, path: str | Path) -> Path:
         """Write one .npz (no pickle), whole or not at all. Raises StorageError."""

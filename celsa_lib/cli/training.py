@@ -15,21 +15,27 @@ DEFAULT_SEED = 42
 def train(
     dataset: DatasetName,
     out: Annotated[Path, typer.Option(help="Where to write the embeddings (.npz).")],
-    width: Annotated[int, typer.Option(help="Latent dimensions.")] = 1024,
+    recipe: Annotated[
+        str, typer.Option(help="recommended, or paper: the procedure of the paper.")
+    ] = "recommended",
     nnz: Annotated[int | None, typer.Option(help="Nonzeros per item; dense ELSA without.")] = None,
-    schedule: Annotated[str, typer.Option(help="How nnz falls.")] = "exponential",
-    epochs: Annotated[int, typer.Option(help="Epochs per stage.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Users per batch.")] = 1024,
-    learning_rate: Annotated[float, typer.Option(help="NAdam's.")] = 0.1,
+    width: Annotated[int | None, typer.Option(help="Latent dimensions.")] = None,
+    schedule: Annotated[str, typer.Option(help="How nnz falls in the paper's.")] = "exponential",
+    epochs: Annotated[int | None, typer.Option(help="Epochs (paper: per stage).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Users per batch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="NAdam's.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
     n_test: NTest = None,
     split_seed: SplitSeed = DEFAULT_SEED,
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
 ) -> None:
-    """Train Compressed ELSA (or dense ELSA) on all but the test users; write its embeddings."""
+    """Train Compressed ELSA (or dense ELSA) on all but the test users; write its embeddings.
+
+    What is left out follows from the recipe and the data.
+    """
     options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
-    options |= {"seed": seed, "device": device}
-    model = cl.ELSA(width, **options)
+    options |= {"recipe": recipe, "seed": seed, "device": device}
+    model = cl.ELSA(1024 if width is None else width, **options)
     if nnz is not None:
         model = cl.CompressedELSA(width, nnz, schedule, **options)
     loaded = cl.load_dataset(dataset)

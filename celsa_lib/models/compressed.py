@@ -128,6 +128,9 @@ class CompressedELSA(GradientRecommender):
             check_positive(reg=self.reg)
         if self.floor is not None:
             check_count(floor=self.floor)
+        anchored = self.support or ("anchored" if self.recipe == "recommended" else "pruned")
+        if self.scales and anchored != "anchored":
+            raise ConfigError('scales belong to anchored rows; take support="anchored"')
         width = max(WIDTH, self.nnz) if self.width is None else self.width
         make_schedule(self.schedule, width, self.nnz, 1 if self.epochs is None else self.epochs)
 

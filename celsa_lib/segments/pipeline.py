@@ -22,6 +22,8 @@ def segment_items(
 ) -> Segmentation:
     """Group items by dominant signed latent, name the groups, merge equal names (Section 2).
 
+    Anchored rows are grouped by the strongest latent that is not their own.
+
     `items` is indexed by the embeddings' item ids, in their order; see Describer for its columns.
     `describer` is TfidfDescriber() unless given: no model, no network. `embed` turns names into
     unit rows, by SentenceEmbedder() unless given; groups merge above cosine `tau`. Raises DataError
@@ -31,7 +33,7 @@ def segment_items(
     check_tau(tau)
     _check_items(embeddings, items)
     items = items.assign(title=items["title"].astype(object).fillna("").astype(str))
-    groups = group_items(embeddings.matrix)
+    groups = group_items(embeddings.shared)
     of_item, labels = merge_by_name(
         groups.of_item,
         items,

@@ -67,7 +67,7 @@ class Segmentation:
                 f"{len(self.labels)} labels do not name every segment of the items; number the "
                 "segments 0, 1, … and pass a label for each"
             )
-        self.matrix = segment_matrix(embeddings.matrix, self.of_item)
+        self.matrix = segment_matrix(embeddings.shared, self.of_item)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -130,7 +130,8 @@ class Segmentation:
         members = self.members[segment]
         rows = self.embeddings.matrix[members]
         own = X[:, members]
-        scores = np.ascontiguousarray((rows @ self.embeddings.encode(X).T).T) - own.toarray()
+        scores = np.ascontiguousarray((rows @ self.embeddings.encode(X).T).T)
+        scores -= own.multiply(self.embeddings.own_part[members]).toarray()
         items, values = top_n(hide_seen(scores, own) if exclude_seen else scores, n)
         return np.where(items < 0, -1, members[items]), values
 
@@ -157,7 +158,7 @@ class Segmentation:
         Columns latent, activation (x·A), because of (the title in x that adds most to it), segment,
         owned (whether B has this signed latent at the segment; where no segment has it, the one
         of the item that is strongest there is named), value (A at the item), contribution =
-        activation × value. The contributions sum to the item's score, plus 1 if it was seen.
+        activation × value. The contributions sum to the item's score, plus its own part if it was seen.
         Raises ConfigError for an item that is not there, DataError for several users.
         """
         x = self.one_user(x)

@@ -25,7 +25,7 @@ BLOCKS = 2**25  # entries of the blocks that are inverted at once
 
 
 class Neighbourhoods(NamedTuple):
-    """partial: r_ij, items × items, sparse, symmetric, no diagonal; precision: P_ii, items."""
+    """partial: r_ij above 0, items × items, sparse, symmetric, no diagonal; precision: P_ii."""
 
     partial: csr_matrix
     precision: np.ndarray
@@ -36,7 +36,7 @@ def neighbourhoods(
 ) -> Neighbourhoods:
     """Partial correlations of the items of X (users × items) with their closest neighbours.
 
-    Where the blocks of two items differ on their r, the larger is kept.
+    Where the blocks of two items differ on their r, the larger is kept; of use are those above 0.
     """
     by_item = X.tocsc()
     by_item.sort_indices()
@@ -60,12 +60,10 @@ def neighbourhoods(
     there = found >= 0
     rows = np.repeat(np.arange(n_items), there.sum(axis=1))
     r = csr_matrix((partial[there], (rows, found[there])), shape=(n_items, n_items))
-    return Neighbourhoods(_larger(r, r.T.tocsr()), precision)
-
-
-def _larger(left: csr_matrix, right: csr_matrix) -> csr_matrix:
-    """The larger entry where both have one, else the one there is."""
-    return (left.maximum(right) + left.minimum(0).minimum(right.minimum(0))).tocsr()
+    r = r.maximum(r.T).tocsr()
+    r.data = np.maximum(r.data, 0.0)
+    r.eliminate_zeros()
+    return Neighbourhoods(r, precision)
 
 
 def anchored_rows(
@@ -81,9 +79,9 @@ def anchored_rows(
     strongest = np.lexsort((-r.data, row))
     rank = np.empty(len(row), np.int64)
     rank[strongest] = np.arange(len(row)) - r.indptr[row[strongest]]
-    kept = (rank < floor - 1) & (r.data > 0)
+    kept = rank < floor - 1
     left = max(0, (nnz - 1) * n_items - int(kept.sum()))
-    others = np.flatnonzero(~kept & (r.data > 0))
+    others = np.flatnonzero(~kept)
     kept[others[np.argsort(-r.data[others], kind="stable")[:left]]] = True
     matrix = csr_matrix((STRENGTH * r.data[kept], (row[kept], r.indices[kept])), r.shape)
     matrix = (matrix + csr_matrix((np.ones(n_items), (np.arange(n_items),) * 2))).tocsr()
