@@ -25,6 +25,9 @@ lint: $(STAMP) ## check the style and the spelling only
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/codespell
 
+bench-gpu: $(STAMP)  ## measure training on a CUDA GPU
+	$(VENV)/bin/python benchmarks/gpu_cost.py
+
 bench: $(STAMP) ## measure costs, store them in results/ (half an hour, on an idle machine)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check compresso-recsys==0.3.7
 	$(VENV)/bin/python benchmarks/training_cost.py

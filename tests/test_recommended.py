@@ -80,7 +80,7 @@ def test_a_dense_elsa_profits_too(movies):
 
 
 def test_partial_correlations_of_whole_neighbourhoods_are_those_of_the_inverse(histories):
-    """With all items as neighbours each block is XᵀX + λI, its rows and columns in another order."""
+    """With all items as neighbours each block is XᵀX + λI, in another order."""
     n_items = histories.shape[1]
     near = neighbourhoods(histories, 20.0, CPU, n_neighbours=n_items - 1)
     P = np.linalg.inv((histories.T @ histories).toarray() + 20.0 * np.eye(n_items))

@@ -5,6 +5,7 @@ however few nonzeros are left: page *Cost* of the book.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from celsa_lib.data import dataset_info
 from celsa_lib.experiments.config import GRADIENT_METHODS, ExperimentConfig, MethodConfig
@@ -29,6 +30,23 @@ def gpu_minutes(name: str) -> int:
     found = study(name)
     info = dataset_info(found.dataset)
     return max(1, round(operations_of(found.config(), info.users, info.items) / SUSTAINED / 60))
+
+
+def minutes_on_card(
+    names: Iterable[str], trained: dict, users: int, items: int
+) -> list[dict[str, str | int]]:
+    """Study and minutes of its training on a card that made the stored training `trained`.
+
+    Dense operations that it was spared by sparse stages count as made: others are spared them too.
+    trained: a row with params and seconds of Compressed ELSA on `users` × `items`.
+    """
+    made = _operations([(MethodConfig("CompressedELSA", trained["params"]), 0)], users, items)
+    found = []
+    for name in names:
+        info = dataset_info(study(name).dataset)
+        work = operations_of(study(name).config(), info.users, info.items)
+        found.append({"study": name, "minutes": round(trained["seconds"] * work / made / 60)})
+    return found
 
 
 def operations_of(config: ExperimentConfig, users: int, items: int) -> int:

@@ -1,7 +1,7 @@
 """What parameters are where the caller leaves them out: the paper's procedure, or the recommended.
 
 The recommended setting follows from the data alone: users, items, length of history, budget. Its
-numbers were chosen on validation users (page "The recommended setting").
+numbers were chosen on validation users (page "A recommended setting").
 """
 
 import logging
@@ -18,10 +18,12 @@ PAPER = {
     "scales": False, "non_negative": False, "support": "pruned",
 }  # fmt: skip
 RECOMMENDED = {
-    "learning_rate": 0.06, "falling": True, "average": 0.2, "scales": True, "non_negative": False,
-    "support": "anchored",
+    "epochs": 10, "learning_rate": 0.06, "falling": True, "average": 0.2, "scales": True,
+    "non_negative": False, "support": "anchored", "reg": 300.0,
 }  # fmt: skip
 LARGEST_BATCH, FEWEST_STEPS = 1024, 10  # the paper's batch; steps that an epoch should have
+HIDDEN = (3.7, 4.5), (0.65, 0.35)  # share of interactions by log10 of the users, between and beyond
+FLOOR = 0.75  # of a row's nonzeros that every row has; the rest goes where it is strongest
 log = logging.getLogger("celsa")
 
 
@@ -59,13 +61,10 @@ def batch_that_fits(learners: int) -> int:
 
 
 def of_data(X: csr_matrix, learners: int, nnz: int | None) -> dict:
-    """What the recommended setting takes from the data."""
-    mean_history = X.nnz / max(1, learners)
-    few = learners < 2000
-    filled = {
-        "width": X.shape[1],
-        "epochs": 5 if few else 10,
-        "hide": 0.65 if mean_history > 60 else 0.35,
-        "reg": 1000.0 if mean_history > 60 else 100.0,
-    }
-    return filled if nnz is None else filled | {"floor": max(1, round(0.75 * nnz))}
+    """What the recommended setting takes from the data.
+
+    The fewer the users, the more is hidden from each step: with few, it is chance that is learned.
+    """
+    hide = round(float(np.interp(math.log10(max(1, learners)), *HIDDEN)), 2)
+    filled = {"width": X.shape[1], "hide": hide}
+    return filled if nnz is None else filled | {"floor": max(1, round(FLOOR * nnz))}

@@ -100,7 +100,8 @@ def card_ratios(rows: list[dict]) -> pd.DataFrame:
         reads = 2 * 4 * nnz * 10_000 * 1_024 / (1e9 * cache)  # seconds: two passes of float32
         line = {"nnz": nnz, "celsa, ms": round(1e3 * celsa.min(), 3), "as": celsa.idxmin()}
         line |= {name: round(value / celsa.min(), 1) for name, value in others.items()}
-        lines.append(line | {"of its reads": round(celsa.min() / reads, 1)})
+        sparse = {"of its reads": round(celsa.min() / reads, 1)} if len(celsa) == 1 else {}
+        lines.append(line | sparse)
     return pd.DataFrame(lines)
 
 

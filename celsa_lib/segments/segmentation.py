@@ -158,8 +158,8 @@ class Segmentation:
         Columns latent, activation (x·A), because of (the title in x that adds most to it), segment,
         owned (whether B has this signed latent at the segment; where no segment has it, the one
         of the item that is strongest there is named), value (A at the item), contribution =
-        activation × value. The contributions sum to the item's score, plus its own part if it was seen.
-        Raises ConfigError for an item that is not there, DataError for several users.
+        activation × value. The contributions sum to the item's score, plus its own part if it was
+        seen. Raises ConfigError for an item that is not there, DataError for several users.
         """
         x = self.one_user(x)
         _check_position("item", item, len(self.of_item))
