@@ -7,7 +7,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from celsa_lib.report.style import colour, legend_below, mark, styled, variant_colour
 
-FAMILIES = ("Compressed ELSA", "Pruned EASE", "Low-dim ELSA", "ELSA + SAE")
+FAMILIES = ("Recommended setting", "Compressed ELSA", "Pruned EASE", "Low-dim ELSA", "ELSA + SAE")
 
 
 def accuracy_by_size(

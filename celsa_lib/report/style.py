@@ -4,6 +4,7 @@ import matplotlib as mpl
 
 # Colours of Okabe and Ito (2008), told apart by colour-blind readers; each with its own mark.
 METHOD_COLOURS = {
+    "Recommended setting": "#882255",
     "Compressed ELSA": "#D55E00",
     "ELSA": "#000000",
     "Low-dim ELSA": "#0072B2",
@@ -14,6 +15,7 @@ METHOD_COLOURS = {
     "Released embeddings": "#E69F00",
 }
 METHOD_MARKS = {
+    "Recommended setting": "h",
     "Compressed ELSA": "o",
     "ELSA": "*",
     "Low-dim ELSA": "s",
