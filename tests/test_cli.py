@@ -198,7 +198,7 @@ def test_a_kernel_that_dies_is_told(notebook, tmp_path):
 def test_train_evaluate_recommend(tmp_path):
     """The chain on the synthetic set."""
     out = tmp_path / "embeddings.npz"
-    options = ["--width", 16, "--epochs", 1, "--nnz", 8, "--schedule", "constant"]
+    options = ["--epochs", 1, "--nnz", 8]
     trained = call("train", "synthetic", "--out", out, *options)
     assert trained.exit_code == 0, trained.output
     assert "64 B per item" in trained.output
@@ -207,6 +207,14 @@ def test_train_evaluate_recommend(tmp_path):
     refused = call("recommend", out, "synthetic", "no such title")
     assert refused.exit_code == 1
     assert "no such title" in refused.stderr
+
+
+def test_train_by_the_procedure_of_the_paper(tmp_path):
+    out = tmp_path / "embeddings.npz"
+    options = ["--recipe", "paper", "--width", 16, "--epochs", 1, "--nnz", 4]
+    trained = call("train", "synthetic", "--out", out, *options, "--schedule", "constant")
+    assert trained.exit_code == 0, trained.output
+    assert cl.ItemEmbeddings.load(out).matrix.shape[1] == 16
 
 
 def test_a_dataset_without_a_profile_is_split_as_the_registry_says():

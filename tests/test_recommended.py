@@ -1,6 +1,6 @@
 """The recommended setting: anchored rows, scales, what is filled in, and answers one can read."""
 
-import logging
+import warnings
 
 import numpy as np
 import pytest
@@ -164,13 +164,12 @@ def test_a_batch_that_fits(learners, size):
     assert batch_that_fits(learners) == size
 
 
-def test_too_few_steps_are_told(histories, caplog):
-    with caplog.at_level(logging.WARNING, logger="celsa"):
+def test_too_few_steps_are_told(histories):
+    with pytest.warns(UserWarning, match='an epoch has 1 steps.*take recipe="recommended"'):
         cl.CompressedELSA(16, 2, epochs=1, batch_size=1024, progress=False).fit(histories)
-    assert 'take recipe="recommended"' in caplog.text
-    caplog.clear()
-    cl.CompressedELSA(16, 2, epochs=1, progress=False).fit(histories)
-    assert not caplog.text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cl.CompressedELSA(16, 2, epochs=1, progress=False).fit(histories)
 
 
 def test_wrong_recipes_are_found_before_any_work(histories):

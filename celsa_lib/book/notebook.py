@@ -16,7 +16,7 @@ from celsa_lib.errors import ConfigError, NotebookError, StorageError
 
 KERNEL = "python3"
 # pooch looks for Jupyter widgets, which pages that need no other host cannot use, and warns.
-QUIET = "ignore:IProgress not found"
+QUIET = "ignore:IProgress not found,ignore:an epoch has"  # pages compare small data on purpose
 VOLATILE = "metadata.papermill cell.metadata.papermill cell.metadata.execution metadata.widgets"
 
 

@@ -4,8 +4,8 @@ The recommended setting follows from the data alone: users, items, length of his
 numbers were chosen on validation users (page "A recommended setting").
 """
 
-import logging
 import math
+import warnings
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -24,7 +24,6 @@ RECOMMENDED = {
 LARGEST_BATCH, FEWEST_STEPS = 1024, 10  # the paper's batch; steps that an epoch should have
 HIDDEN = (3.7, 4.5), (0.65, 0.35)  # share of interactions by log10 of the users, between and beyond
 FLOOR = 0.75  # of a row's nonzeros that every row has; the rest goes where it is strongest
-log = logging.getLogger("celsa")
 
 
 def check_recipe(recipe: str) -> None:
@@ -48,10 +47,12 @@ def fill(given: dict, X: csr_matrix, width: int) -> dict:
     result = given | {name: v for name, v in filled.items() if given[name] is None}
     steps = math.ceil(learners / result["batch_size"])
     if given["recipe"] == "paper" and steps < FEWEST_STEPS:
-        log.warning(
-            "an epoch has %d steps, too few to learn from: batch_size %d, %d users; leave "
-            "batch_size out, or take recipe=\"recommended\"", steps, result["batch_size"], learners,
-        )  # fmt: skip
+        warnings.warn(
+            f"an epoch has {steps} steps, too few to learn from: batch_size "
+            f"{result['batch_size']}, {learners} users; leave batch_size out, or take "
+            f'recipe="recommended"',
+            stacklevel=2,
+        )
     return result
 
 
