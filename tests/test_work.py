@@ -9,7 +9,7 @@ import pytest
 from celsa_lib import experiments
 from celsa_lib.experiments import work
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
-from celsa_lib.training import loop
+from celsa_lib.training import stage
 
 
 def config(*methods, seeds=(0,)):
@@ -44,13 +44,13 @@ def test_compressed_elsa_counts_the_epochs_that_are_trained(schedule, monkeypatc
     small = {"n_users": 200, "n_items": 50, "n_segments": 4}
     wanted = replace(config(*methods), data_params=small)
     epochs = []
-    batches = loop.shuffled_batches
+    batches = stage.shuffled_batches
 
     def counted(*arguments):
         epochs.append(1)
         return batches(*arguments)
 
-    monkeypatch.setattr(loop, "shuffled_batches", counted)
+    monkeypatch.setattr(stage, "shuffled_batches", counted)
     experiments.run(wanted)
     found = work.operations_of(wanted, users=200, items=50)
     assert found == 6 * 200 * 50 * 32 * len(epochs)
