@@ -204,6 +204,20 @@ def add_row(values, cols, E, total):
     return multiply_add(splat(ONE), other, total)
 
 
+@njit(**INLINE)
+def add_row_between(values, cols, first, last, E, total):
+    """`add_row` of values[first:last]: for short rows, making the slices takes its time."""
+    other = splat(ZERO)
+    for k in range(first, last - 1, 2):
+        one, two = np.uint64(k), np.uint64(k + 1)
+        total = multiply_add(splat(values[one]), load(E, cols[one]), total)
+        other = multiply_add(splat(values[two]), load(E, cols[two]), other)
+    if (last - first) % 2:
+        at = np.uint64(last - 1)
+        total = multiply_add(splat(values[at]), load(E, cols[at]), total)
+    return multiply_add(splat(ONE), other, total)
+
+
 def aligned(shape: tuple[int, ...]) -> np.ndarray:
     """Zeros, float32, starting on a cache line: a row of LANES then never straddles one more."""
     size = int(np.prod(shape))

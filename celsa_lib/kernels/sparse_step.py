@@ -15,7 +15,7 @@ from celsa_lib.kernels.simd import (
     PARALLEL,
     ZERO,
     add_dots,
-    add_row,
+    add_row_between,
     aligned,
     below,
     clip,
@@ -119,9 +119,10 @@ def add_rows(first, last, items, visible, A, inputs, latents):
     for n in range(first, last):
         if visible[n]:
             i = items[n]
-            weight = inputs[i]
-            for k in range(row_starts[i], row_starts[i + 1]):
-                latents[np.uint32(cols[k])] += weight * values[k]  # unsigned: no negative indices
+            row, weight = slice(row_starts[i], row_starts[i + 1]), inputs[i]
+            value, column = values[row], cols[row]
+            for j in range(len(value)):
+                latents[np.uint32(column[j])] += weight * value[j]  # unsigned: not negative
 
 
 @njit(**INLINE)
@@ -134,8 +135,8 @@ def decode(outputs, A, scales, cap, E, P, squares, partial):
         total = splat(ZERO)
         for o in range(first, min(first + CHUNK, len(outputs))):
             i = outputs[o]
-            row = slice(row_starts[i], row_starts[i + 1])
-            score = add_row(values[row], cols[row], E, load(P, o))
+            first_value, last_value = row_starts[i], row_starts[i + 1]
+            score = add_row_between(values, cols, first_value, last_value, E, load(P, o))
             p = clip(multiply_add(splat(scales[i]), score, low), low, high)
             store(P, o, p)
             total = multiply_add(p, p, total)
@@ -231,8 +232,10 @@ def add_latents(seen, items, visible, weight, latents, row_starts, cols, G):
     """G[k] += weight·latents[c_k] for the rows of the visible ones of `items` in `seen`."""
     for n in range(seen[0], seen[1]):
         if visible[n]:
-            for k in range(row_starts[items[n]], row_starts[items[n] + 1]):
-                G[k] += weight * latents[np.uint32(cols[k])]
+            row = slice(row_starts[items[n]], row_starts[items[n] + 1])
+            gradient, column = G[row], cols[row]
+            for j in range(len(gradient)):
+                gradient[j] += weight * latents[np.uint32(column[j])]
 
 
 @njit(**PARALLEL)
@@ -270,22 +273,28 @@ def sparse_step(
             backward_encode(
                 indptr, items, positions, visible, start, stop, alpha, A, p, d, g, own[t], r
             )
-    gradient[:] = ZERO
+    if len(order) < len(gradient):  # rows of items that are not scored have no part through it
+        gradient[:] = ZERO
     for k in prange(len(order)):
+        decoded = ZERO
         for t in range(threads):
-            gradient[order[k]] += C[t, k]
+            decoded += C[t, k]
+        gradient[np.uint32(order[k])] = decoded
     for i in prange(len(row_starts) - 1):
         s, w, taken = out_scales[i], in_scales[i], ZERO
         for t in range(threads):
             taken += own[t, i]
         of_output, of_input = ZERO, ZERO
-        for k in range(row_starts[i], row_starts[i + 1]):
-            encoded = ZERO
-            for t in range(threads):
-                encoded += G[t, k]
-            of_output += values[k] * gradient[k]
-            of_input += values[k] * encoded
-            gradient[k] = s * gradient[k] + w * encoded
+        row = slice(row_starts[i], row_starts[i + 1])
+        value, decoded, encoded = values[row], gradient[row], G[0, row]
+        for t in range(1, threads):
+            share = G[t, row]
+            for j in range(len(encoded)):
+                encoded[j] += share[j]
+        for j in range(len(value)):
+            of_output += value[j] * decoded[j]
+            of_input += value[j] * encoded[j]
+            decoded[j] = s * decoded[j] + w * encoded[j]
         slopes[0, i] = s * (of_output - w * taken)
         slopes[1, i] = w * (of_input - s * taken)
     return losses
