@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from celsa_lib import report
+from celsa_lib.results import Result
 from celsa_lib.training import unit_rows
 
 ROOT = Path(__file__).parents[1]
@@ -82,7 +83,9 @@ def test_ratios_and_shares_by_hand():
     assert share["GFLOP/s"] == 20 and share["share"] == "20%"
 
 
-@pytest.mark.parametrize("name", ["training-cost", "inference-cost", "bfloat16", "cache-reads"])
+@pytest.mark.parametrize(
+    "name", ["training-cost", "inference-cost", "bfloat16", "cache-reads", "gpu-cost"]
+)
 def test_stored_benchmarks_say_where_they_were_measured(name):
     stored = report.load_result(ROOT / "results" / f"{name}.json")
     manifest = stored.manifest
@@ -102,3 +105,12 @@ def test_every_nonzero_is_read_in_each_thread():
     read(rows.values.numpy(), rows.cols.numpy(), E, out)
     A = rows.to_csr().toarray() * np.linalg.norm(rows.values.numpy(), axis=1)[:, None]
     assert np.allclose(out[:, 0], A.sum(axis=0) @ E, atol=1e-4)
+
+
+def test_ratios_on_a_card_by_hand():
+    """Reads of 4 nonzeros, 10 items and 100 users: 2 · 4 B · 4,000 = 32 kB, 1 ms at 0.032 GB/s."""
+    step = {"section": "step", "nnz": 4, "contender": "celsa float32", "seconds": 0.003}
+    rows = [step, step | {"contender": "torch TF32", "seconds": 0.03}]
+    rows += [{"section": "limits", "what": "copy in L2", "rate": 0.032}]
+    (line,) = report.card_ratios(Result({"items": 10, "batch": 100}, rows)).to_dict("records")
+    assert line["celsa, ms"] == 3.0 and line["torch TF32"] == 10.0 and line["of its reads"] == 3.0

@@ -141,6 +141,21 @@ def test_the_same_model_as_on_a_cpu(parameters):
     assert "triton-sparse" in ours.backend_
 
 
+def test_a_dynamic_support_takes_the_fast_loops(X):
+    """No kernels choose a support at every step; the formula by autograd is no stand-in."""
+    model = cl.CompressedELSA(
+        16,
+        2,
+        "constant",
+        epochs=1,
+        batch_size=BATCH,
+        backend="triton",
+        device="cpu",
+        progress=False,
+    ).fit(X)
+    assert model.backend_ == "sparse"
+
+
 def test_dense_rows_that_are_not_full_stay_so():
     """A stage that is dense for the card: pruned entries come back as zero, kept ones train."""
     X = make_synthetic(n_users=20, n_items=20, n_segments=4, mean_interactions=6.0).X

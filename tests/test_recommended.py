@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
 from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.evaluation.exposure import exposure
 from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.training.anchored import STRENGTH, anchored_rows, neighbourhoods
 
@@ -204,3 +205,32 @@ def test_segments_of_anchored_rows_hold_more_than_one_item(fitted, movies):
     items, scores = segments.recommend_items(x, 0, 3)
     everything = embeddings.score(x)[0]
     assert np.allclose(scores[0], everything[items[0]], atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"backend": "dense"}, {"repeat_negatives": True}])
+def test_what_cannot_train_anchored_rows_says_so(histories, options):
+    with pytest.raises(ConfigError, match='does not train anchored rows .* device "cpu"'):
+        cl.CompressedELSA(nnz=2, device="cpu", **options, **QUIET).fit(histories)
+
+
+def test_coverage_and_rare_recall_by_hand():
+    """Five items of falling popularity, the last two are rare; lists in that order, seen left out.
+
+    Two users, one fold: the first has seen item 0 and misses 4, the second has seen 4 and misses 0.
+    """
+    given = csr_matrix(np.array([[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]], dtype=np.float32))
+    target = csr_matrix(np.array([[0, 0, 0, 0, 1], [1, 0, 0, 0, 0]], dtype=np.float32))
+    popularity = np.array([9, 8, 7, 2, 1])
+
+    class Shows:
+        def __init__(self, items):
+            self.items = np.array(items)
+
+        def recommend(self, X, n, exclude_seen):
+            assert (n, exclude_seen) == (50, True)
+            return self.items, None
+
+    found = exposure(Shows([[1, 4], [0, 1]]), [(given, target)], popularity)
+    assert found.coverage == 3 / 5 and found.rare == 1.0
+    missed = exposure(Shows([[1, 2], [0, -1]]), [(given, target)], popularity)
+    assert missed.coverage == 3 / 5 and missed.rare == 0.0

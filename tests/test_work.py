@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import celsa_lib as cl
 from celsa_lib import experiments
 from celsa_lib.experiments import work
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
+from celsa_lib.results import Result
 from celsa_lib.training import stage
 
 
@@ -63,3 +65,19 @@ def test_the_page_says_what_is_expected_of_a_gpu():
     expected = {name: work.gpu_minutes(name) for name in experiments.STUDIES}
     assert {name: int(text.replace(",", "")) for name, text in lines}.items() <= expected.items()
     assert {"goodbooks-10k", "ml-20m", "netflix-prize"} <= {name for name, _ in lines}
+
+
+def test_minutes_on_a_card_are_its_rate_times_the_work():
+    """Made at 2 seconds for what the cost model counts: a study of as much takes those seconds."""
+    params = {"width": 32, "nnz": 4, "epochs": 2, "schedule": "exponential", "batch_size": 64}
+    row = {"section": "training", "what": "paper", "device": "cuda", "params": params}
+    manifest = {"runs": {}, "training_users": 200, "items": 50}
+    found = {}
+    for seconds in (60.0, 120.0):
+        stored = Result(manifest, [row | {"seconds": seconds}])
+        found[seconds] = work.minutes_on_card(["netflix-prize"], stored)[0]["minutes"]
+    made = work._operations([(MethodConfig("CompressedELSA", params), 0)], 200, 50)
+    info = cl.dataset_info("netflix-prize")
+    asked = work.operations_of(experiments.study("netflix-prize").config(), info.users, info.items)
+    assert found[60.0] == round(asked / made)
+    assert found[120.0] == pytest.approx(2 * found[60.0], abs=1)

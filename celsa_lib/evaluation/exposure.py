@@ -13,7 +13,8 @@ SHOWN = 50
 @dataclass(frozen=True)
 class Exposure:
     """coverage: share of the items that are shown to somebody; rare: calibrated recall on targets
-    among the less popular half of the items, mean over users who have one. Both of the first 50.
+    among the less popular half of the items, mean over users and folds that have one. Both of
+    the first 50.
     """
 
     coverage: float

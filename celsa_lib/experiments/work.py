@@ -12,6 +12,7 @@ from celsa_lib.experiments.config import GRADIENT_METHODS, ExperimentConfig, Met
 from celsa_lib.experiments.fit_cache import path_of
 from celsa_lib.experiments.studies import study
 from celsa_lib.models import make_schedule
+from celsa_lib.results import Result
 from celsa_lib.training.plan import make_plan
 
 SUSTAINED = 10e12  # operations per second in single precision that a mid-range GPU can keep up
@@ -32,14 +33,14 @@ def gpu_minutes(name: str) -> int:
     return max(1, round(operations_of(found.config(), info.users, info.items) / SUSTAINED / 60))
 
 
-def minutes_on_card(
-    names: Iterable[str], trained: dict, users: int, items: int
-) -> list[dict[str, str | int]]:
-    """Study and minutes of its training on a card that made the stored training `trained`.
+def minutes_on_card(names: Iterable[str], stored: Result) -> list[dict[str, str | int]]:
+    """Study and minutes of its training on the card of benchmarks/gpu_cost.py (`stored`).
 
-    Dense operations that it was spared by sparse stages count as made: others are spared them too.
-    trained: a row with params and seconds of Compressed ELSA on `users` × `items`.
+    At the rate of the paper's whole training there. Dense operations that it was spared by sparse
+    stages count as made: others are spared them too.
     """
+    (trained,) = stored.select(section="training", what="paper", device="cuda")
+    users, items = stored.manifest["training_users"], stored.manifest["items"]
     made = _operations([(MethodConfig("CompressedELSA", trained["params"]), 0)], users, items)
     found = []
     for name in names:

@@ -57,7 +57,7 @@ def encode(step, order, indptr, items, seeds, row_starts, cols, unit, inputs, E,
 
 @triton.jit
 def decode(row_starts, cols, unit, outputs, E, P, squares, n_items, lanes,
-           RELU: tl.constexpr, ITEMS: tl.constexpr, K: tl.constexpr, U: tl.constexpr):  # fmt: skip
+           ITEMS: tl.constexpr, K: tl.constexpr, U: tl.constexpr):  # fmt: skip
     """P[i] = ReLU(s_i·a_i·E) for ITEMS items and U users, and each user's Σ p² over these items."""
     u = tl.program_id(1) * U + tl.arange(0, U)
     total = tl.zeros((U,), tl.float32)
@@ -71,13 +71,10 @@ def decode(row_starts, cols, unit, outputs, E, P, squares, n_items, lanes,
             a = tl.load(unit + k, mask=k < stop, other=0.0)
             e = tl.load(E + c[:, None] * lanes + u[None, :], mask=(k < stop)[:, None], other=0.0)
             p += tl.sum(a[:, None] * e, 0)
-        p *= tl.load(outputs + i)
-        if RELU:
-            p = tl.maximum(p, 0.0)
-            total += p * p
+        p = tl.maximum(p * tl.load(outputs + i), 0.0)
+        total += p * p
         tl.store(P + tl.cast(i, tl.int64) * lanes + u, p)
-    if RELU:
-        tl.store(squares + tl.program_id(0) * lanes + u, total)
+    tl.store(squares + tl.program_id(0) * lanes + u, total)
 
 
 @triton.jit

@@ -41,6 +41,7 @@ class EASE(Recommender):
     ) -> tuple[np.ndarray, np.ndarray]:
         """See Recommender; many users are ranked on a CUDA GPU where there is one."""
         X = self._matching(X)
+        check_count(n=n)
         if X.shape[0] < BATCH_USERS or not has_card():
             return super().recommend(X, n, exclude_seen)
         return _recommend_on_card(X, self.weights_, n, exclude_seen)

@@ -206,7 +206,7 @@ class SparseCardTrainer(CardTrainer):
         )  # fmt: skip
         card.decode[(self.parts, self.blocks)](
             self.starts, self.cols, self.unit, self.outputs, self.E, self.P, self.squares,
-            n_items, lanes, RELU=True, ITEMS=self.ITEMS, **tile, num_warps=warps,
+            n_items, lanes, ITEMS=self.ITEMS, **tile, num_warps=warps,
         )  # fmt: skip
         torch.sum(self.squares, 0, out=self.sums)
         card.score_users[(lanes,)](

@@ -36,15 +36,22 @@ def on_card(options: TrainingOptions, device: torch.device) -> bool:
 def make_backend(rows: Rows, options: TrainingOptions, memory: Memory | None = None) -> Backend:
     """The backend of a stage with the support of `rows`, by `options.backend`.
 
-    "auto": loops over nonzeros on a CPU up to the density where dense products overtake them.
+    "auto": loops over nonzeros on a CPU up to the density where dense products overtake them; so
+    does "triton" where a support is dynamic. Raises ConfigError for rows of different lengths where
+    nothing trains them.
     """
     chosen, on_cpu = options.backend, rows.values.device.type == "cpu"
-    if chosen == "auto":
+    if chosen in ("auto", "triton"):
         loops = on_cpu and not options.repeat_negatives
         few = rows.starts is not None or (
             rows.nnz <= density_of_dense(options.precision) * rows.width
         )
         chosen = "sparse" if loops and few else "dense"
+    if rows.starts is not None and (chosen == "dense" or not on_cpu):
+        raise ConfigError(
+            f'backend "{chosen}" on {rows.values.device} does not train anchored rows with these '
+            f'options; take backend "auto" and device "cpu", without repeat_negatives'
+        )
     if chosen == "sparse":
         n_items = len(rows.row_starts()) - 1
         n_outputs = min(n_items, options.max_outputs or n_items)
