@@ -13,7 +13,7 @@ from celsa_lib.errors import CelsaError
 from celsa_lib.evaluation import evaluate, paired_difference
 from celsa_lib.experiments.manifest import new_run
 from celsa_lib.models import CompressedELSA
-from celsa_lib.results import Result, save_result
+from celsa_lib.results import BENCHMARK, Result, save_result
 from celsa_lib.split import holdout_folds, split_users
 
 RUNS = {
@@ -56,6 +56,7 @@ def main() -> None:
                 break
             print(rows[-1], flush=True)
     manifest = {
+        "kind": BENCHMARK,
         "what": "bfloat16 factors in dense products",
         "runs": new_run(),
         "seconds": round(time.perf_counter() - start),

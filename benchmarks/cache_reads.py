@@ -16,7 +16,7 @@ from workload import Case
 
 from celsa_lib.experiments.manifest import new_run
 from celsa_lib.kernels.simd import LANES, PARALLEL, ZERO, add_row, aligned, splat, store
-from celsa_lib.results import Result, save_result
+from celsa_lib.results import BENCHMARK, Result, save_result
 
 WIDTHS = (512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768)
 NNZ = 32
@@ -60,6 +60,7 @@ def main() -> None:
         })  # fmt: skip
         print(rows[-1], flush=True)
     manifest = {
+        "kind": BENCHMARK,
         "what": "reading the latents of 32 users for every nonzero",
         "runs": new_run(l2_kib=cache_kib(2)),
         "seconds": round(time.perf_counter() - start),

@@ -22,7 +22,7 @@ from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.manifest import new_run
 from celsa_lib.kernels.rows import TINY
 from celsa_lib.models import EASE, CompressedELSA
-from celsa_lib.results import Result, save_result
+from celsa_lib.results import BENCHMARK, Result, save_result
 from celsa_lib.split import holdout_folds, split_users
 from celsa_lib.training import TrainingOptions
 from celsa_lib.training.card import DenseCardTrainer, Epochs, SparseCardTrainer
@@ -314,7 +314,8 @@ def main() -> None:
     ):
         rows += part()
         seconds = round(time.perf_counter() - start)
-        manifest = {"what": "cost of training on a GPU", "data": data, "runs": runs}
+        manifest = {"kind": BENCHMARK, "what": "cost of training on a GPU"}
+        manifest |= {"data": data, "runs": runs}
         manifest |= {"items": X.shape[1], "batch": BATCH, "training_users": training_users(X)}
         save_result(Result(manifest | {"seconds": seconds}, rows), options.out)
     for nnz in STEPS:

@@ -18,7 +18,7 @@ from workload import Case
 
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.experiments.manifest import new_run
-from celsa_lib.results import Result, save_result
+from celsa_lib.results import BENCHMARK, Result, save_result
 
 TOP, USERS_AT_ONCE, SINGLE_USERS = 100, 1_024, 300
 GROWTH = (4, 8, 16, 32, 64, 128)
@@ -135,6 +135,7 @@ def main() -> None:
         rows.append({"section": "growth", "contender": "celsa", "nnz": nnz, **summary(times),
                      "model_mib": round(bytes_ / 2**20, 2)})  # fmt: skip
     manifest = {
+        "kind": BENCHMARK,
         "what": "cost of recommending, synthetic interactions",
         "runs": new_run(),
         "seconds": round(time.perf_counter() - start),

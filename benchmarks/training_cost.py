@@ -19,7 +19,7 @@ from workload import Case
 from celsa_lib.experiments.manifest import new_run
 from celsa_lib.models import CompressedELSA
 from celsa_lib.models.schedules import exponential
-from celsa_lib.results import Result, save_result
+from celsa_lib.results import BENCHMARK, Result, save_result
 from celsa_lib.training.device import density_of_dense
 
 STEPS = (8, 32, 128, 4096)
@@ -143,6 +143,7 @@ def main() -> None:
     rows += step_rows + crossover(max(2, options.rounds // 2)) + schedule(step_rows)
     rows += [{"section": "hardware", **line} for line in hardware(options.rounds)]
     manifest = {
+        "kind": BENCHMARK,
         "what": "cost of training on synthetic interactions",
         "runs": new_run("compresso-recsys"),
         "seconds": round(time.perf_counter() - start),

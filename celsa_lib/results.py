@@ -20,6 +20,9 @@ BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
 GRADUAL = ("exponential", "linear", "step-wise")  # schedules that lower k in stages
 FORMAT = "celsa-result"
 VERSION = 2
+METHODS, DATA_SIZE, DEVIATIONS, SEGMENTS, BENCHMARK = KINDS = (
+    "methods", "data size", "deviations", "segments", "benchmark"
+)  # fmt: skip
 UNKNOWN = "unknown"  # what the record of an older row does not say
 
 
@@ -30,12 +33,24 @@ class Result:
     Each row names its run in manifest["runs"]: commit, clean (no tracked file differed from it),
     machine, versions, threads and date, "unknown" or None where an older record does not say.
     users: nDCG@100 of each test user with a target, by row hash; the same users in every row.
+    path: the file that it was read from.
     """
 
     manifest: dict
     rows: list[dict] = field(default_factory=list)
     trials: dict[str, float] = field(default_factory=dict)
     users: dict[str, np.ndarray] = field(default_factory=dict)
+    path: Path | None = None
+
+    @property
+    def kind(self) -> str:
+        """What its rows are about, one of KINDS."""
+        return self.manifest.get("kind", METHODS)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it was computed now, and not read from a file."""
+        return self.path is None
 
     def select(self, **values) -> list[dict]:
         """Rows with these values, each looked up in the params and in the row."""
@@ -117,7 +132,7 @@ def load_result(path: str | Path) -> Result:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = content["format"], content["version"]
-        result = Result(content["manifest"], content["rows"], content.get("trials", {}))
+        result = Result(content["manifest"], content["rows"], content.get("trials", {}), path=path)
         if users_path(path).exists():
             with np.load(users_path(path), allow_pickle=False) as stored:
                 result.users = {name: stored[name] for name in stored.files}

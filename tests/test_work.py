@@ -75,7 +75,7 @@ def test_minutes_on_a_card_are_its_rate_times_the_work():
     found = {}
     for seconds in (60.0, 120.0):
         stored = Result(manifest, [row | {"seconds": seconds}])
-        found[seconds] = work.minutes_on_card(["netflix-prize"], stored)[0]["minutes"]
+        found[seconds] = work.minutes_on_card(["netflix-prize"], stored)["minutes"].item()
     made = work._operations([(MethodConfig("CompressedELSA", params), 0)], 200, 50)
     info = cl.dataset_info("netflix-prize")
     asked = work.operations_of(experiments.study("netflix-prize").config(), info.users, info.items)

@@ -83,10 +83,9 @@ def claims(
 
     if not results.is_dir():
         raise ConfigError(f"there is no folder {results}; name the one with stored results")
-    entries = report.ledger(results)
-    typer.echo(report.verdict_counts(entries).to_string(index=False))
-    findings = report.ledger(results, FINDINGS)
-    typer.echo(report.write_ledger(results / "claims.json", entries, findings))
+    judged = report.claims(results)
+    typer.echo(judged.counts().to_string(index=False))
+    typer.echo(judged.write(results / "claims.json", report.claims(results, FINDINGS)))
 
 
 def verify(
@@ -134,17 +133,18 @@ def compare(
 
     A run that was cut off goes on from that JSON.
     """
-    from celsa_lib import report
     from celsa_lib.experiments import compare_methods
+    from celsa_lib.report.budgets import advice
+    from celsa_lib.report.comparison import comparison_page
 
     page = page_path(file, out)
     log_to_stderr()
     columns = {"user": user, "item": item, "value": value}
     rules = {"min_rating": min_rating, "min_user_interactions": min_user_interactions}
     result = compare_methods(file, page.with_suffix(".json"), profile, seeds, **columns, **rules)
-    html = report.comparison_page(result, report.paired_table(result, "Compressed ELSA"))
+    html = comparison_page(result)
     write_whole(page, lambda stream: stream.write(html.encode()))
-    typer.echo(" ".join(report.advice(report.shares_of(result), report.reference_of(result))))
+    typer.echo(" ".join(advice(result)))
     typer.echo(f"open {page}")
 
 

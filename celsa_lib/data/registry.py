@@ -41,8 +41,8 @@ class DatasetInfo:
     rating the source allows; `paper_test_users` is the number of test users in the paper (None
     where the paper has none) and `test_users` the number that celsa uses by default, in its laptop
     profile too. `own_test_users` names complete histories of the paper's own test users, to report
-    on where the data itself is not whole. `checksums` are (file, "sha256:…") of files no source
-    describes; `caveat` says what keeps numbers on it from being the paper's.
+    on where the data itself is not whole, and `part_of` what it is a part of. `checksums` are
+    (file, "sha256:…") of files no source describes; `caveat` says what keeps numbers on it from being the paper's.
     """
 
     name: str
@@ -61,6 +61,7 @@ class DatasetInfo:
     rating_range: tuple[float, float] = (1.0, 5.0)
     paper_test_users: int | None = None
     own_test_users: str = ""
+    part_of: str = ""
     forms: tuple[tuple[str, ...], ...] = ()
     sources: tuple[Source, ...] = ()
     wheel: WheelSource | None = None
@@ -123,6 +124,7 @@ ENTRIES = (
         **ABOUT_GOODBOOKS,
         ratings=1_307_840,
         own_test_users="goodbooks-10k-test-users",
+        part_of="goodbooks-10k",
         forms=(("ratings.csv",),),
         checksums=(
             (

@@ -6,9 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import product
 
 from celsa_lib.errors import ConfigError
-
-GRADIENT_METHODS = ("ELSA", "CompressedELSA", "SparseAutoencoderELSA")
-METHODS = (*GRADIENT_METHODS, "EASE", "PrunedEASE", "Popularity", "Released")
+from celsa_lib.models.registry import by_name
 
 
 @dataclass(frozen=True)
@@ -23,8 +21,7 @@ class MethodConfig:
     grid: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        if self.name not in METHODS:
-            raise ConfigError(f'unknown method "{self.name}"; choose one of {", ".join(METHODS)}')
+        by_name(self.name)
         for name, values in self.grid.items():
             if isinstance(values, str) or not len(values):
                 raise ConfigError(f'grid of "{name}" must be a list of values, got {values!r}')
@@ -110,9 +107,9 @@ class ExperimentConfig:
 
 
 def at_budgets(name: str, budgets: tuple[int, ...], grid: dict | None = None, **params):
-    """`name` at each budget in bytes per item: width = bytes/4 for ELSA, nnz = bytes/8 else."""
-    key, size = ("width", 4) if name == "ELSA" else ("nnz", 8)
-    return tuple(MethodConfig(name, {**params, key: b // size}, grid or {}) for b in budgets)
+    """The method `name` at each budget in bytes per item, as the registry counts them."""
+    method = by_name(name, compressed=True)
+    return tuple(MethodConfig(name, params | method.at(b), grid or {}) for b in budgets)
 
 
 def checked(cls, values: dict):

@@ -19,7 +19,7 @@ from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.profiles import GOODBOOKS, configuration, methods_for, settings_for
 from celsa_lib.experiments.run import TUNED_ON, Task, folds_of, run_and_keep
 from celsa_lib.experiments.studies import prepare
-from celsa_lib.results import Result, load_result, save_result
+from celsa_lib.results import DATA_SIZE, Result, load_result, save_result
 from celsa_lib.split import Fold, keep, split_users
 
 # Files in results/, and the data that each is about.
@@ -40,7 +40,7 @@ def run_data_size(dataset: str, profile: str = "laptop", out: str | Path | None 
     """
     config = data_size_config(dataset, profile)
     data, task = prepare(config)
-    result = Result(make_manifest(config, data))
+    result = Result(make_manifest(config, data, DATA_SIZE))
     result.rows, result.users, runs = _finished(out, result.manifest)
     result.manifest["runs"] = runs | result.manifest["runs"]
     X, groups = divide(config, task)

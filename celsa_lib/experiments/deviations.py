@@ -18,7 +18,7 @@ from celsa_lib.experiments.profiles import GOODBOOKS, configuration, settings_fo
 from celsa_lib.experiments.run import Task
 from celsa_lib.experiments.studies import prepare
 from celsa_lib.models import EASE, CompressedELSA, SparseAutoencoderELSA
-from celsa_lib.results import Result, save_result
+from celsa_lib.results import DEVIATIONS, Result, save_result
 from celsa_lib.split import Fold, holdout_folds
 
 NNZ, REG, CAP = 16, 100.0, 6.0
@@ -73,7 +73,7 @@ def run_deviations(dataset: str, profile: str = "laptop", out: str | Path | None
     method = MethodConfig("CompressedELSA", settings.ablation() | {"nnz": NNZ})
     config = configuration(dataset, profile, [method])
     data, task = prepare(config)
-    result = Result(make_manifest(config, data))
+    result = Result(make_manifest(config, data, DEVIATIONS))
     started = perf_counter()
     sae = settings.training() | settings.autoencoder() | {"width": settings.dense_width}
     for pair in (*_of_evaluation(task, params), *_of_training(task, params, sae)):

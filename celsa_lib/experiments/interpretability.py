@@ -20,7 +20,7 @@ from celsa_lib.experiments.profiles import GOODBOOKS
 from celsa_lib.experiments.run import Task
 from celsa_lib.experiments.segment_study import RELEASED, SegmentStudy, segment_config
 from celsa_lib.experiments.studies import prepare
-from celsa_lib.results import Result, save_result
+from celsa_lib.results import SEGMENTS, Result, save_result
 from celsa_lib.segments import (
     AnswerCache,
     ReplayDescriber,
@@ -72,7 +72,7 @@ def run_segments(
     `names`: stored ones of groups of the released embeddings.
     """
     study = SegmentStudy(config, dataset, task, SentenceEmbedder())
-    result = Result(make_manifest(config, dataset))
+    result = Result(make_manifest(config, dataset, SEGMENTS))
     started = perf_counter()
     study.train()
     _add(result, "seconds", {"what": "training", "value": perf_counter() - started})

@@ -13,15 +13,16 @@ from numba import get_num_threads
 
 from celsa_lib.data import Dataset
 from celsa_lib.experiments.config import ExperimentConfig
-from celsa_lib.results import UNKNOWN
+from celsa_lib.results import METHODS, UNKNOWN
 from celsa_lib.training import resolve_device
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "numba", "celsa")
 
 
-def make_manifest(config: ExperimentConfig, dataset: Dataset) -> dict:
-    """Plain JSON values that say how to get the same numbers again."""
+def make_manifest(config: ExperimentConfig, dataset: Dataset, kind: str = METHODS) -> dict:
+    """Plain JSON values that say how to get the same numbers again; `kind`: one of KINDS."""
     return {
+        "kind": kind,
         "config": json.loads(config.to_json()),
         "data": {
             "name": dataset.name,

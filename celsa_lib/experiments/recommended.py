@@ -11,9 +11,10 @@ from celsa_lib.evaluation import Evaluation, evaluate, paired_difference
 from celsa_lib.evaluation.exposure import Exposure, exposure
 from celsa_lib.experiments.profiles import settings_for
 from celsa_lib.models import EASE, ELSA, CompressedELSA, PrunedEASE
+from celsa_lib.models.registry import OURS
 from celsa_lib.split import holdout_folds, split_users
 
-RECOMMENDED, PROCEDURE = "Recommended setting", "Compressed ELSA"
+RECOMMENDED = "Recommended setting"
 BUDGETS = (32, 64, 128, 256, 512, 1024)  # bytes per item, the paper's count
 
 
@@ -57,7 +58,7 @@ def measure_recommended(
         RECOMMENDED: lambda seed: CompressedELSA(
             recipe="recommended", seed=seed, progress=False
         ).fit_budgets(split.train, sizes),
-        PROCEDURE: lambda seed: CompressedELSA(
+        OURS: lambda seed: CompressedELSA(
             **settings.compressed(), seed=seed, progress=False
         ).fit_budgets(split.train, sizes),
         "Low-dim ELSA": lambda seed: {

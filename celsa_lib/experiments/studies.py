@@ -170,17 +170,17 @@ def run_where_data_is(config: ExperimentConfig) -> Result | None:
         return None
 
 
-def live_or_stored(run: Callable[[], Result], path: str | Path) -> tuple[Result, bool]:
-    """What `run` gives and True; where its data cannot be had here, the result at `path` and False.
+def live_or_stored(run: Callable[[], Result], path: str | Path) -> Result:
+    """What `run` gives; where its data cannot be had here, the result stored at `path`.
 
     Raises what `run` raises where there is no such file either.
     """
     try:
-        return run(), True
+        return run()
     except (DatasetNotFoundError, DownloadError):
         if not located(path).exists():
             raise
-        return load_result(path), False
+        return load_result(path)
 
 
 def run_prepared(config: ExperimentConfig) -> Result:

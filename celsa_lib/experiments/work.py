@@ -7,11 +7,14 @@ however few nonzeros are left: page *Cost* of the book.
 from collections import defaultdict
 from collections.abc import Iterable
 
+import pandas as pd
+
 from celsa_lib.data import dataset_info
-from celsa_lib.experiments.config import GRADIENT_METHODS, ExperimentConfig, MethodConfig
+from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.experiments.fit_cache import path_of
 from celsa_lib.experiments.studies import study
 from celsa_lib.models import make_schedule
+from celsa_lib.models.registry import by_name
 from celsa_lib.results import Result
 from celsa_lib.training.plan import make_plan
 
@@ -33,8 +36,8 @@ def gpu_minutes(name: str) -> int:
     return max(1, round(operations_of(found.config(), info.users, info.items) / SUSTAINED / 60))
 
 
-def minutes_on_card(names: Iterable[str], stored: Result) -> list[dict[str, str | int]]:
-    """Study and minutes of its training on the card of benchmarks/gpu_cost.py (`stored`).
+def minutes_on_card(names: Iterable[str], stored: Result) -> pd.DataFrame:
+    """A line per study: study, minutes of its training on the card of benchmarks/gpu_cost.py (`stored`).
 
     At the rate of the paper's whole training there. Dense operations that it was spared by sparse
     stages count as made: others are spared them too.
@@ -47,7 +50,7 @@ def minutes_on_card(names: Iterable[str], stored: Result) -> list[dict[str, str 
         info = dataset_info(study(name).dataset)
         work = operations_of(study(name).config(), info.users, info.items)
         found.append({"study": name, "minutes": round(trained["seconds"] * work / made / 60)})
-    return found
+    return pd.DataFrame(found)
 
 
 def operations_of(config: ExperimentConfig, users: int, items: int) -> int:
@@ -62,7 +65,7 @@ def operations_of(config: ExperimentConfig, users: int, items: int) -> int:
     reported = [
         (method.candidates()[0], seed)
         for method in config.methods
-        for seed in (config.seeds if method.name in GRADIENT_METHODS else first)
+        for seed in (config.seeds if by_name(method.name).trained else first)
     ]
     return sum(_operations(jobs, users, items) for jobs in (tried, reported))
 

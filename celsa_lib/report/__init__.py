@@ -1,81 +1,14 @@
-"""Tables and figures from results, live or stored. Needs no torch."""
+"""What pages show: results as tables and figures, live or stored, and the paper's claims.
 
-from celsa_lib.evaluation import standard_error
-from celsa_lib.report.ablations import (
-    active_figure,
-    active_table,
-    dense_level,
-    deviations_table,
-    side_by_side_table,
-    variant,
-    variants_figure,
-    variants_table,
-)
-from celsa_lib.report.budgets import advice, enough, reference_of, shares_of
-from celsa_lib.report.claim_list import CLAIMS, Claim
-from celsa_lib.report.claims import (
-    Entry,
-    best_by_size,
-    claims_figure,
-    claims_table,
-    learned,
-    ledger,
-    verdict_counts,
-    write_ledger,
-)
-from celsa_lib.report.comparison import comparison_page
-from celsa_lib.report.cost import (
-    card_figure,
-    card_ratios,
-    card_trainings,
-    density_figure,
-    growth_figure,
-    hardware_share,
-    inference_figure,
-    inference_table,
-    measured_on,
-    section,
-    step_figure,
-    step_ratios,
-)
-from celsa_lib.report.data_size import (
-    compared_data_sizes,
-    data_size_figure,
-    data_size_table,
-    stored_data_size,
-    stored_data_size_figure,
-)
+`stored(name)` and `shown(result)` give an object per result, `claims()` the ledger. No torch.
+"""
+
 from celsa_lib.report.figures import accuracy_by_size, schedule_curves
 from celsa_lib.report.latents import latents_figure, latents_table
-from celsa_lib.report.load import (
-    PAPER,
-    paper_numbers,
-    paper_table,
-    rows_table,
-    with_demo,
-    with_paper,
-)
-from celsa_lib.report.pages import (
-    beside_demo,
-    beside_paper,
-    choices,
-    side_by_side,
-    stored_figure,
-    stored_in,
-    stored_results,
-)
-from celsa_lib.report.segment_study import (
-    alignment_table,
-    coherence_figure,
-    groupings_table,
-    names_table,
-    notice_of,
-    planted_table,
-    stability_table,
-    stage_seconds,
-    stored_part,
-    tau_figure,
-)
+from celsa_lib.report.ledger import claims
+from celsa_lib.report.methods import side_by_side
+from celsa_lib.report.paper import paper_numbers, paper_table
+from celsa_lib.report.segment_study import planted_table
 from celsa_lib.report.segments import (
     catalogue,
     group_names,
@@ -84,133 +17,29 @@ from celsa_lib.report.segments import (
     segments_table,
     user_figure,
 )
-from celsa_lib.report.statistics import better, paired_table, summary
-from celsa_lib.report.stored import (
-    ablation_figure,
-    active_results,
-    against,
-    live_table,
-    live_values,
-    origin,
-    restart_differences,
-    stored_active_figure,
-    stored_deviations,
-    study_choices,
-    study_pairs,
-    width_differences,
-)
-from celsa_lib.report.style import colour, mark, styled
-from celsa_lib.report.tables import (
-    Html,
-    notice,
-    plain_table,
-    provenance,
-    results_table,
-    titled,
-)
-from celsa_lib.report.verdicts import Check, Verdict
-from celsa_lib.results import load_result
+from celsa_lib.report.stored import shown, sources, stored
+from celsa_lib.report.tables import Html, notice, plain_table
 
 __all__ = [
-    "CLAIMS",
-    "PAPER",
-    "Check",
-    "Claim",
-    "Entry",
     "Html",
-    "Verdict",
-    "ablation_figure",
     "accuracy_by_size",
-    "active_figure",
-    "active_results",
-    "active_table",
-    "advice",
-    "against",
-    "alignment_table",
-    "beside_demo",
-    "beside_paper",
-    "best_by_size",
-    "better",
-    "card_figure",
-    "card_ratios",
-    "card_trainings",
     "catalogue",
-    "choices",
-    "claims_figure",
-    "claims_table",
-    "coherence_figure",
-    "colour",
-    "compared_data_sizes",
-    "comparison_page",
-    "data_size_figure",
-    "data_size_table",
-    "dense_level",
-    "density_figure",
-    "deviations_table",
-    "enough",
+    "claims",
     "group_names",
-    "groupings_table",
-    "growth_figure",
-    "hardware_share",
     "home_page",
-    "inference_figure",
-    "inference_table",
     "latents_figure",
     "latents_table",
-    "learned",
-    "ledger",
-    "live_table",
-    "live_values",
-    "load_result",
-    "mark",
-    "measured_on",
-    "names_table",
     "notice",
-    "notice_of",
-    "origin",
-    "paired_table",
     "paper_numbers",
     "paper_table",
     "plain_table",
     "planted_table",
-    "provenance",
     "recommended_segments",
-    "reference_of",
-    "restart_differences",
-    "results_table",
-    "rows_table",
     "schedule_curves",
-    "section",
     "segments_table",
-    "shares_of",
+    "shown",
     "side_by_side",
-    "side_by_side_table",
-    "stability_table",
-    "stage_seconds",
-    "standard_error",
-    "step_figure",
-    "step_ratios",
-    "stored_active_figure",
-    "stored_data_size",
-    "stored_data_size_figure",
-    "stored_deviations",
-    "stored_figure",
-    "stored_in",
-    "stored_part",
-    "stored_results",
-    "study_choices",
-    "study_pairs",
-    "styled",
-    "summary",
-    "tau_figure",
-    "titled",
+    "sources",
+    "stored",
     "user_figure",
-    "variant",
-    "variants_figure",
-    "variants_table",
-    "verdict_counts",
-    "width_differences",
-    "with_demo",
-    "with_paper",
-    "write_ledger",
 ]

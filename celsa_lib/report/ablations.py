@@ -1,4 +1,9 @@
-"""Variants of one method side by side: schedules, restarts, widths, deviations, dead latents."""
+"""Compressed ELSA in variants: schedules, restarts, initial widths, and the latents they use."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,59 +11,149 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from celsa_lib.errors import ConfigError
+from celsa_lib.evaluation import difference_by_user
+from celsa_lib.models.registry import DENSE, OURS
 from celsa_lib.report.figures import bytes_axis
-from celsa_lib.report.load import rows_table
+from celsa_lib.report.statistics import difference_cells
 from celsa_lib.report.style import MARKS, legend_below, styled, variant_colour
-from celsa_lib.report.tables import difference_cell
-from celsa_lib.results import Result
+from celsa_lib.report.tables import Html
+from celsa_lib.results import GRADUAL
 
-LABELS = {"Released": "Released embeddings"}  # models that are rows of deviations
+if TYPE_CHECKING:
+    from celsa_lib.report.base import Report
 
-
-def variant(row: dict) -> str:
-    """What a row of an ablation is called: its schedule and whether it restarts."""
-    params = row["params"]
-    schedule = params.get("schedule", "exponential")
-    if schedule == "constant":
-        return schedule
-    return f"{schedule}, {'restart' if params.get('restart', True) else 'continue'}"
+KINDS = ("schedule", "restart", "width")
 
 
-def variants_table(rows: list[dict], names: list[str]) -> pd.DataFrame:
-    """A line per variant and size: variant, budget_bytes, ndcg@100, its error over users, seeds.
+class Variants:
+    """The rows of Compressed ELSA in a study, by what varies in it.
 
-    `names` says what each row is called; values are means over seeds.
+    by: "schedule" (those that restart, and the constant one), "restart" (every schedule with and
+    without) or "width". Raises ConfigError for another.
     """
-    table = rows_table(rows).assign(variant=names)
-    groups = table.groupby(["variant", "budget_bytes"], sort=False)
-    mean = groups[["ndcg@100", "ndcg@100 ±"]].mean()
-    return mean.assign(seeds=groups.size()).reset_index()
+
+    def __init__(self, report: Report, by: str):
+        if by not in KINDS:
+            raise ConfigError(f'variants are by one of {", ".join(KINDS)}, not by "{by}"')
+        self.report, self.result, self.by = report, report.result, by
+        chosen = self.result.select(label=OURS)
+        self.rows = [row for row in chosen if by != "schedule" or _restarts(row)]
+
+    def name(self, row: dict) -> str:
+        """What a row is called: its schedule and whether it restarts, or its width."""
+        params = row["params"]
+        if self.by == "width":
+            return f"width {params['width']:,}"
+        schedule = params.get("schedule", "exponential")
+        if self.by == "schedule" or schedule == "constant":
+            return schedule
+        return f"{schedule}, {'restart' if params.get('restart', True) else 'continue'}"
+
+    def frame(self) -> pd.DataFrame:
+        """A line per variant and size: variant, budget_bytes, nDCG@100, mean over seeds."""
+        lines = pd.DataFrame(
+            {
+                "variant": self.name(row),
+                "budget_bytes": row["budget_bytes"],
+                "ndcg@100": row["mean"]["ndcg@100"],
+            }
+            for row in self.rows
+        )
+        groups = lines.groupby(["variant", "budget_bytes"], sort=False)
+        return groups["ndcg@100"].mean().reset_index()
+
+    def table(self) -> Html:
+        """nDCG@100, a line per variant, a column per size."""
+        caption, dense = "nDCG@100", self.result.select(label=DENSE)
+        if dense:
+            width, level = dense[0]["params"]["width"], _mean(dense)
+            caption += f"; dense ELSA of width {width:,} has {level:.4f}"
+        return self.report.captioned(by_size(self.frame()), caption)
+
+    def figure(self) -> Figure:
+        """nDCG@100 against bytes per item, a line per variant, with dense ELSA where there is."""
+        dense = self.result.select(label=DENSE)
+        return variants_figure(self.frame(), self.report.title, _mean(dense) if dense else None)
+
+    def differences(self) -> Html:
+        """By user at each size: each gradual schedule minus the constant one, with restarts minus
+        without, or each width minus the next smaller one.
+        """
+        lines = [line for pair in self._pairs() for line in self._minus(*pair)]
+        return self.report.captioned(pd.DataFrame(lines))
+
+    def active(self) -> pd.DataFrame:
+        """Latents that an item uses at the end, of how many, at the smallest size, first seed.
+
+        Columns variant, bytes per item, latents, active, dead.
+        """
+        return pd.DataFrame(
+            {
+                "variant": self.name(row),
+                "bytes per item": row["budget_bytes"],
+                "latents": row["params"]["width"],
+                "active": row["history"][-1][1],
+                "dead": f"{1 - row['history'][-1][1] / row['params']['width']:.1%}",
+            }
+            for row in self._smallest()
+        )
+
+    def active_table(self) -> Html:
+        """`active` as a table."""
+        return self.report.captioned(self.active(), "one seed")
+
+    def active_figure(self) -> Figure:
+        """Share of latents in use after each epoch, at the smallest size, by variant."""
+        rows = self._smallest()
+        title = f"{self.report.title}, {rows[0]['budget_bytes']:,} B"
+        return active_figure({self.name(row): row for row in rows}, title)
+
+    def _smallest(self) -> list[dict]:
+        size = min(row["budget_bytes"] for row in self.rows)
+        rows = [row for row in self.rows if row["budget_bytes"] == size]
+        return [row for row in rows if row["seed"] == rows[0]["seed"]]
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Which variant is held against which."""
+        names = list(dict.fromkeys(map(self.name, self.rows)))
+        if self.by == "width":
+            widths = sorted({row["params"]["width"] for row in self.rows})
+            return [(f"width {wide:,}", f"width {narrow:,}") for narrow, wide in pairwise(widths)]
+        if self.by == "schedule":
+            return [(name, "constant") for name in GRADUAL if name in names]
+        return [(f"{name}, restart", f"{name}, continue") for name in GRADUAL]
+
+    def _minus(self, ours: str, theirs: str) -> list[dict]:
+        """One variant minus another, a line per size."""
+        sizes = sorted({row["budget_bytes"] for row in self.rows}, reverse=True)
+        lines = []
+        for size in sizes:
+            found = difference_by_user(self._users(ours, size), self._users(theirs, size))
+            about = {"variant": ours, "minus": theirs, "bytes per item": size}
+            lines.append(about | difference_cells(found))
+        return lines
+
+    def _users(self, name: str, size: int) -> np.ndarray:
+        return self.result.by_user(
+            [row for row in self.rows if self.name(row) == name and row["budget_bytes"] == size]
+        )
 
 
-def side_by_side_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Variants by size: nDCG@100, rows in the order of `variants_table`."""
-    wide = table.pivot(index="variant", columns="budget_bytes", values="ndcg@100")
-    wide = wide.loc[list(dict.fromkeys(table["variant"]))]
+def by_size(lines: pd.DataFrame) -> pd.DataFrame:
+    """Variants by size: nDCG@100 as text, "–" where a variant has no such size."""
+    wide = lines.pivot(index="variant", columns="budget_bytes", values="ndcg@100")
+    wide = wide.loc[list(dict.fromkeys(lines["variant"]))]
     wide = wide[sorted(wide.columns, reverse=True)].rename(columns="{:,} B".format)
-    return (
-        wide.map("{:.4f}".format, na_action="ignore")
-        .fillna("–")
-        .reset_index()
-        .rename_axis(columns=None)
-    )
+    text = wide.map("{:.4f}".format, na_action="ignore").fillna("–")
+    return text.reset_index().rename_axis(columns=None)
 
 
-def dense_level(result: Result) -> float | None:
-    """nDCG@100 of dense ELSA in an ablation, mean over seeds; None where it has no such rows."""
-    values = [row["mean"]["ndcg@100"] for row in result.select(method="ELSA")]
-    return float(np.mean(values)) if values else None
-
-
-def variants_figure(table: pd.DataFrame, title: str = "", level: float | None = None) -> Figure:
+def variants_figure(lines: pd.DataFrame, title: str = "", level: float | None = None) -> Figure:
     """nDCG@100 against bytes per item, a line per variant; `level`: an uncompressed model's."""
     with styled():
         figure, axes = plt.subplots(layout="constrained")
-        for i, (name, group) in enumerate(table.groupby("variant", sort=False)):
+        for i, (name, group) in enumerate(lines.groupby("variant", sort=False)):
             group = group.sort_values("budget_bytes")
             axes.plot(
                 group["budget_bytes"],
@@ -77,31 +172,11 @@ def variants_figure(table: pd.DataFrame, title: str = "", level: float | None = 
     return figure
 
 
-def active_table(rows: list[dict], names: list[str]) -> pd.DataFrame:
-    """How many latents at least one item uses at the end of training, of how many.
-
-    Rows of Compressed ELSA; columns variant, bytes per item, latents, active, dead.
-    """
-    lines = []
-    for row, name in zip(rows, names, strict=True):
-        width, active = row["params"]["width"], row["history"][-1][1]
-        lines.append(
-            {
-                "variant": name,
-                "bytes per item": row["budget_bytes"],
-                "latents": width,
-                "active": active,
-                "dead": f"{1 - active / width:.1%}",
-            }
-        )
-    return pd.DataFrame(lines)
-
-
-def active_figure(rows: list[dict], names: list[str], title: str = "") -> Figure:
-    """Share of latents in use after each epoch, a line per row."""
+def active_figure(rows: dict[str, dict], title: str = "") -> Figure:
+    """Share of latents in use after each epoch, a line per row, by its name."""
     with styled():
         figure, axes = plt.subplots(layout="constrained")
-        for i, (row, name) in enumerate(zip(rows, names, strict=True)):
+        for i, (name, row) in enumerate(rows.items()):
             shares = [active / row["params"]["width"] for _, active, _ in row["history"]]
             axes.plot(
                 range(1, len(shares) + 1),
@@ -120,16 +195,10 @@ def active_figure(rows: list[dict], names: list[str], title: str = "") -> Figure
     return figure
 
 
-def deviations_table(rows: list[dict]) -> pd.DataFrame:
-    """Each deviation: the difference by user [interval], nDCG@100 with and without."""
-    return pd.DataFrame(
-        {
-            "what": row["deviation"],
-            "model": LABELS.get(row["model"], row["model"]),
-            "difference": difference_cell(row["difference"], row["low"], row["high"]),
-            "clear": "yes" if row["low"] > 0 or row["high"] < 0 else "no",
-            "ours": f"{row['default']:.4f} ± {row['stderr']:.4f}",
-            "as released": f"{row['as released']:.4f}",
-        }
-        for row in rows
-    )
+def _restarts(row: dict) -> bool:
+    """Whether it restarts, or has nothing to restart from."""
+    return row["params"].get("restart", True) or row["params"]["schedule"] == "constant"
+
+
+def _mean(rows: list[dict]) -> float:
+    return float(np.mean([row["mean"]["ndcg@100"] for row in rows]))

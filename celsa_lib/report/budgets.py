@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from celsa_lib.evaluation import Ratio, ratio_of_means
-from celsa_lib.report.figures import FAMILIES
-from celsa_lib.report.load import UNCOMPRESSED
+from celsa_lib.models.registry import FAMILIES, OURS, UNCOMPRESSED
 from celsa_lib.results import Result
 
 TARGET = 0.99
-OURS = "Compressed ELSA"
 ROUNDING = 1e-9  # a share that is 0.99 on paper may miss it by the last bit
 
 
@@ -75,6 +75,20 @@ def shares_of(result: Result) -> list[Share]:
     ]
 
 
+def shares_table(result: Result) -> pd.DataFrame:
+    """`shares_of` as text, the smallest models first; intervals are 95 %, over users."""
+    lines = sorted(shares_of(result), key=lambda share: (share.size, share.label))
+    return pd.DataFrame(
+        {
+            "method": share.label,
+            "bytes per item": share.size,
+            "keeps": percent(share.ratio.value),
+            "95 % interval": f"{percent(share.ratio.low)} to {percent(share.ratio.high)}",
+        }
+        for share in lines
+    )
+
+
 def enough(shares: list[Share]) -> list[Enough]:
     """For each method of `shares` the smallest sizes that keep TARGET, in the figures' order."""
     found = []
@@ -88,8 +102,9 @@ def enough(shares: list[Share]) -> list[Enough]:
     return found
 
 
-def advice(shares: list[Share], reference: tuple[str, int] | None) -> list[str]:
+def advice(result: Result) -> list[str]:
     """Sentences that answer which budget of Compressed ELSA keeps TARGET of the reference."""
+    reference, shares = reference_of(result), shares_of(result)
     ours = next((e for e in enough(shares) if e.label == OURS), None)
     if reference is None:
         return ["There is no uncompressed model to compare with, so no share can be given."]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from celsa_lib.data import dataset_info
+from celsa_lib.models.registry import BASELINES
 from celsa_lib.report import rules
-from celsa_lib.report.rules import BASELINES
 from celsa_lib.report.verdicts import (
     NOT_TESTED,
     Check,

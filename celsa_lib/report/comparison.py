@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from celsa_lib.evaluation import standard_error
+from celsa_lib.models.registry import OURS
 from celsa_lib.report.budgets import (
     TARGET,
     Share,
@@ -21,7 +22,7 @@ from celsa_lib.report.budgets import (
     shares_of,
 )
 from celsa_lib.report.figures import accuracy_by_size
-from celsa_lib.report.pages import choices
+from celsa_lib.report.statistics import choices, paired_table
 from celsa_lib.report.style import styled
 from celsa_lib.report.tables import runs_told
 from celsa_lib.results import Result
@@ -30,11 +31,8 @@ COLUMNS = {"user": "user", "item": "item", "value": "rating"}
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-def comparison_page(result: Result, paired: pd.DataFrame) -> str:
-    """The page of a study; `paired` is its comparison at equal bytes, shown as it is.
-
-    Everything from `result` and `paired` is escaped. Raises StorageError, DataError.
-    """
+def comparison_page(result: Result) -> str:
+    """The page of a study, everything in it escaped. Raises StorageError, DataError."""
     manifest = result.manifest
     reference, shares = reference_of(result), shares_of(result)
     models = model_table(result)
@@ -46,13 +44,13 @@ def comparison_page(result: Result, paired: pd.DataFrame) -> str:
         data=data_facts(manifest),
         protocol=protocol(manifest["config"], len(next(iter(result.users.values())))),
         origin=origin_facts(manifest),
-        advice=advice(shares, reference),
+        advice=advice(result),
         target=percent(TARGET, 0),
         figure=svg_uri(_narrow(accuracy_by_size(models))),
         results=results_lines(models, shares, manifest["data"]["items"]),
         reference=reference[0] if reference else None,
         enough=enough_lines(shares),
-        paired=paired.to_dict("records"),
+        paired=paired_table(result, OURS).to_dict("records"),
         choices=choices(first).to_dict("records"),
         without_ease="EASE" not in {row["label"] for row in result.rows},
         is_smoke=manifest["config"]["profile"] == "smoke",

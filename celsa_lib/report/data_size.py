@@ -1,7 +1,5 @@
 """Compressed ELSA minus pruned EASE, by training data and by who was tested."""
 
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -9,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from celsa_lib.evaluation import difference_by_user
+from celsa_lib.report.base import Report
 from celsa_lib.report.figures import bytes_axis
-from celsa_lib.report.pages import absent
 from celsa_lib.report.style import MARKS, PALETTE, styled
-from celsa_lib.report.tables import Html, difference_cell, notice, plain_table, titled
-from celsa_lib.results import Result, load_result, located
+from celsa_lib.report.tables import Html, difference_cell
+from celsa_lib.results import Result
 
 SHOWN = {"users kept out": "held-out users"}  # stored words, kept for their digests
 APART = 0.03  # of a mark's place, so that intervals of the same size do not hide each other
@@ -115,20 +113,19 @@ def _differences(axes: Axes, compared: pd.DataFrame, by: str, title: str) -> Non
     axes.legend(fontsize=9.5, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 
 
-def stored_data_size(path: str | Path) -> Html:
-    """The table of a stored study, folded away; a note where there is none yet."""
-    if not located(path).exists():
-        return absent(path)
-    stored = load_result(path)
-    lines = data_size_table(compared_data_sizes(stored))
-    table = plain_table(lines, "nDCG@100 ± standard error over users")
-    folded = f"<details><summary>All numbers</summary>{table}</details>"
-    return Html(folded + notice(stored.manifest))
+class DataSizeReport(Report):
+    """A study of how much there is to learn from."""
 
+    def frame(self) -> pd.DataFrame:
+        """The lines of `compared_data_sizes`."""
+        return compared_data_sizes(self.result)
 
-def stored_data_size_figure(path: str | Path):
-    """The figure of a stored study; a note where there is none yet."""
-    if not located(path).exists():
-        return absent(path)
-    stored = load_result(path)
-    return data_size_figure(compared_data_sizes(stored), titled(stored.manifest, live=False))
+    def table(self) -> Html:
+        """All numbers, folded away."""
+        caption = "nDCG@100, mean ± standard error over users"
+        lines = self.captioned(data_size_table(self.frame()), caption)
+        return Html(f"<details><summary>All numbers</summary>{lines}</details>")
+
+    def figure(self) -> Figure:
+        """Compressed ELSA minus pruned EASE by size: above by training set, below by users."""
+        return data_size_figure(self.frame(), self.title)

@@ -5,9 +5,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from celsa_lib.models.registry import FAMILIES
 from celsa_lib.report.style import colour, legend_below, mark, styled, variant_colour
-
-FAMILIES = ("Recommended setting", "Compressed ELSA", "Pruned EASE", "Low-dim ELSA", "ELSA + SAE")
 
 
 def accuracy_by_size(

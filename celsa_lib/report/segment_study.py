@@ -1,17 +1,15 @@
 """Tables and figures of a study of segments: how good they are, beside baselines."""
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import ClassVar
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from celsa_lib.report.pages import absent
+from celsa_lib.report.base import Parts, Report
 from celsa_lib.report.style import styled
-from celsa_lib.report.tables import Html, notice, plain_table
-from celsa_lib.results import Result, load_result, located
+from celsa_lib.results import Result
 
 GROUPING_ORDER = (
     "raw groups",
@@ -31,24 +29,6 @@ SHARES = {
     "by popularity": "in the recommended ones, if popularity alone decided",
     "random": "in random segments",
 }
-
-
-def stored_part(path: str | Path, part: Callable, *args, caption: str | None = None):
-    """`part(result, *args)` of a stored result, with its `caption` where it is a table.
-
-    A note where the result is not there, or was stored before it had such a part.
-    """
-    if not located(path).exists():
-        return absent(path)
-    found = part(load_result(path), *args)
-    if not isinstance(found, pd.DataFrame):
-        return found
-    return absent(path, caption or "this table") if found.empty else plain_table(found, caption)
-
-
-def notice_of(result: Result) -> Html:
-    """Where a stored result comes from."""
-    return notice(result.manifest)
 
 
 def planted_table(rows: list[dict]) -> pd.DataFrame:
@@ -163,3 +143,16 @@ def names_table(result: Result) -> pd.DataFrame:
         {"items": row["items"], row["own by"]: row["own"], row["stored by"]: row["stored"]}
         for row in rows
     )
+
+
+class SegmentsReport(Report):
+    """A study of segments; groupings and alignment are asked for a space of embeddings."""
+
+    TABLES: ClassVar[Parts] = {
+        "groupings": groupings_table,
+        "alignment": alignment_table,
+        "stability": stability_table,
+        "names": names_table,
+        "seconds": stage_seconds,
+    }
+    FIGURES: ClassVar[Parts] = {"coherence": coherence_figure, "τ": tau_figure}

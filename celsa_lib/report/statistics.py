@@ -54,6 +54,32 @@ def paired_table(result: Result, label: str) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def choices(rows: list[dict]) -> pd.DataFrame:
+    """What each grid chose from, and whether it chose an end: what lies beyond was not tried.
+
+    Values are nDCG@100 of the validation users.
+    """
+    return pd.DataFrame([_choice(row) for row in rows if row["trials"]])
+
+
+def _choice(row: dict) -> dict:
+    tried = {
+        name: sorted({trial["choice"][name] for trial in row["trials"]})
+        for name in row["trials"][0]["choice"]
+    }
+    values = [trial[METRIC] for trial in row["trials"]]
+    ends = [n for n, v in tried.items() if row["params"][n] in (v[0], v[-1])]
+    return {
+        "method": row["label"],
+        "bytes per item": row["budget_bytes"],
+        "chosen": ", ".join(f"{name} = {row['params'][name]:g}" for name in tried),
+        "from": ", ".join(f"{v[0]:g} to {v[-1]:g} ({len(v)} values)" for v in tried.values()),
+        "best": f"{max(values):.4f}",
+        "worst": f"{min(values):.4f}",
+        "at an end": ", ".join(ends),
+    }
+
+
 def difference_cells(found: Difference) -> dict[str, str]:
     """A difference in cells of a table; a single user has no interval."""
     interval = "–" if np.isnan(found.low) else f"{found.low:+z.4f} to {found.high:+z.4f}"

@@ -2,29 +2,8 @@
 
 import matplotlib as mpl
 
-# Colours of Okabe and Ito (2008), told apart by colour-blind readers; each with its own mark.
-METHOD_COLOURS = {
-    "Recommended setting": "#882255",
-    "Compressed ELSA": "#D55E00",
-    "ELSA": "#000000",
-    "Low-dim ELSA": "#0072B2",
-    "Pruned EASE": "#009E73",
-    "EASE": "#56B4E9",
-    "ELSA + SAE": "#CC79A7",
-    "Popularity": "#999999",
-    "Released embeddings": "#E69F00",
-}
-METHOD_MARKS = {
-    "Recommended setting": "h",
-    "Compressed ELSA": "o",
-    "ELSA": "*",
-    "Low-dim ELSA": "s",
-    "Pruned EASE": "^",
-    "EASE": "P",
-    "ELSA + SAE": "D",
-    "Popularity": "X",
-    "Released embeddings": "v",
-}
+from celsa_lib.models.registry import METHODS
+
 # Lines on white and on black; the exponential one, the default, as Compressed ELSA.
 SCHEDULE_COLOURS = {
     "constant": "#0072B2",
@@ -55,9 +34,9 @@ RC = {
 }
 
 
-def colour(method: str) -> str:
-    """Hex colour of a method's label."""
-    return METHOD_COLOURS.get(method, OTHER_COLOUR)
+def colour(label: str) -> str:
+    """Hex colour of a method by its label, OTHER_COLOUR for what is no method."""
+    return next((method.colour for method in METHODS if method.label == label), OTHER_COLOUR)
 
 
 def variant_colour(name: str, position: int) -> str:
@@ -65,9 +44,9 @@ def variant_colour(name: str, position: int) -> str:
     return SCHEDULE_COLOURS.get(name.split(",")[0], PALETTE[position % len(PALETTE)])
 
 
-def mark(method: str) -> str:
-    """Matplotlib marker of a method's label."""
-    return METHOD_MARKS.get(method, OTHER_MARK)
+def mark(label: str) -> str:
+    """Matplotlib marker of a method by its label, OTHER_MARK for what is no method."""
+    return next((method.marker for method in METHODS if method.label == label), OTHER_MARK)
 
 
 def legend_below(figure) -> None:

@@ -44,7 +44,7 @@ class Html(str):
 def typeset(text: str) -> str:
     """Numbers as in print: −0.1 with a minus sign, 97.9 % with a space that does not break."""
     signed = re.sub(r"(?<![\w.-])-(?=\d)", "−", text)  # not in goodbooks-10k, nor in a date
-    return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", signed)
+    return re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", signed)
 
 
 def provenance(source: str | dict, live: bool = False) -> str:

@@ -1,21 +1,16 @@
-"""Results as tables: from a run in memory, from stored JSON, from the paper."""
+"""The paper's numbers, and ours beside them."""
 
 from importlib.resources import files
 
 import pandas as pd
 
-PAPER = "the paper"
-UNCOMPRESSED = ("EASE", "ELSA")  # one row per dataset, whatever its size
+from celsa_lib.data import dataset_info, datasets
+from celsa_lib.models.registry import UNCOMPRESSED
 
 
-def rows_table(rows: list[dict]) -> pd.DataFrame:
-    """One line per row: label, budget_bytes, metrics, their standard errors ("… ±"), params, …"""
-    flat = []
-    for row in rows:
-        errors = {f"{name} ±": value for name, value in row["stderr"].items()}
-        rest = {key: value for key, value in row.items() if key not in ("mean", "stderr")}
-        flat.append(rest | row["mean"] | errors)
-    return pd.DataFrame(flat)
+def name_in_paper(dataset: str) -> str:
+    """The paper's data set that `dataset` is, or is a part of; itself where it is neither."""
+    return (dataset_info(dataset).part_of if dataset in datasets() else "") or dataset
 
 
 def paper_numbers() -> pd.DataFrame:

@@ -1,0 +1,51 @@
+"""What pages show of a stored benchmark."""
+
+from html import escape
+from typing import ClassVar
+
+from celsa_lib.report import cost, cost_figures
+from celsa_lib.report.base import Parts, Report
+from celsa_lib.report.tables import Html, runs_told
+
+
+class BenchmarkReport(Report):
+    """A stored benchmark; each has some of the parts."""
+
+    TABLES: ClassVar[Parts] = {
+        "step": cost.step_ratios,
+        "hardware": cost.hardware,
+        "hardware share": cost.hardware_share,
+        "bfloat16": cost.bfloat16_effect,
+        "width growth": cost.width_growth,
+        "cache reads": cost.cache_reads,
+        "schedule": cost.whole_schedule,
+        "memory": cost.memory,
+        "card steps": cost.card_ratios,
+        "card trainings": cost.card_trainings,
+        "agreement": cost.agreement,
+        "inference": cost.inference_table,
+        "inference growth": cost.inference_growth,
+    }
+    FIGURES: ClassVar[Parts] = {
+        "step": cost_figures.step_figure,
+        "density": cost_figures.density_figure,
+        "growth": cost_figures.growth_figure,
+        "card steps": cost_figures.card_figure,
+        "inference": cost_figures.inference_figure,
+    }
+
+    @property
+    def title(self) -> str:
+        """What a caption says of where the numbers come from."""
+        return "live benchmark" if self.result.is_live else "stored benchmark"
+
+    def notice(self) -> Html:
+        """One paragraph: what was measured, on which machine, with which versions and when."""
+        manifest = self.result.manifest
+        versions = manifest["runs"][self.result.run]["versions"]
+        named = ", ".join(f"{name} {version}" for name, version in versions.items())
+        text = (
+            f"{self.title.capitalize()}: {manifest['what']}; {manifest['seconds']} s. "
+            f"{runs_told(manifest)} Versions: {named}."
+        )
+        return Html(f'<p class="celsa-provenance"><small>{escape(text)}</small></p>')

@@ -1,0 +1,147 @@
+"""Figures of what training and recommending cost, from stored benchmarks."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from celsa_lib.report.cost import FORMULA, OURS, section
+from celsa_lib.report.style import styled
+from celsa_lib.results import Result
+
+COLOURS = {
+    OURS: "#D55E00",
+    "celsa, sparse kernels": "#D55E00",
+    "celsa, dense products": "#009E73",
+    "celsa, dense products, bfloat16": "#E69F00",
+    FORMULA: "#000000",
+    "compresso, dense": "#0072B2",
+    "compresso, coo": "#56B4E9",
+    "compresso, mask search": "#CC79A7",
+}
+ON_CARD = {  # contenders of benchmarks/gpu_cost.py: colour and mark
+    "celsa float32": ("#D55E00", "o"),
+    "celsa TF32": ("#009E73", "s"),
+    "celsa bfloat16": ("#E69F00", "D"),
+    "torch float32": ("#000000", "*"),
+    "torch TF32": ("#555555", "X"),
+    "compresso-recsys, dense": ("#0072B2", "^"),
+    "compresso-recsys, coo": ("#56B4E9", "v"),
+}
+MARKS = dict(zip(COLOURS, "oosD*^vP", strict=True))
+
+
+def step_figure(result: Result) -> Figure:
+    """Seconds per step against nonzeros per item, both log, every contender."""
+    steps = section(result, "step")
+    return _lines(steps, "nnz", "nonzeros per item (log scale)")
+
+
+def card_figure(result: Result) -> Figure:
+    """Milliseconds per step on a card against nonzeros per item, both log, every contender."""
+    with styled():
+        figure, axes = plt.subplots(layout="constrained")
+        for name, group in section(result, "step").groupby("contender", sort=False):
+            colour, mark = ON_CARD[name]
+            axes.plot(group["nnz"], 1e3 * group["seconds"], label=name, color=colour, marker=mark)
+        axes.set(xlabel="nonzeros per item (log scale)", ylabel="ms per step (log scale)")
+        _logarithmic(axes)
+        axes.legend(fontsize=9)
+        plt.close(figure)
+    return figure
+
+
+def density_figure(result: Result) -> Figure:
+    """Our two kinds of stage against density; the dashed line is where one gives way."""
+    dense, threshold = section(result, "density"), section(result, "choice")["dense_above"].item()
+    figure = _lines(dense.assign(density=dense["nnz"] / dense["width"]), "density",
+                    "density of the rows, nnz / width (log scale)")  # fmt: skip
+    axes = figure.axes[0]
+    axes.axvline(threshold, color="#555555", linestyle="--")
+    axes.annotate(f"dense_above = {threshold:g}", (threshold, axes.get_ylim()[1]), fontsize=9.5,
+                  xytext=(-4, -2), textcoords="offset points", ha="right", va="top")  # fmt: skip
+    return figure
+
+
+def growth_figure(result: Result) -> Figure:
+    """Step time as one size grows and the rest stay, each relative to its smallest."""
+    titles = {
+        "nnz": "nonzeros per item",
+        "items": "items",
+        "users": "users in a batch",
+        "history": "items per user",
+        "width": "width",
+    }
+    with styled():
+        figure, axes = plt.subplots(figsize=(6.4, 4.6), layout="constrained")
+        marks = "os^Dv"
+        colours = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000"]
+        for (size, title), mark, colour in zip(titles.items(), marks, colours, strict=True):
+            group = section(result, f"growth {size}")
+            group = group[group["nnz"] == group["nnz"].max()] if size == "width" else group
+            first = group.iloc[0]
+            axes.plot(
+                group[size] / first[size],
+                group["seconds"] / first["seconds"],
+                marker=mark,
+                color=colour,
+                label=f"{title}, from {first[size]:,}",
+            )
+        top = axes.get_xlim()[1]
+        axes.plot([1, top], [1, top], color="#999999", linestyle=":", label="in proportion")
+        for scale in (axes.set_xscale, axes.set_yscale):
+            scale("log", base=2)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+            axis.set_minor_locator(NullLocator())
+        axes.set(xlabel="size, relative to the smallest", ylabel="time per step, relative")
+        axes.legend(fontsize=9.5)
+        plt.close(figure)
+    return figure
+
+
+def inference_figure(result: Result) -> Figure:
+    """Users served per second by each way to recommend."""
+    table = section(result, "inference").iloc[::-1]
+    rate = 2_500 / table["seconds"]
+    with styled():
+        figure, axes = plt.subplots(figsize=(6.8, 3.2), layout="constrained")
+        colours = [COLOURS[OURS] if name == OURS else "#0072B2" for name in table["contender"]]
+        bars = axes.barh(table["contender"], rate, color=colours)
+        axes.bar_label(bars, [f"{value:,.0f}" for value in rate], padding=3, fontsize=9.5)
+        axes.set(xlabel="users served per second (top 100 of 10,000 items)")
+        axes.margins(x=0.12)
+        axes.locator_params(axis="x", nbins=5)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.grid(axis="y", visible=False)
+        plt.close(figure)
+    return figure
+
+
+def _lines(table: pd.DataFrame, x: str, label: str) -> Figure:
+    with styled():
+        figure, axes = plt.subplots(layout="constrained")
+        for name, group in table.groupby("contender", sort=False):
+            group = group.sort_values(x)
+            spread = [group["seconds"] - group["low"], group["high"] - group["seconds"]]
+            axes.errorbar(group[x], group["seconds"], yerr=spread, label=name, capsize=2,
+                          color=COLOURS[name], marker=MARKS[name])  # fmt: skip
+        axes.set(xlabel=label, ylabel="seconds per step (log scale)")
+        _logarithmic(axes)
+        axes.legend(fontsize=9.5)
+        plt.close(figure)
+    return figure
+
+
+def _logarithmic(axes) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(_plain))
+        axis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+
+
+def _plain(value: float, _) -> str:
+    """A tick as a reader would write it: 4,096 and 0.125."""
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"

@@ -1,0 +1,112 @@
+"""Methods side by side: by size, by user, beside the paper's numbers, and in variants."""
+
+from html import escape
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from celsa_lib.models.registry import OURS
+from celsa_lib.report.ablations import Variants
+from celsa_lib.report.base import Absent, Report
+from celsa_lib.report.budgets import advice, reference_of, shares_table
+from celsa_lib.report.figures import accuracy_by_size
+from celsa_lib.report.paper import name_in_paper, paper_table, with_demo, with_paper
+from celsa_lib.report.statistics import choices, paired_table, summary
+from celsa_lib.report.tables import Html, plain_table, results_table, typeset
+
+BESIDE = ("label", "schedule", "restart", "width", "budget_bytes", "paper ndcg@100", "ndcg@100",
+          "ndcg@100 ±", "seeds ±", "minus paper")  # fmt: skip
+
+
+class MethodsReport(Report):
+    """A study whose rows are models: Table 1, and ablations through `variants`."""
+
+    @property
+    def _data(self) -> str:
+        return self.result.manifest["data"]["name"]
+
+    def frame(self, *keys: str) -> pd.DataFrame:
+        """A line per method and size, seeds taken together, largest first; `keys`: params."""
+        return _by_size(summary(self.result, *keys))
+
+    def table(self) -> Html:
+        """Methods by size; with the paper's numbers where they are of the very same data."""
+        lines = with_paper(self.frame(), self._data)
+        return results_table(lines, self.result.manifest, self.result.is_live)
+
+    def figure(self) -> Figure:
+        """nDCG@100 against size, the paper's as hollow marks where they are of the same data."""
+        return accuracy_by_size(self.frame(), self.title, paper_table(self._data))
+
+    def values(self) -> pd.DataFrame:
+        """nDCG@100 to two digits: what a rerun must give again."""
+        lines = self.frame()[["label", "budget_bytes", "ndcg@100"]]
+        return lines.round(2).reset_index(drop=True)
+
+    def pairs(self, label: str = OURS) -> Html:
+        """The method `label` minus each other one of its size, by user."""
+        return self.captioned(paired_table(self.result, label))
+
+    def choices(self) -> Html:
+        """What each method chose from on validation users, folded."""
+        seed = self.result.manifest["config"]["seeds"][0]
+        lines = self.captioned(choices(self.result.select(seed=seed)))
+        return Html(f"<details><summary>All choices</summary>{lines}</details>")
+
+    def beside_paper(self) -> Html:
+        """Table 1 of the paper beside ours, on the same data or the part of it that we have."""
+        return self._beside(with_paper(self.frame(), name_in_paper(self._data)))
+
+    def beside_demo(self, *keys: str) -> Html:
+        """The numbers of the paper's demo beside ours; `keys`: what varies.
+
+        "schedule" and "restart", or "width".
+        """
+        return self._beside(with_demo(self.frame(*keys), name_in_paper(self._data)))
+
+    def _beside(self, lines: pd.DataFrame) -> Html:
+        """The columns BESIDE; without the method where there is only one."""
+        hidden = ["label"] if lines["label"].nunique() == 1 else []
+        columns = [name for name in lines if name in BESIDE and name not in hidden]
+        return results_table(lines[columns], self.result.manifest, self.result.is_live)
+
+    def shares(self) -> Html:
+        """What each size of each method keeps of the best uncompressed model's accuracy."""
+        name, size = reference_of(self.result)
+        caption = f"keeps: share of the nDCG@100 of {name}, {size:,} bytes per item"
+        return self.captioned(shares_table(self.result), caption)
+
+    def advice(self) -> Html:
+        """Which size of Compressed ELSA is enough, in sentences."""
+        return Html(f"<p>{typeset(escape(' '.join(advice(self.result))))}</p>")
+
+    def variants(self, by: str) -> Variants:
+        """Compressed ELSA in variants: by "schedule", "restart" or "width"."""
+        return Variants(self, by)
+
+
+class AbsentMethods(Absent):
+    """Stands for a Table 1 that is not here: the paper's numbers are, wherever it has some."""
+
+    def __init__(self, name: str, why: Html):
+        super().__init__(why)
+        self.name = name
+
+    def beside_paper(self) -> Html:
+        """The paper's numbers alone, and that there are none of ours."""
+        theirs = paper_table(name_in_paper(self.name)).rename(
+            columns={"ndcg@100": "paper ndcg@100"}
+        )
+        table = "" if theirs.empty else results_table(theirs, "the paper's Table 1")
+        return Html(self.why + table)
+
+
+def side_by_side(liked: list[str], **lists: pd.DataFrame) -> Html:
+    """Recommendations of several models next to each other; `lists` have a column title."""
+    titles = pd.DataFrame({name: table["title"] for name, table in lists.items()})
+    titles.index = pd.RangeIndex(1, len(titles) + 1, name="rank")
+    return Html(f"<p>Liked: {escape('; '.join(liked))}</p>{plain_table(titles.reset_index())}")
+
+
+def _by_size(lines: pd.DataFrame) -> pd.DataFrame:
+    return lines.sort_values(["budget_bytes", "ndcg@100"], ascending=[False, False])
