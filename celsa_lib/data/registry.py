@@ -42,7 +42,8 @@ class DatasetInfo:
     where the paper has none) and `test_users` the number that celsa uses by default, in its laptop
     profile too. `own_test_users` names complete histories of the paper's own test users, to report
     on where the data itself is not whole, and `part_of` what it is a part of. `checksums` are
-    (file, "sha256:…") of files no source describes; `caveat` says what keeps numbers on it from being the paper's.
+    (file, "sha256:…") of files no source describes; `caveat` says what keeps numbers on it from
+    being the paper's.
     """
 
     name: str

@@ -37,7 +37,7 @@ def gpu_minutes(name: str) -> int:
 
 
 def minutes_on_card(names: Iterable[str], stored: Result) -> pd.DataFrame:
-    """A line per study: study, minutes of its training on the card of benchmarks/gpu_cost.py (`stored`).
+    """Study and minutes of its training on the card of benchmarks/gpu_cost.py (`stored`), by line.
 
     At the rate of the paper's whole training there. Dense operations that it was spared by sparse
     stages count as made: others are spared them too.
