@@ -1,11 +1,14 @@
-"""Variants side by side: by hand, and from files in results/."""
+"""Variants side by side, by hand."""
+
+import re
 
 import numpy as np
 import pytest
 
 from celsa_lib import report
+from celsa_lib.report.ablations import Variants, by_size
 from celsa_lib.report.tables import difference_cell
-from celsa_lib.results import Result, save_result
+from celsa_lib.results import Result
 
 RUN = {
     "commit": "abc1234",
@@ -64,101 +67,91 @@ def ablation(variants=VARIANTS, width=8) -> Result:
     return Result(MANIFEST, rows, users=users)
 
 
-@pytest.fixture
-def stored(tmp_path):
-    return save_result(ablation(), tmp_path / "schedules.json")
+def variants(by: str, result: Result | None = None) -> Variants:
+    return report.shown(result or ablation()).variants(by)
+
+
+def lines_of(table: str) -> list[list[str]]:
+    """The cells of a table, line by line, without the signs and spaces of print."""
+    body = table.replace("−", "-").replace("\N{NO-BREAK SPACE}", " ")
+    rows = re.findall("<tr>(.*?)</tr>", body.split("<tbody>")[1], re.DOTALL)
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
 
 
 def test_seeds_are_averaged_and_order_is_kept():
-    rows = ablation([("linear", True, 64, 0.2), ("linear", True, 64, 0.4)]).rows
-    table = report.variants_table(rows, ["b", "b"])
-    assert table.to_dict("records") == [
-        {"variant": "b", "budget_bytes": 64, "ndcg@100": pytest.approx(0.3),
-         "ndcg@100 ±": 0.01, "seeds": 2}
-    ]  # fmt: skip
-    rows = ablation([("linear", True, 128, 0.2), ("linear", True, 64, 0.1)] * 2).rows
-    wide = report.side_by_side_table(report.variants_table(rows, ["z", "z", "a", "a"]))
+    twice = ablation([("linear", True, 64, 0.2), ("linear", True, 64, 0.4)])
+    (line,) = variants("schedule", twice).frame().to_dict("records")
+    assert line == {"variant": "linear", "budget_bytes": 64, "ndcg@100": pytest.approx(0.3)}
+    shapes = [("step-wise", True, 128, 0.2), ("step-wise", True, 64, 0.1),
+              ("linear", True, 128, 0.3)]  # fmt: skip
+    wide = by_size(variants("schedule", ablation(shapes)).frame())
     assert list(wide.columns) == ["variant", "128 B", "64 B"]
-    assert wide["variant"].tolist() == ["z", "a"]
+    assert wide.to_numpy().tolist() == [
+        ["step-wise", "0.2000", "0.1000"], ["linear", "0.3000", "–"]
+    ]  # fmt: skip
 
 
 def test_variants_have_names():
-    names = [report.variant(row) for row in ablation().rows]
+    names = variants("restart").frame()["variant"].tolist()
     assert names[:2] == ["exponential, restart", "exponential, continue"]
-    assert names[-1] == "constant"
+    assert names[-1] == "constant" and len(names) == 7
+    restarted = ["exponential", "linear", "step-wise", "constant"]
+    assert variants("schedule").frame()["variant"].tolist() == restarted
+    assert set(variants("width").frame()["variant"]) == {"width 8"}
 
 
-def test_dead_latents_are_counted_at_the_end(stored):
-    table = report.active_table(ablation().rows, list("abcdefg"))
-    assert table["active"].tolist() == [8] * 6 + [6]
-    assert table["dead"].tolist() == ["0.0%"] * 6 + ["25.0%"]
-    assert "25.0\N{NO-BREAK SPACE}%" in report.active_results(stored)
-    assert report.stored_active_figure(stored).axes[0].get_ylabel() == "latents in use"
+def test_dead_latents_are_counted_at_the_end_and_at_the_smallest_size():
+    shown = variants("restart", ablation([*VARIANTS, ("linear", True, 128, 0.4)]))
+    assert shown.active()["active"].tolist() == [8] * 6 + [6]
+    assert shown.active()["dead"].tolist() == ["0.0%"] * 6 + ["25.0%"]
+    assert "25.0\N{NO-BREAK SPACE}%" in shown.active_table()
+    axes = shown.active_figure().axes[0]
+    assert axes.get_ylabel() == "latents in use" and len(axes.lines) == 7
+    assert axes.get_title() == "set: live run, 64 B"
 
 
-def test_differences_are_by_user(stored):
-    linear = {"schedule": "linear", "restart": True}
-    table = report.against(stored, {"schedule": "constant"}, [linear])
-    (line,) = table.to_dict("records")
-    assert line["difference"] == "+0.1500" and line["clear"] == "yes"
-    assert line["variant"] == "linear, restart" and line["minus"] == "constant"
-    restarts = report.restart_differences(stored)
-    assert restarts["difference"].tolist() == ["+0.0200", "+0.0000", "-0.0100"]
-    assert restarts["clear"].tolist() == ["yes", "no", "yes"]
+def test_differences_are_by_user():
+    to_constant = lines_of(variants("schedule").differences())
+    assert [line[:4] for line in to_constant] == [
+        ["exponential", "constant", "64", "+0.2000"],
+        ["linear", "constant", "64", "+0.1500"],
+        ["step-wise", "constant", "64", "+0.1000"],
+    ]
+    restarts = lines_of(variants("restart").differences())
+    assert [line[3] for line in restarts] == ["+0.0200", "+0.0000", "-0.0100"]
+    assert [line[-1] for line in restarts] == ["yes", "no", "yes"]
 
 
-def test_a_single_user_gives_a_difference_without_an_interval(tmp_path):
+def test_a_single_user_gives_a_difference_without_an_interval():
     alone = ablation()
     alone.users = {key: values[:1] for key, values in alone.users.items()}
-    path = save_result(alone, tmp_path / "alone.json")
-    linear = {"schedule": "linear", "restart": True}
-    (line,) = report.against(path, {"schedule": "constant"}, [linear]).to_dict("records")
-    assert line["difference"] == "+0.1500" and line["95 % interval"] == "–"
-    assert line["clear"] == "no"
+    line = lines_of(variants("schedule", alone).differences())[1]
+    assert line[3:] == ["+0.1500", "–", "no"]
     assert difference_cell(0.15, float("nan"), float("nan")) == "+0.1500"
     assert difference_cell(0.15, 0.1, 0.2) == "+0.1500 [+0.1000, +0.2000]"
 
 
-def test_widths_are_compared_with_the_next_smaller(tmp_path):
+def test_widths_are_compared_with_the_next_smaller():
     both = ablation([("exponential", True, 64, 0.2)], width=8)
     wider = ablation([("exponential", True, 64, 0.3)], width=16)
     wider.rows[0]["hash"] = "wide"
     result = Result(MANIFEST, both.rows + wider.rows,
                     users=both.users | {"wide": wider.users["0"]})  # fmt: skip
-    path = save_result(result, tmp_path / "widths.json")
-    (line,) = report.width_differences(path).to_dict("records")
-    assert (line["variant"], line["minus"]) == ("width 16", "width 8")
-    assert line["difference"] == "+0.1000"
-    assert len(report.ablation_figure(path, "width").axes[0].lines) == 2
+    (line,) = lines_of(variants("width", result).differences())
+    assert line[:4] == ["width 16", "width 8", "64", "+0.1000"]
+    assert len(variants("width", result).figure().axes[0].lines) == 2
 
 
-@pytest.mark.parametrize("names, restarted, lines", [("schedule", True, 4), ("variant", False, 7)])
-def test_a_line_a_variant(stored, names, restarted, lines):
-    assert len(report.ablation_figure(stored, names, restarted).axes[0].lines) == lines
+@pytest.mark.parametrize("by, lines", [("schedule", 4), ("restart", 7)])
+def test_a_line_per_variant(by, lines):
+    assert len(variants(by).figure().axes[0].lines) == lines
 
 
-def test_the_line_of_dense_elsa_is_the_mean_over_seeds(tmp_path):
+def test_the_line_of_dense_elsa_is_the_mean_over_seeds():
     result = ablation()
-    assert report.dense_level(result) is None
     result.rows += [
-        result.rows[0] | {"method": "ELSA", "mean": {"ndcg@100": value}} for value in (0.3, 0.5)
+        result.rows[0] | {"label": "ELSA", "mean": {"ndcg@100": value}} for value in (0.3, 0.5)
     ]
-    assert report.dense_level(result) == pytest.approx(0.4)
-    path = save_result(result, tmp_path / "dense.json")
-    *_, dense = report.ablation_figure(path, "variant").axes[0].lines
+    *_, dense = variants("restart", result).figure().axes[0].lines
     assert dense.get_ydata() == pytest.approx([0.4, 0.4])
-
-
-def test_without_the_file_a_note_or_nothing(tmp_path):
-    path = tmp_path / "none.json"
-    for shown in (
-        report.ablation_figure(path, "width"),
-        report.active_results(path),
-        report.stored_active_figure(path),
-        report.stored_deviations(path),
-        report.study_pairs(path, "Compressed ELSA"),
-        report.study_choices(path),
-    ):
-        assert "celsa study none" in shown
-    assert report.against(path, {}, []).empty and report.width_differences(path).empty
-    assert report.restart_differences(path).empty
+    assert "dense ELSA of width 8 has 0.4000; set: live run" in variants("restart", result).table()

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from celsa_lib import report
-from celsa_lib.results import Result
+from celsa_lib.report.cost import card_ratios, hardware_share, step_ratios
+from celsa_lib.results import Result, load_result
 from celsa_lib.training import unit_rows
 
 ROOT = Path(__file__).parents[1]
@@ -60,7 +61,7 @@ def test_contenders_take_turns_in_processes_of_their_own():
         assert 0 < times["low"] <= times["seconds"] <= times["high"] and times["peak_gib"] > 0.05
 
 
-def fake_rows() -> list[dict]:
+def fake_rows() -> Result:
     size = {"nnz": 8, "width": 64, "gflop": 2.0, "low": 1.0, "high": 1.0}
     times = {
         "celsa": 0.1,
@@ -72,14 +73,14 @@ def fake_rows() -> list[dict]:
         {"section": "step", "contender": name, "seconds": seconds, **size}
         for name, seconds in times.items()
     ]
-    return [*steps, {"section": "hardware", "what": "product float32", "rate": 100.0}]
+    return Result({}, [*steps, {"section": "hardware", "what": "product float32", "rate": 100.0}])
 
 
 def test_ratios_and_shares_by_hand():
-    ratio = report.step_ratios(fake_rows()).iloc[0]
+    ratio = step_ratios(fake_rows()).iloc[0]
     assert ratio["masked dense torch"] == pytest.approx(50)
     assert ratio["compresso, best"] == pytest.approx(20) and ratio["which"] == "compresso, coo"
-    share = report.hardware_share(fake_rows()).iloc[0]
+    share = hardware_share(fake_rows()).iloc[0]
     assert share["GFLOP/s"] == 20 and share["share"] == "20%"
 
 
@@ -87,12 +88,12 @@ def test_ratios_and_shares_by_hand():
     "name", ["training-cost", "inference-cost", "bfloat16", "cache-reads", "gpu-cost"]
 )
 def test_stored_benchmarks_say_where_they_were_measured(name):
-    stored = report.load_result(ROOT / "results" / f"{name}.json")
-    manifest = stored.manifest
+    stored = load_result(ROOT / "results" / f"{name}.json")
+    manifest, notice = stored.manifest, report.shown(stored).notice()
     assert stored.rows and {"runs", "what"} <= set(manifest)
     (run,) = manifest["runs"].values()
-    assert run["machine"]["cpu"] in report.measured_on(manifest)
-    assert run["commit"] in report.measured_on(manifest)
+    assert run["machine"]["cpu"] in notice
+    assert run["commit"] in notice
     assert not stored.changed_rows()
 
 
@@ -112,5 +113,5 @@ def test_ratios_on_a_card_by_hand():
     step = {"section": "step", "nnz": 4, "contender": "celsa float32", "seconds": 0.003}
     rows = [step, step | {"contender": "torch TF32", "seconds": 0.03}]
     rows += [{"section": "limits", "what": "copy in L2", "rate": 0.032}]
-    (line,) = report.card_ratios(Result({"items": 10, "batch": 100}, rows)).to_dict("records")
+    (line,) = card_ratios(Result({"items": 10, "batch": 100}, rows)).to_dict("records")
     assert line["celsa, ms"] == 3.0 and line["torch TF32"] == 10.0 and line["of its reads"] == 3.0

@@ -5,9 +5,11 @@ import re
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -15,10 +17,14 @@ from hypothesis import strategies as st
 
 from celsa_lib import report
 from celsa_lib.errors import DataError, StorageError
-from celsa_lib.evaluation import Difference
+from celsa_lib.evaluation import Difference, standard_error
+from celsa_lib.models.registry import BASELINES
 from celsa_lib.report import rules
+from celsa_lib.report.claim_list import CLAIMS, Claim
 from celsa_lib.report.finding_list import FINDINGS
-from celsa_lib.report.rules import BASELINES
+from celsa_lib.report.ledger import Entry, Ledger
+from celsa_lib.report.paper import with_demo
+from celsa_lib.report.statistics import better, summary
 from celsa_lib.report.verdicts import (
     CONTRADICTED,
     HOLDS,
@@ -116,7 +122,7 @@ def test_errors_over_users_and_over_seeds_are_kept_apart():
     result = empty(seeds=(0, 1, 2))
     for seed, value in enumerate((0.1, 0.2, 0.3)):
         add(result, "ELSA", 64, value, seed, width=16)
-    line = report.summary(result, "width").iloc[0]
+    line = summary(result, "width").iloc[0]
     assert line["seeds"] == 3 and line["width"] == 16
     assert line["ndcg@100"] == pytest.approx(0.25)  # 0.05 of the users + 0.2
     assert line["ndcg@100 ±"] == pytest.approx(USERS.std(ddof=1) / np.sqrt(40))
@@ -126,29 +132,29 @@ def test_errors_over_users_and_over_seeds_are_kept_apart():
 def test_one_seed_has_no_error_over_seeds_and_rows_without_users_keep_their_own():
     result = add(empty(), "EASE", 400, 0.2)
     result.users = {}
-    line = report.summary(result).iloc[0]
+    line = summary(result).iloc[0]
     assert np.isnan(line["seeds ±"])
     assert line["ndcg@100 ±"] == 0.01
-    assert np.isnan(report.standard_error([1.0]))
-    assert report.standard_error([1.0, 3.0]) == pytest.approx(1.0)
+    assert np.isnan(standard_error([1.0]))
+    assert standard_error([1.0, 3.0]) == pytest.approx(1.0)
 
 
 def test_methods_that_differ_in_a_parameter_are_not_averaged():
     result = add(add(empty(), "ELSA", 64, 0.1, width=16), "ELSA", 64, 0.2, width=17)
-    assert len(report.summary(result)) == 2
+    assert len(summary(result)) == 2
     with pytest.raises(DataError, match="2 methods"):
-        report.better(result, {"label": "ELSA"}, {"label": "ELSA"})
+        better(result, {"label": "ELSA"}, {"label": "ELSA"})
     with pytest.raises(StorageError, match="none selected"):
-        report.better(result, {"label": "EASE"}, {"width": 16})
+        better(result, {"label": "EASE"}, {"width": 16})
 
 
 def test_better_pairs_users_and_averages_seeds_first():
     result = add(empty(), "A", 64, 0.3)
     for seed, value in enumerate((0.1, 0.2)):
         add(result, "B", 64, value, seed)
-    found = report.better(result, {"label": "A"}, {"label": "B"})
+    found = better(result, {"label": "A"}, {"label": "B"})
     assert [found.mean, found.low, found.high] == pytest.approx([0.15] * 3)  # of every user
-    share = report.better(result, {"label": "A"}, {"label": "B"}, share=0.5)
+    share = better(result, {"label": "A"}, {"label": "B"}, share=0.5)
     assert share.mean == pytest.approx(0.35 - 0.1)
     assert share.low < share.mean < share.high
 
@@ -350,7 +356,7 @@ def test_the_best_of_many_settings_needs_a_wider_interval():
             up = 0.048 + noise if (width, size) == (16, 64) else -0.1
             add(result, "Compressed ELSA", size, 0.4 + up, width=width)
     lucky = {"label": "Compressed ELSA", "width": 16, "budget_bytes": 64}
-    assert report.better(result, lucky, {"label": "ELSA"}).is_clear
+    assert better(result, lucky, {"label": "ELSA"}).is_clear
     assert somewhere(rules.above_dense(result)) == NOT_REPRODUCED
 
 
@@ -380,7 +386,7 @@ def test_standard_errors():
     assert rules.small_errors(empty()) == []
     result = add(empty(), "EASE", 400, 0.1)
     result.manifest["config"]["n_folds"] = 4
-    error = report.standard_error(result.users["row0"])
+    error = standard_error(result.users["row0"])
     assert rules.small_errors(result)[0].what == (
         f"at most {error:.4f}; were a user's 4 folds independent, {error / 2:.4f}"
     )
@@ -396,15 +402,16 @@ def test_what_a_study_measured_itself():
 
 
 def test_nothing_stored_means_nothing_tested(tmp_path):
-    entries = report.ledger(tmp_path)
-    assert {entry.verdict.word for entry in entries} == {NOT_TESTED}
-    assert "no stored result" in entries[0].verdict.why
-    assert "No comparison" in report.claims_figure(entries)
-    assert "45 not tested here" in report.claims_table(entries)
+    claims = report.claims(tmp_path)
+    assert {verdict.word for _, verdict in claims} == {NOT_TESTED}
+    assert "no stored result" in claims.entries[0].verdict.why
+    assert "No comparison" in claims.figure()
+    assert "45 not tested here" in claims.table()
+    assert {"goodbooks-10k", "goodbooks-schedules"} <= set(claims.studies)
 
 
 def test_the_list_of_claims():
-    claims = report.CLAIMS
+    claims = CLAIMS
     assert len({claim.id for claim in claims}) == len(claims)
     assert sum(claim.group == "best at a size" for claim in claims) == 3 * 5 * 3
     for claim in claims:
@@ -419,7 +426,7 @@ def stored(tmp_path) -> Path:
 
 
 def test_a_ledger_of_stored_results(stored):
-    verdicts = {claim.id: verdict for claim, verdict in report.ledger(stored)}
+    verdicts = {claim.id: verdict for claim, verdict in report.claims(stored)}
     best = [v for name, v in verdicts.items() if name.startswith("best/goodbooks-10k/")]
     assert {verdict.word for verdict in best} == {REPRODUCED} and len(best) == 15
     assert verdicts["post-hoc"].word == REPRODUCED
@@ -431,15 +438,15 @@ def test_a_ledger_of_stored_results(stored):
 
 def test_the_whole_data_goes_before_a_part_of_it(stored):
     save_result(main_table(ours=0.3), stored / "goodbooks-10k.json")
-    verdicts = {claim.id: verdict for claim, verdict in report.ledger(stored)}
+    verdicts = {claim.id: verdict for claim, verdict in report.claims(stored)}
     assert verdicts["best/goodbooks-10k/64/pruned-ease"].word == NOT_REPRODUCED
 
 
 def test_a_ledger_as_a_file(stored):
-    entries = report.ledger(stored)
-    content = json.loads(report.write_ledger(stored / "claims.json", entries).read_text())
+    claims = report.claims(stored)
+    content = json.loads(claims.write(stored / "claims.json").read_text())
     assert content["counts"]["best at a size"][REPRODUCED] == 15
-    assert len(content["claims"]) == len(entries)
+    assert len(content["claims"]) == len(claims)
     first = next(c for c in content["claims"] if c["id"] == "post-hoc")
     assert set(first) == set(
         "id statement section notebook group verdict data computed pair interval why checks".split()
@@ -451,27 +458,28 @@ def test_a_ledger_as_a_file(stored):
 
 
 def test_a_ledger_as_tables_and_a_figure(stored):
-    entries = report.ledger(stored)
-    counts = report.verdict_counts(entries).set_index("verdict")
+    claims = report.claims(stored)
+    counts = claims.counts().set_index("verdict")
     assert counts["best at a size"].tolist() == [15, 0, 0, 30]
-    best = report.best_by_size(entries)
+    best = pd.read_html(StringIO(claims.best_by_size()), keep_default_na=False)[0]
+    best = best.set_index("data").rename(columns=lambda name: name.replace("\xa0", " "))
     assert (best.loc["Goodbooks-10k", "64 B"] == "better").all()
     assert set(best.loc["Netflix Prize", "64 B"]) == {"–"}
-    table = report.claims_table(entries)
+    table = claims.table()
     assert table.count("<details") == 3 and "Other claims: " in table
     assert re.search(r"holds in \d+ of \d+ checks\. [A-Z][a-z ]+: .*\.<br>", table)
-    some = [entry for entry in entries if entry.claim.notebook == "schedules"]
-    assert report.claims_table(some).startswith("<details open><summary>Claims: ")
-    assert "<strong>Reproduced</strong> (3): Vectors ten times smaller" in report.learned(entries)
-    figure = report.claims_figure(entries)
+    some = claims.of("schedules").table()
+    assert some.startswith("<details open><summary>Claims: ")
+    assert "<strong>Reproduced</strong> (3): Vectors ten times smaller" in claims.in_short()
+    figure = claims.figure()
     assert [ax.get_title() for ax in figure.axes] == ["Goodbooks-10k"]
     assert len(figure.axes[0].containers) == 15
 
 
 def test_text_in_a_ledger_is_escaped():
-    claim = report.Claim("x", "<i>.", "§ <1>", "claims", "<b>", ("none",), lambda result: [])
-    entries = [report.Entry(claim, claim.judge({}))]
-    table = report.claims_table(entries) + report.learned(entries)
+    claim = Claim("x", "<i>.", "§ <1>", "claims", "<b>", ("none",), lambda result: [])
+    ledger = Ledger((Entry(claim, claim.judge({})),))
+    table = ledger.table() + ledger.in_short()
     assert "<i>" not in table and "<b>" not in table and "§ <1>" not in table
 
 
@@ -480,14 +488,14 @@ def test_a_stored_ledger_is_what_the_results_give():
     if not path.exists():
         pytest.skip("there is no results/claims.json; `celsa claims` writes it")
     content = json.loads(path.read_text())
-    for part, claims in (("claims", report.CLAIMS), ("findings", FINDINGS)):
+    for part, claims in (("claims", CLAIMS), ("findings", FINDINGS)):
         kept = {c["id"]: (c.get("verdict"), outcomes(c["checks"])) for c in content[part]}
         now = {
             claim.id: (
                 verdict.word if part == "claims" else None,
                 outcomes(asdict(check) for check in verdict.checks),
             )
-            for claim, verdict in report.ledger(path.parent, claims)
+            for claim, verdict in report.claims(path.parent, claims)
         }
         assert kept == now, "results have changed: run `celsa claims`"
 
@@ -500,35 +508,32 @@ def outcomes(checks) -> list[tuple[str, str]]:
 
 
 def test_table_1_beside_the_paper(stored):
-    page = report.beside_paper(stored / "goodbooks-10k-partial.json", "goodbooks-10k")
+    page = report.stored("goodbooks-10k-partial", stored).beside_paper()
     for part in ("nDCG@100, paper", "± over seeds", "ours − paper"):
         assert (part in page) == (part != "± over seeds")  # one seed
     assert "+0.061" in page  # dense ELSA: 0.55 − 0.489
-    absent = report.beside_paper(stored / "ml-20m.json", "ml-20m")
-    assert "Not run here" in absent and "0.379" in absent
-    assert "<table" not in report.beside_paper(stored / "ml-100k.json", "ml-100k")
+    absent = report.stored("ml-20m", stored).beside_paper()
+    assert "there is no" in absent and "0.379" in absent
+    assert "<table" not in report.stored("ml-100k", stored).beside_paper()
 
 
 def test_ablations_beside_the_demo(tmp_path):
     values = {("exponential", True): 0.5, ("constant", False): 0.3}
-    rows = report.summary(schedules(values), "schedule", "restart")
-    rows = report.with_demo(rows, "goodbooks-10k").set_index(
-        ["schedule", "restart", "budget_bytes"]
-    )
+    rows = summary(schedules(values), "schedule", "restart")
+    rows = with_demo(rows, "goodbooks-10k").set_index(["schedule", "restart", "budget_bytes"])
     theirs = rows["paper ndcg@100"]
     assert theirs["exponential", True, 64] == 0.4687 and theirs["constant", False, 64] == 0.4207
     assert rows["minus paper"]["constant", False, 64] == pytest.approx(0.35 - 0.4207)
     save_result(widths(), tmp_path / "widths.json")
-    page = report.beside_demo(tmp_path / "widths.json", "goodbooks-10k", "width")
+    page = report.stored("widths", tmp_path).beside_demo("width")
     assert "initial width" in page and "<td" in page
-    assert "Not run here" in report.beside_demo(tmp_path / "no.json", "goodbooks-10k", "width")
 
 
 def test_which_results_are_stored(stored):
-    line = report.stored_in(stored, ["goodbooks-10k-partial", "<b>"])
+    line = report.sources(["goodbooks-10k-partial", "<b>"], stored)
     assert "Stored results: goodbooks-10k-partial (2026-01-02, commit abc)." in line
     assert "Not run here: &lt;b&gt;." in line
-    assert "Stored results: none." in report.stored_in(stored, ["ml-20m"])
+    assert "Stored results: none." in report.sources(["ml-20m"], stored)
 
 
 def test_what_a_checker_reads():
@@ -545,6 +550,6 @@ def test_what_a_checker_reads():
 
 def test_the_committed_results_have_a_verdict_each():
     """No claim is stopped by what is stored, and some can be judged."""
-    entries = report.ledger(ROOT / "results")
-    assert len(entries) == len(report.CLAIMS)
-    assert any(entry.verdict.checks for entry in entries)
+    claims = report.claims(ROOT / "results")
+    assert len(claims) == len(CLAIMS)
+    assert any(verdict.checks for _, verdict in claims)

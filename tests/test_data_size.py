@@ -14,6 +14,7 @@ from celsa_lib.evaluation import evaluate, paired_difference
 from celsa_lib.experiments import data_size, run_data_size
 from celsa_lib.experiments.studies import prepare
 from celsa_lib.models import CompressedELSA, PrunedEASE
+from celsa_lib.report import data_size as data_size_report
 from celsa_lib.report.tables import typeset
 from celsa_lib.results import Result, load_result, save_result, users_path
 
@@ -66,7 +67,7 @@ def test_a_row_is_what_its_model_gives(result):
     assert baseline["ndcg@100"] == pytest.approx(theirs_found.mean["ndcg@100"], abs=1e-5)
     assert row["steps"] == len(ours.history_) * 2 and baseline["steps"] == 0
     found = paired_difference(ours_found, theirs_found)
-    lines = report.compared_data_sizes(result)
+    lines = data_size_report.compared_data_sizes(result)
     (line,) = lines[(lines[list(place)] == pd.Series(place)).all(axis=1)].to_dict("records")
     shown = [line[name] for name in ("difference", "difference low", "difference high")]
     assert shown == pytest.approx([found.mean, found.low, found.high], abs=2e-5)
@@ -93,7 +94,7 @@ def test_a_change_is_between_the_same_users(result):
         (theirs,) = result.select(method="PrunedEASE", **place)
         gap[name] = ours["ndcg@100"] - theirs["ndcg@100"]
     places = ["trained on", "tested on", "budget_bytes"]
-    lines = report.compared_data_sizes(result).set_index(places).sort_index()
+    lines = data_size_report.compared_data_sizes(result).set_index(places).sort_index()
     line = lines.loc[("half of the users", data_size.TEST, 128)]
     expected = gap["half of the users"] - gap["everything"]
     assert line["change"] == pytest.approx(expected, abs=3e-5)
@@ -182,22 +183,18 @@ def test_only_what_is_missing_is_run(result, path, tmp_path, monkeypatch):
 
 
 def test_the_page_shows_lines_of_sets_and_of_groups(result, path):
-    compared = report.compared_data_sizes(result)
-    above, below = report.data_size_figure(compared).axes
+    compared = data_size_report.compared_data_sizes(result)
+    above, below = data_size_report.data_size_figure(compared).axes
     assert len(above.get_legend_handles_labels()[1]) == 5
     assert below.get_legend_handles_labels()[1] == [data_size.TEST, data_size.THINNED]
     first, last = compared.iloc[0], compared.iloc[-1]
-    table = report.data_size_table(compared)
+    table = data_size_report.data_size_table(compared)
     assert table["difference"].iloc[0].startswith(f"{first['difference']:+.4f} [")
     assert table["change"].iloc[0] == "" and table["change"].iloc[-1].endswith(
         f"[{last['change low']:+.4f}, {last['change high']:+.4f}]"
     )
     assert table["reg"].iloc[0] == f"{first['reg']:g}"
-    shown = report.stored_data_size(path)
-    assert typeset(f"{first['difference']:+.4f}") in shown and "Stored results" in shown
-    assert len(report.stored_data_size_figure(path).axes) == 2
-
-
-def test_without_the_file_a_note(tmp_path):
-    for show in (report.stored_data_size, report.stored_data_size_figure):
-        assert "celsa study none" in show(tmp_path / "none.json")
+    stored = report.stored(path.stem, path.parent)
+    shown = stored.table()
+    assert typeset(f"{first['difference']:+.4f}") in shown and "stored results" in shown
+    assert len(stored.figure().axes) == 2

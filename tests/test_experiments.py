@@ -42,6 +42,8 @@ from celsa_lib.experiments.studies import (
 )
 from celsa_lib.experiments.summary import TRAINING
 from celsa_lib.models import make_schedule
+from celsa_lib.report.deviations import deviations_table
+from celsa_lib.report.statistics import paired_table
 from celsa_lib.results import Result, load_result, save_result, users_path
 
 
@@ -374,7 +376,7 @@ def test_paired_differences_are_at_equal_bytes(config, planted):
         *at_budgets("CompressedELSA", (128, 64), width=64, epochs=1),
         *at_budgets("PrunedEASE", (128, 64), reg=10.0),
     )
-    table = report.paired_table(
+    table = paired_table(
         run_experiment(replace(config, methods=methods), planted), "Compressed ELSA"
     )
     assert list(table["bytes per item"]) == [128, 64]
@@ -489,7 +491,7 @@ def test_deviations_are_measured_on_any_dataset(tmp_path):
         assert row["low"] <= row["difference"] <= row["high"]
     models = {row["model"] for row in result.rows}
     assert models == {"EASE", "Compressed ELSA", "ELSA + SAE"}
-    assert len(report.deviations_table(result.rows)) == 9
+    assert len(deviations_table(result)) == 9
 
 
 def test_without_data_what_is_stored_is_shown(monkeypatch, tmp_path):
@@ -499,17 +501,16 @@ def test_without_data_what_is_stored_is_shown(monkeypatch, tmp_path):
     with pytest.raises(DatasetNotFoundError):
         live_or_stored(lambda: run_prepared(config), tmp_path / "none.json")
     path = save_result(Result({"seconds": 0.0}, [{"label": "stored"}]), tmp_path / "some.json")
-    found, is_live = live_or_stored(lambda: run_prepared(config), path)
-    assert [row["label"] for row in found.rows] == ["stored"] and not is_live
-    planted, is_live = live_or_stored(lambda: run_prepared(first_look("synthetic", "smoke")), path)
-    assert len(planted.rows) == 2 and is_live
+    found = live_or_stored(lambda: run_prepared(config), path)
+    assert [row["label"] for row in found.rows] == ["stored"] and not found.is_live
+    planted = live_or_stored(lambda: run_prepared(first_look("synthetic", "smoke")), path)
+    assert len(planted.rows) == 2 and planted.is_live
 
 
 def test_a_study_is_not_run_without_its_data(monkeypatch, tmp_path):
     monkeypatch.setenv("CELSA_DATA", str(tmp_path))
     monkeypatch.setenv("CELSA_OFFLINE", "1")
     assert run_where_data_is(experiment("netflix-prize", "paper")) is None
-    assert "not there" in report.live_table(None) and report.live_values(None).empty
-    live = run_where_data_is(first_look("synthetic", "smoke"))
-    assert list(report.live_values(live)["bytes per item"]) == [128, 128]
-    assert "Live run" in report.origin(live, tmp_path / "none.json")
+    live = report.shown(run_where_data_is(first_look("synthetic", "smoke")))
+    assert list(live.values()["budget_bytes"]) == [128, 128]
+    assert "Live run" in live.notice()

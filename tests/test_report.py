@@ -1,16 +1,21 @@
 """Tables and figures: escaped, told apart, and clear about where numbers come from."""
 
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from celsa_lib import report
-from celsa_lib.errors import StorageError
-from celsa_lib.report.style import METHOD_COLOURS, METHOD_MARKS
-from celsa_lib.report.tables import typeset
-from celsa_lib.results import Result, save_result
+from celsa_lib.errors import ConfigError, StorageError
+from celsa_lib.models.registry import METHODS
+from celsa_lib.report.paper import with_paper
+from celsa_lib.report.statistics import choices
+from celsa_lib.report.style import OTHER_COLOUR, OTHER_MARK, colour, mark
+from celsa_lib.report.tables import provenance, results_table, typeset
+from celsa_lib.results import Result, load_result, save_result
 
+ROOT = Path(__file__).parents[1]
 RUN = {
     "commit": "abc1234",
     "clean": False,
@@ -49,15 +54,25 @@ ROWS = [
     ]
 ]
 
+LINES = pd.DataFrame(
+    {
+        "label": row["label"],
+        "budget_bytes": row["budget_bytes"],
+        "ndcg@100": row["mean"]["ndcg@100"],
+        "ndcg@100 ±": 0.01,
+    }
+    for row in ROWS
+)
+
 
 def test_colours_and_marks_are_distinct():
-    assert len(set(METHOD_COLOURS.values())) == len(METHOD_COLOURS)
-    assert len(set(METHOD_MARKS.values())) == len(METHOD_MARKS)
-    assert set(METHOD_COLOURS) == set(METHOD_MARKS)
+    labels = [method.label for method in METHODS] + ["no method"]
+    assert len(set(map(colour, labels))) == len(set(map(mark, labels))) == len(labels)
+    assert (colour("no method"), mark("no method")) == (OTHER_COLOUR, OTHER_MARK)
 
 
 def test_text_from_data_is_escaped():
-    html = report.results_table(report.rows_table(ROWS), MANIFEST)
+    html = results_table(LINES, MANIFEST)
     assert "<script>" not in html
     assert "<b>set</b>" not in html
     assert "&lt;script&gt;" in html
@@ -78,12 +93,12 @@ def test_a_plain_table_separates_thousands_and_lets_only_long_text_break():
 
 def test_words_are_on_the_left_and_numbers_on_the_right():
     rows = pd.DataFrame([{"schedule": "linear", "restart": True, "budget_bytes": 64}])
-    html = report.results_table(rows, "the paper")
+    html = results_table(rows, "the paper")
     assert re.findall(r"text-align:(\w+)", html) == ["left", "left", "right"]
 
 
 def test_the_best_of_a_size_is_bold():
-    html = report.results_table(report.rows_table(ROWS), MANIFEST)
+    html = results_table(LINES, MANIFEST)
     assert "<strong>0.400 ± 0.010</strong>" in html
     assert html.count("<strong>") == 1  # a size with one method has no winner
 
@@ -91,7 +106,7 @@ def test_the_best_of_a_size_is_bold():
 def test_numbers_are_typeset():
     space = "\N{NO-BREAK SPACE}"
     assert typeset("-0.1 [-0.2, +0.3], 97.9%") == f"−0.1 [−0.2, +0.3], 97.9{space}%"
-    for kept in ("goodbooks-10k", "2026-11-25", "1e-05", "v1.0-2", "a - b", "100 %"):
+    for kept in ("goodbooks-10k", "2026-11-25", "1e-05", "v1.0-2", "a - b"):
         assert typeset(kept) == kept
     html = report.plain_table(pd.DataFrame({"share": ["5%"], "minus": ["-1"]}), "ml-100k at 5%")
     assert f"<td>5{space}%</td>" in html and "<td>−1</td>" in html and "ml-100k at 5%" in html
@@ -99,10 +114,10 @@ def test_numbers_are_typeset():
 
 @pytest.mark.parametrize(("live", "word"), [(True, "Live run"), (False, "Stored results")])
 def test_provenance_says_where_numbers_come_from(live, word):
-    line = report.provenance(MANIFEST, live)
+    line = provenance(MANIFEST, live)
     for part in (word, "abc1234 with uncommitted changes", "chip", "2026-01-02", "seed 42", "12 s"):
         assert part in line
-    assert report.provenance(report.PAPER) == "Source: the paper."
+    assert provenance("the paper") == "Source: the paper."
 
 
 def test_every_run_of_a_result_is_told_with_its_rows():
@@ -110,7 +125,7 @@ def test_every_run_of_a_result_is_told_with_its_rows():
     old = {"commit": "old1234", "clean": None, "machine": {}, "versions": {}, "threads": None,
            "date": "unknown", "rows": 3}  # fmt: skip
     runs = {"old": old, "idle": RUN | {"rows": 0, "commit": "idle"}, "new": RUN | {"rows": 21}}
-    line = report.provenance(MANIFEST | {"runs": runs})
+    line = provenance(MANIFEST | {"runs": runs})
     assert "3 rows from the run of unknown: commit old1234, unknown whether clean; " in line
     assert "machine unknown; threads unknown; torch unknown." in line
     assert "21 rows from the run of 2026-01-02 03:04 UTC: commit abc1234 with" in line
@@ -118,14 +133,14 @@ def test_every_run_of_a_result_is_told_with_its_rows():
 
 
 def test_the_papers_numbers_stand_in_their_own_column():
-    rows = report.with_paper(report.rows_table(ROWS), "ml-20m")
+    rows = with_paper(LINES, "ml-20m")
     assert rows["paper ndcg@100"].tolist()[1:] == [0.379, 0.399]
-    assert "paper ndcg@100" not in report.with_paper(report.rows_table(ROWS), "ml-100k")
+    assert "paper ndcg@100" not in with_paper(LINES, "ml-100k")
     assert len(report.paper_table("goodbooks-10k")) == 22
 
 
 def test_the_figure_has_units_log_bytes_and_error_bars():
-    figure = report.accuracy_by_size(report.rows_table(ROWS), title="t")
+    figure = report.accuracy_by_size(LINES, title="t")
     axes = figure.axes[0]
     assert axes.get_xscale() == "log"
     assert "bytes" in axes.get_xlabel()
@@ -134,22 +149,57 @@ def test_the_figure_has_units_log_bytes_and_error_bars():
     assert figure.get_facecolor() == (1, 1, 1, 1)
 
 
-def test_stored_results_absent_or_damaged(tmp_path):
-    assert "Stored results are not here" in report.stored_results(tmp_path / "no.json")
-    assert "Stored results are not here" in report.stored_figure(tmp_path / "no.json")
-    damaged = tmp_path / "bad.json"
-    damaged.write_text("{")
+def test_the_report_is_small_and_every_name_is_on_a_page():
+    code = "".join(path.read_text() for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert len(report.__all__) <= 30
+    for name in set(report.__all__) - {"paper_numbers"}:  # the paper's numbers, for readers' own
+        assert f"report.{name}" in code, name
+
+
+def test_what_is_absent_says_so_whatever_is_asked_of_it(tmp_path):
+    absent = report.stored("no", tmp_path)
+    for asked in (
+        absent.table(), absent.figure("step"), absent.frame(), absent.pairs("x").choices(),
+        absent.variants("width").differences(), absent.notice(),
+    ):  # fmt: skip
+        assert "Stored results are not here" in asked._repr_html_()
+        assert "celsa study no<" in repr(asked)
+    assert "the data is not there" in report.shown(None).table()._repr_html_()
+    assert not hasattr(absent, "_repr_png_")  # what a notebook looks for
+
+
+def test_damaged_results_are_an_error(tmp_path):
+    (tmp_path / "bad.json").write_text("{")
     with pytest.raises(StorageError, match=r"bad\.json"):
-        report.load_result(damaged)
+        report.stored("bad", tmp_path)
+
+
+def test_a_part_that_there_is_not_is_named():
+    benchmark = report.shown(Result({"kind": "benchmark"}, []))
+    with pytest.raises(ConfigError, match='no part "stpe"; it has step, hardware'):
+        benchmark.table("stpe")
+    with pytest.raises(ConfigError, match="by one of schedule, restart, width"):
+        report.shown(Result(MANIFEST, ROWS)).variants("size")
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_every_table_and_figure_says_whether_it_was_run_live(live, tmp_path):
+    result = Result(MANIFEST, ROWS)
+    if not live:
+        result = load_result(save_result(result, tmp_path / "x.json"))
+    shown, source = report.shown(result), "live run" if live else "stored results"
+    for page in (shown.notice(), shown.table(), shown.beside_paper()):
+        assert ("Live run" if live else "Stored results") in page
+    assert source in shown.choices() and source in shown.figure().axes[0].get_title()
 
 
 def test_a_notebook_opened_in_its_folder_finds_the_results(tmp_path, monkeypatch):
     save_result(Result(MANIFEST, ROWS), tmp_path / "results" / "x.json")
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
-    assert "there is no" not in report.stored_results("results/x.json")
-    assert "Stored results: x" in report.stored_in("results", ["x"])
-    assert "there is no results/y.json" in report.stored_results("results/y.json")
+    assert "there is no" not in report.stored("x").table()
+    assert "Stored results: x" in report.sources(["x"])
+    assert "there is no results/y.json" in repr(report.stored("y"))
 
 
 @pytest.mark.parametrize(("chosen", "end"), [(1.0, "reg"), (2.0, ""), (3.0, "reg")])
@@ -158,7 +208,7 @@ def test_choices_say_what_was_tried(chosen, end):
     pairs = [(reg, b) for reg in (3.0, 1.0, 2.0) for b in (5, 6)]
     trials = [{"choice": {"reg": reg, "b": b}, "ndcg@100": reg / 10} for reg, b in pairs]
     row = ROWS[0] | {"trials": trials, "params": {"reg": chosen, "b": 5}}
-    (line,) = report.choices([row, ROWS[1]]).to_dict("records")
+    (line,) = choices([row, ROWS[1]]).to_dict("records")
     assert line["chosen"] == f"reg = {chosen:g}, b = 5"
     assert line["from"] == "1 to 3 (3 values), 5 to 6 (2 values)"
     assert (line["best"], line["worst"]) == ("0.3000", "0.1000")

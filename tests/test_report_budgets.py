@@ -5,7 +5,7 @@ import pytest
 
 from celsa_lib.errors import DataError
 from celsa_lib.evaluation import ratio_of_means
-from celsa_lib.report import advice, enough, reference_of, shares_of
+from celsa_lib.report.budgets import advice, enough, reference_of, shares_of
 from celsa_lib.report.comparison import model_table
 from celsa_lib.results import Result
 
@@ -19,7 +19,7 @@ def result_of(*models) -> Result:
 
 
 def answer(result: Result) -> str:
-    return " ".join(advice(shares_of(result), reference_of(result)))
+    return " ".join(advice(result))
 
 
 def test_the_smallest_budget_that_keeps_99_percent():

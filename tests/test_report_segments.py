@@ -73,7 +73,7 @@ def test_the_figure_shows_one_user(segmentation):
 
 
 def test_a_study_compares_the_same_sizes(live):
-    table = report.groupings_table(live, "our embeddings").set_index("grouping")
+    table = report.shown(live).frame("groupings", "our embeddings").set_index("grouping")
     assert table.loc["raw groups", "groups"] == table.loc["random, sizes of raw groups", "groups"]
     assert table.loc["segments", "groups"] == table.loc["random, sizes of segments", "groups"]
     rows = {r["grouping"]: r for r in live.rows if r.get("measure") == "ARI with planted segments"}
@@ -83,20 +83,21 @@ def test_a_study_compares_the_same_sizes(live):
 
 
 def test_a_study_has_every_section_and_figures_of_it(live):
+    shown = report.shown(live)
     sections = {row["section"] for row in live.rows}
     assert sections == {
         "groupings", "coherence", "agreement", "reach", "built in",
         "alignment", "tau", "stability", "seconds"
     }  # fmt: skip
-    assert len(report.tau_figure(live).axes) == 2
-    assert len(report.coherence_figure(live).axes) == 1
-    stable = report.stability_table(live)
+    assert len(shown.figure("τ").axes) == 2
+    assert len(shown.figure("coherence").axes) == 1
+    stable = shown.frame("stability")
     assert stable["ARI"].between(-1, 1).all()
     assert stable["grouping"].tolist() == [
         "raw groups", "segments", "k-means, other starts on one dense ELSA",
         "k-means, a dense ELSA of each seed"
     ]  # fmt: skip
-    shares = report.alignment_table(live, "our embeddings")
+    shares = shown.frame("alignment", "our embeddings")
     assert shares["share"].is_unique and len(shares) == 5
 
 
@@ -105,12 +106,12 @@ def test_a_study_of_items_without_genres():
     config = segment_config("synthetic", "smoke")
     dataset, task = prepare(config)
     bare = replace(dataset, items=dataset.items[["title"]], truth=None)
-    result = run_segments(config, bare, task)
-    table = report.groupings_table(result, "our embeddings")
+    shown = report.shown(run_segments(config, bare, task))
+    table = shown.frame("groupings", "our embeddings")
     assert len(table) == 7 and "rarest genre" not in set(table["grouping"])
     assert {"metadata (cosine)", "shelves (weighted Jaccard)"} < set(table.columns)
     assert not [column for column in table.columns if column.endswith("rarest genre")]
-    assert len(report.coherence_figure(result).axes) == 1
+    assert len(shown.figure("coherence").axes) == 1
 
 
 def test_planted_segments_at_two_widths():
@@ -129,21 +130,19 @@ def test_planted_segments_at_two_widths():
 
 
 def test_a_stored_study_or_what_is_missing_of_it(live, tmp_path):
-    path = tmp_path / "segments.json"
-    note = report.stored_part(path, report.tau_figure)
-    assert "there is no" in note and "celsa study segments" in note
-    save_result(live, path)
-    assert len(report.stored_part(path, report.tau_figure).axes) == 2
-    table = report.stored_part(path, report.stability_table, caption="two seeds")
-    assert table.startswith("<table") and table.endswith("<p><small>two seeds</small></p>")
-    assert "Live run" not in report.stored_part(path, report.notice_of)
-    for part, *args in (
-        (report.names_table,),
-        (report.groupings_table, "released embeddings"),
-        (report.alignment_table, "released embeddings"),
-    ):
-        note = report.stored_part(path, part, *args, caption="released")
+    save_result(live, tmp_path / "segments.json")
+    stored = report.stored("segments", tmp_path)
+    assert len(stored.figure("τ").axes) == 2
+    table = stored.table("stability", caption="two seeds")
+    assert table.startswith("<table")
+    assert table.endswith("<p><small>two seeds; synthetic: stored results</small></p>")
+    assert "Live run" not in stored.notice()
+    for part, *space in (
+        ("names",), ("groupings", "released embeddings"), ("alignment", "released embeddings")
+    ):  # fmt: skip
+        note = stored.table(part, *space, caption="released")
         assert "“released” is not in" in note and "<table" not in note
+        assert "has no released" in report.shown(live).table(part, *space, caption="released")
 
 
 def test_stored_names_stand_beside_the_default_ones_and_are_escaped(live, tmp_path):
@@ -160,8 +159,7 @@ def test_stored_names_stand_beside_the_default_ones_and_are_escaped(live, tmp_pa
     [row] = [row for row in result.rows if row["section"] == "names"]
     assert row["items"] == len(members[0]) and row["own by"] == "class-based TF-IDF"
     assert (row["stored"], row["stored by"]) == ("Fine Name", f"{HOSTILE} (stored)")
-    table = save_result(result, tmp_path / "segments.json")
-    page = report.stored_part(table, report.names_table, caption="names")
+    page = report.shown(result).table("names", caption="names")
     assert "Fine Name" in page and "<script" not in page and "&lt;script" in page
     assert not any(row["section"] == "names" for row in live.rows)
 

@@ -10,8 +10,8 @@ from celsa_lib.models.registry import OURS
 from celsa_lib.report.claim_list import Checks, Claim
 from celsa_lib.report.data_size import compared_data_sizes
 from celsa_lib.report.findings import in_bytes
-from celsa_lib.report.pages import choices
 from celsa_lib.report.rules import better_at, schedules, seconds_saved
+from celsa_lib.report.statistics import choices
 from celsa_lib.report.verdicts import Check, compared, counted
 from celsa_lib.results import GRADUAL, Result
 

@@ -14,7 +14,7 @@ SCHEDULE_COLOURS = {
 # For what is no method, in the order that it comes in: Tol's "muted" scheme (2021).
 PALETTE = ("#332288", "#CC6677", "#117733", "#88CCEE", "#AA4499", "#999933", "#882255")
 MARKS = "osD^vPX"
-OTHER_COLOUR, OTHER_MARK = "#F0E442", "h"
+OTHER_COLOUR, OTHER_MARK = "#F0E442", "p"
 
 RC = {
     "figure.figsize": (6.4, 4.8),
