@@ -16,7 +16,7 @@ from celsa_lib.files import write_whole
 from celsa_lib.models.registry import BASELINES, OURS
 from celsa_lib.report.claim_list import CLAIMS, GROUPS, OTHER_CLAIMS, Claim
 from celsa_lib.report.style import colour, mark, styled
-from celsa_lib.report.tables import Html, plain_table, typeset
+from celsa_lib.report.tables import Html, typeset
 from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED, WORDS, Verdict
 from celsa_lib.results import BUDGETS, load_result, located
 
@@ -86,7 +86,7 @@ class Ledger:
         counts = {group: self._counts(group) for group in GROUPS}
         return pd.DataFrame(counts).rename_axis("verdict").reset_index()
 
-    def best_by_size(self) -> Html:
+    def best_by_size(self) -> pd.DataFrame:
         """Compressed ELSA against each baseline: better, worse, undecided, or "–" if not tested.
 
         A line per data set and baseline, a column per budget.
@@ -99,9 +99,7 @@ class Ledger:
                 outcomes = [check.outcome for check in verdict.checks] or [MISSING]
                 line[f"{budget:,} B"] = SHORT[outcomes[0]]
         table = [{"data": data, "against": b} | line for (data, b), line in lines.items()]
-        return plain_table(
-            pd.DataFrame(table).fillna(SHORT[MISSING]), f"{OURS} against each baseline"
-        )
+        return pd.DataFrame(table).fillna(SHORT[MISSING])
 
     def table(self) -> Html:
         """Each claim with its verdict, group by group, counts first; everything in it escaped."""
