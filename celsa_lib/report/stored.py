@@ -45,8 +45,13 @@ def shown(result: Result | None) -> Report | Absent:
     return Absent(NOT_RUN) if result is None else REPORTS[result.kind](result)
 
 
-def sources(names: list[str], folder: str | Path = "results") -> Html:
-    """One line: which of the results `names` are stored, from when, and which are not there."""
+def sources(
+    names: list[str], folder: str | Path = "results", live: Report | Absent | None = None
+) -> Html:
+    """Which of the results `names` are stored, from when, and which are not there, in a line.
+
+    First where the numbers of a `live` run come from, if the page has one.
+    """
     paths = {name: located(Path(folder) / f"{name}.json") for name in names}
     found = []
     for name, path in paths.items():
@@ -57,4 +62,5 @@ def sources(names: list[str], folder: str | Path = "results") -> Html:
     missing = [name for name, path in paths.items() if not path.exists()]
     text = f"Stored results: {'; '.join(found) or 'none'}."
     text += f" Not run here: {', '.join(missing)}." if missing else ""
-    return Html(f'<p class="celsa-provenance"><small>{escape(text)}</small></p>')
+    first = live.notice()._repr_html_() if live else ""
+    return Html(f'{first}<p class="celsa-provenance"><small>{escape(text)}</small></p>')
