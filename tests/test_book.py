@@ -14,6 +14,7 @@ from celsa_lib import report
 from celsa_lib.book.build import run_if_changed
 from celsa_lib.book.findings import prose
 from celsa_lib.errors import StorageError
+from celsa_lib.evaluation import standard_error
 from celsa_lib.evaluation.metrics import ndcg_at, recall_at
 
 ROOT = Path(__file__).parents[1]
@@ -156,8 +157,8 @@ def test_the_example_of_the_metrics_page():
     ours, theirs = np.array([0.48, 0.10, 0.30]), np.array([0.45, 0.06, 0.28])
     assert round((ours - theirs).mean(), 4) == 0.03
     for values in (ours, theirs):
-        assert round(report.standard_error(values), 2) == 0.11
-    assert 0.005 < report.standard_error(ours - theirs) < 0.006
+        assert round(standard_error(values), 2) == 0.11
+    assert 0.005 < standard_error(ours - theirs) < 0.006
 
 
 UNUSUAL = (
