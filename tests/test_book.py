@@ -10,10 +10,7 @@ import pytest
 import yaml
 
 import celsa_lib as cl
-from celsa_lib import report
-from celsa_lib.book.build import run_if_changed
 from celsa_lib.book.findings import prose
-from celsa_lib.errors import StorageError
 from celsa_lib.evaluation import standard_error
 from celsa_lib.evaluation.metrics import ndcg_at, recall_at
 
@@ -82,17 +79,6 @@ def resolves(name: str) -> bool:
             found = getattr(found, part)
         return True
     return False
-
-
-def test_a_build_that_cannot_note_what_it_ran_says_so(tmp_path, monkeypatch):
-    def refuse(*paths):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("celsa_lib.book.build.run_notebook", lambda *run, cwd: None)
-    monkeypatch.setattr("os.replace", refuse)
-    with pytest.raises(StorageError, match=r"cannot write .*\.executed\.json"):
-        run_if_changed(ROOT, ROOT / "notebooks/quickstart.ipynb", tmp_path, "smoke")
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_every_equation_has_a_label_of_its_own():

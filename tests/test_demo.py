@@ -347,8 +347,8 @@ def test_the_script_does_nothing_without_its_element(open_html):
     assert not page.trouble
 
 
-def test_the_assets_are_part_of_the_package_and_of_the_fingerprint():
-    from celsa_lib.book.fingerprint import code_files
+def test_the_assets_are_part_of_the_package_and_of_its_digest():
+    from celsa_lib.workflow.digests import code_files
 
     names = {path.name for path in code_files()}
     assert {"demo.css", "engine.js", "page.js", "demo.html.jinja"} <= names

@@ -63,7 +63,7 @@ def _rows_meet(a, b) -> bool:
 
 
 def test_the_first_page_gets_its_figure_card_and_counts(tmp_path):
-    write_front(ROOT / "results", tmp_path)
+    write_front(ROOT / "results", ROOT / "results" / "claims.json", tmp_path)
     card = Image.open(tmp_path / CARD)
     assert card.size == (1200, 630)
     assert "<svg" in (tmp_path / FIGURE).read_text()

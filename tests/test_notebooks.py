@@ -13,7 +13,6 @@ import pytest
 
 import celsa_lib as cl
 from celsa_lib.book import run_notebook
-from celsa_lib.book.build import run_if_changed
 from celsa_lib.book.notebook import QUIET, default_parameters
 from celsa_lib.errors import NotebookError
 from celsa_lib.experiments import settings_for
@@ -124,22 +123,3 @@ def test_a_failure_names_notebook_and_cell_and_leaves_no_result(tmp_path):
     with pytest.raises(NotebookError, match=r"broken\.ipynb failed in cell 2: ZeroDivisionError"):
         run_notebook(path, target, {}, cwd=tmp_path)
     assert not target.exists()
-
-
-def test_an_unchanged_notebook_is_not_run_again(tmp_path, monkeypatch):
-    source = ROOT / "notebooks" / "quickstart.ipynb"
-    calls = []
-
-    def stand_in(path, target, parameters, cwd):
-        calls.append(parameters)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text("{}")
-
-    monkeypatch.setattr("celsa_lib.book.build.run_notebook", stand_in)
-    assert run_if_changed(ROOT, source, tmp_path, "smoke") is not None
-    assert run_if_changed(ROOT, source, tmp_path, "smoke") is None
-    assert run_if_changed(ROOT, source, tmp_path, "laptop") is not None
-    monkeypatch.setattr("celsa_lib.book.build.files_checksum", lambda name: "data has arrived")
-    assert run_if_changed(ROOT, source, tmp_path, "laptop") is not None
-    assert run_if_changed(ROOT, source, tmp_path, "laptop") is None
-    assert [call["profile"] for call in calls] == ["smoke", "laptop", "laptop"]

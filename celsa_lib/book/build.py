@@ -1,41 +1,17 @@
-"""The book: notebooks run through papermill, then built strictly into HTML."""
+"""The book: pages and notebooks that have run, built strictly into HTML."""
 
-import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from time import perf_counter
 
-from celsa_lib.book.fingerprint import notebook_digest
-from celsa_lib.book.front import CARD, write_front
-from celsa_lib.book.notebook import check_parameters, run_notebook
+from celsa_lib.book.front import CARD, CLAIMS, write_front
 from celsa_lib.book.publish import configure, publish
 from celsa_lib.book.slides import write_slides
-from celsa_lib.data import files_checksum
 from celsa_lib.errors import ConfigError, NotebookError
-from celsa_lib.files import write_whole
 
 BUILD = Path("build")
 SOURCES = ("_config.yml", "_toc.yml", "book", "README.md", "CHANGELOG.md", "CITATION.cff")
-DONE = ".executed.json"
-
-
-def build_book(root: Path, profile: str = "laptop", say=lambda line: None) -> Path:
-    """Run the notebooks of `root` that changed, build the HTML, return its first page.
-
-    Raises NotebookError for a failing notebook or a build with warnings, ConfigError where `root`
-    is not the book's folder. `say` gets a line of progress at a time.
-    """
-    work = root / BUILD / "book"
-    notebooks = notebooks_of(root)
-    copy_sources(root, work)
-    for path in notebooks:
-        seconds = run_if_changed(root, path, work, profile)
-        say(
-            f"{path.relative_to(root)}: " + ("unchanged" if seconds is None else f"{seconds:.0f} s")
-        )
-    return build_html(root, work)
 
 
 def notebooks_of(root: Path) -> list[Path]:
@@ -76,28 +52,8 @@ def copy_sources(root: Path, work: Path) -> None:
             shutil.copytree(source, target)
         elif source.exists():
             shutil.copy2(source, target)
-    write_front(root / "results", work / "book" / "front")
+    write_front(root / "results", root / BUILD / CLAIMS, work / "book" / "front")
     configure(work)
-
-
-def run_if_changed(root: Path, path: Path, work: Path, profile: str) -> float | None:
-    """Seconds a notebook took, None if nothing that it depends on has changed since it last ran.
-
-    Data counts: a page that said "Not run here" is made again when its data arrives.
-    """
-    target = work / path.relative_to(root)
-    state = work / DONE
-    done = json.loads(state.read_text()) if state.exists() else {}
-    parameters = check_parameters(path, {"profile": profile}, only_known=True)
-    name = str(path.relative_to(root))
-    wanted = notebook_digest(root, path.relative_to(root), parameters, files_checksum)
-    if done.get(name) == wanted and target.exists():
-        return None
-    started = perf_counter()
-    run_notebook(path, target, parameters, cwd=root)
-    done[name] = wanted
-    write_whole(state, lambda file: file.write(json.dumps(done, indent=1).encode()))
-    return perf_counter() - started
 
 
 def jupyter_book(work: Path, out: Path, *options: str) -> subprocess.CompletedProcess:
@@ -107,12 +63,13 @@ def jupyter_book(work: Path, out: Path, *options: str) -> subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def build_html(root: Path, work: Path) -> Path:
-    """jupyter-book, strict (every warning is an error), from nothing; then slides and 404.html.
+def build_html(root: Path) -> Path:
+    """jupyter-book, strict (every warning is an error), from notebooks that have run in build/book.
 
-    Raises NotebookError.
+    Slides and what a published book needs come after. Raises NotebookError.
     """
-    out = root / BUILD
+    out, work = root / BUILD, root / BUILD / "book"
+    copy_sources(root, work)
     shutil.rmtree(out / "_build", ignore_errors=True)
     done = jupyter_book(work, out, "-W", "-n", "--keep-going")
     page = out / "_build" / "html" / "index.html"

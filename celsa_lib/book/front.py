@@ -15,8 +15,8 @@ FIGURE, CARD, COUNTS = "accuracy.svg", "card.png", "verdicts.txt"  # .txt: no pa
 CLAIMS = "claims.json"
 
 
-def write_front(results: Path, folder: Path) -> None:
-    """accuracy.svg, the same as card.png, verdicts.txt (Markdown) and claims.json in `folder`.
+def write_front(results: Path, claims: Path, folder: Path) -> None:
+    """accuracy.svg, the same as card.png, verdicts.txt (Markdown) and `claims` in `folder`.
 
     Raises StorageError where a result cannot be read.
     """
@@ -27,10 +27,10 @@ def write_front(results: Path, folder: Path) -> None:
     )
     figure.set_size_inches(8, 4.2)  # at 150 dots an inch what sites show beside a link
     write_whole(folder / CARD, lambda file: figure.savefig(file, format="png", dpi=150))
-    text = (results / "claims.json").read_bytes()  # for the roles of `book.findings`
+    text = claims.read_bytes()  # for the roles of `book.findings`
     write_whole(folder / CLAIMS, lambda file: file.write(text))
-    claims = json.loads(text)["claims"]
-    write_whole(folder / COUNTS, lambda file: file.write(verdicts(claims).encode()))
+    counted = verdicts(json.loads(text)["claims"])
+    write_whole(folder / COUNTS, lambda file: file.write(counted.encode()))
 
 
 def verdicts(claims: list[dict]) -> str:

@@ -69,6 +69,14 @@ def default_parameters(path: Path) -> dict:
         raise ConfigError(f"the parameters of {path.name} must be plain values: {error}") from error
 
 
+def code_of(path: Path) -> str:
+    """All Python code of a notebook, without lines that are commands of the notebook's own."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    sources = ("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    lines = (line for source in sources for line in source.splitlines())
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+
+
 def _typed(name: str, text: str, default, path: Path):
     """`text` as the type of `default`: a string stays a string, so that "007" is not 7."""
     if default is None or isinstance(default, str):

@@ -1,6 +1,5 @@
 """Commands that run notebooks: one, a grid of them, the book."""
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -48,26 +47,60 @@ def sweep(
 ) -> None:
     """Run a notebook over a grid of parameters; only what is missing or changed."""
     from celsa_lib.experiments.manifest import usable_cores
-    from celsa_lib.sweeps import load_sweep, make_plan, plan_lines, run_plan
+    from celsa_lib.workflow import Workflow, load_sweep, runs_of, sweep_lines
 
     if cores is None and profile is None:
         cores = usable_cores()
-    plan = make_plan(load_sweep(file), Path.cwd(), out, fetch=not dry_run)
-    for line in plan_lines(plan, cores):
+    plan = load_sweep(file)
+    workflow = Workflow(Path.cwd(), out, runs_of(plan, Path.cwd(), out), plan.threads)
+    pending = workflow.pending()
+    for line in sweep_lines(workflow.runs, pending, plan.threads, cores):
         typer.echo(line)
-    if not dry_run:
-        run_plan(plan, out, cores, profile)
+    if pending and not dry_run:
+        workflow.run(cores, profile)
 
 
 def book(
     profile: Profile = "laptop",
     root: Annotated[Path, typer.Option(help="Folder with _toc.yml.")] = Path("."),
+    cores: Annotated[int | None, typer.Option(min=1, help="Default: all of this machine.")] = None,
+    studies: Annotated[
+        list[str] | None,
+        typer.Option("--study", help="Go on with this stored study first; repeatable. Hours."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+    graph: Annotated[bool, typer.Option("--graph", help="Only print the graph, for dot.")] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also as one file; needs Chromium.")] = False,
 ) -> None:
-    """Run the notebooks, build the book, print the page to open."""
-    from celsa_lib.book import build_book, build_pdf
+    """Run the notebooks that are missing or changed, build the book, print the page to open."""
+    from celsa_lib.book import build_pdf
+    from celsa_lib.experiments.manifest import usable_cores
+    from celsa_lib.workflow import PAGE, book_workflow
 
-    logging.basicConfig(level=logging.WARNING)
-    typer.echo(f"open {build_book(root.resolve(), profile, typer.echo)}")
+    root, cores = root.resolve(), cores or usable_cores()
+    workflow = book_workflow(root, profile, cores, studies or ())
+    if graph:
+        typer.echo(workflow.graph())
+        return
+    pending = workflow.pending()
+    for run in workflow.runs if dry_run else ():
+        typer.echo(f"{run.notebook}: {'would run' if run.target in pending else 'up to date'}")
+    typer.echo(f"{len(pending)} of {len(workflow.runs)} notebooks are missing or changed.")
+    _tell_older_results(root)
+    if dry_run:
+        return
+    workflow.run(cores)
+    typer.echo(f"open {root / PAGE}")
     if pdf:
-        typer.echo(f"open {build_pdf(root.resolve())}")
+        typer.echo(f"open {build_pdf(root)}")
+
+
+def _tell_older_results(root: Path) -> None:
+    """Stored results are shown as they are: which the code of today did not make."""
+    from celsa_lib.workflow import older_results
+
+    older = older_results(root)
+    if older:
+        named = ", ".join(f"{name} ({number} commits)" for name, number in older.items())
+        typer.echo(f"Stored results older than the code that makes them: {named}.")
+        typer.echo("`celsa study NAME` goes on with one; `celsa verify` says if they still hold.")

@@ -76,8 +76,9 @@ def _studies_of_their_own() -> dict[str, tuple]:
 
 def claims(
     results: Annotated[Path, typer.Option(help="Folder with stored results.")] = Path("results"),
+    out: Annotated[Path | None, typer.Option(help="Default: claims.json beside them.")] = None,
 ) -> None:
-    """Judge the paper's claims by the stored results; write claims.json beside them."""
+    """Judge the paper's claims by the stored results; write claims.json."""
     from celsa_lib import report
     from celsa_lib.report.finding_list import FINDINGS
 
@@ -85,7 +86,7 @@ def claims(
         raise ConfigError(f"there is no folder {results}; name the one with stored results")
     judged = report.claims(results)
     typer.echo(judged.counts().to_string(index=False))
-    typer.echo(judged.write(results / "claims.json", report.claims(results, FINDINGS)))
+    typer.echo(judged.write(out or results / "claims.json", report.claims(results, FINDINGS)))
 
 
 def verify(

@@ -6,7 +6,6 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from numba import get_num_threads
@@ -15,8 +14,7 @@ from celsa_lib.data import Dataset
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.results import METHODS, UNKNOWN
 from celsa_lib.training import resolve_device
-
-PACKAGES = ("torch", "numpy", "scipy", "pandas", "numba", "celsa")
+from celsa_lib.versions import versions
 
 
 def make_manifest(config: ExperimentConfig, dataset: Dataset, kind: str = METHODS) -> dict:
@@ -53,11 +51,6 @@ def new_run(*packages: str, **of_machine) -> dict[str, dict]:
         "date": date,
     }
     return {f"{date} {commit}": run}
-
-
-def versions(*more: str) -> dict:
-    """Versions of python, of the packages that decide numbers, and of `more`."""
-    return {"python": platform.python_version()} | {p: _version(p) for p in (*PACKAGES, *more)}
 
 
 def git_state() -> tuple[str, bool | None]:
@@ -104,13 +97,6 @@ def _cpu_model() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _git(*arguments: str) -> str:
