@@ -1,4 +1,4 @@
-"""Notebooks for Colab: the button, the cell that installs, the branch that carries the copies."""
+"""Notebooks for Colab: the cell that installs, the branch that carries the copies."""
 
 import os
 import shutil
@@ -9,10 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from bs4 import BeautifulSoup
 
 from celsa_lib.book.colab import BRANCH, SETUP, add_setup
-from celsa_lib.book.publish import configure, publish
 
 ROOT = Path(__file__).parents[1]
 URL = "https://github.com/some/book"
@@ -94,29 +92,6 @@ def test_every_notebook_gets_the_cell_below_its_title(tmp_path):
         title, setup, *rest = notebook.cells
         assert [title, *rest] == before.cells
         assert title.cell_type == "markdown" and f"--branch main {URL} celsa" in setup.source
-
-
-def test_the_button_of_a_built_book_leads_to_the_copy(tmp_path):
-    work, out = tmp_path / "work", tmp_path / "out"
-    (work / "notebooks").mkdir(parents=True)
-    shutil.copytree(ROOT / "book/_static", work / "book/_static")
-    shutil.copy(ROOT / "notebooks/sizes.ipynb", work / "notebooks")
-    config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    config["repository"] = {"url": f"{URL}.git", "branch": "main"}
-    (work / "_config.yml").write_text(yaml.safe_dump(config))
-    (work / "_toc.yml").write_text("format: jb-book\nroot: notebooks/sizes\n")
-    configure(work)
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", work, "--path-output", out]
-    subprocess.run(command, check=True, capture_output=True)
-    html = out / "_build/html"
-    publish(html, ["notebooks/sizes"], work)
-    page = BeautifulSoup((html / "notebooks/sizes.html").read_text(), "html.parser")
-    links = {a["href"] for a in page.select(".dropdown-launch-buttons a")}
-    assert links == {
-        "https://mybinder.org/v2/gh/some/book/main?urlpath=tree/notebooks/sizes.ipynb",
-        f"https://colab.research.google.com/github/some/book/blob/{BRANCH}/notebooks/sizes.ipynb",
-    }
-    assert URL in (html / "_sources/notebooks/sizes.ipynb").read_text()
 
 
 def test_the_workflow_pushes_the_copies_to_the_branch_of_the_button(repository, tmp_path):

@@ -2,30 +2,23 @@
 
 import json
 import re
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from axe import AXE, RUN, violations
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).parents[1]
-AXE = (ROOT / "tests/vendor/axe-core/axe.min.js").read_text(encoding="utf-8")
 NARROW, WIDE = 375, 1280  # pixels: a telephone, a laptop
 MOST = 1_500_000  # bytes of a page and its pictures
 HEAVY = {"notebooks/demo"}  # carries the models it computes with
-MADE = ["slides", "404", "genindex", "search"]  # pages that the build adds
-GRAVE = "serious", "critical"
-# docutils makes a list of entries with the role doc-biblioentry. ARIA 1.2 has them as list items
-# and axe does not; the markup cannot be set.
-ALLOWED = {("aria-required-children", '<div role="list" class="citation-list">')}
+MADE = ["slides", "genindex", "search"]  # pages that the build adds
 STILL = "*, *::before, *::after { transition: none !important; }"  # no colours half way
 OWN = "file:", "data:", "blob:", "about:"
 THEME = "document.documentElement.dataset.theme"
-# What axe need not do: fetch style sheets, list what passes.
-RUN = "axe.run({preload: false, resultTypes: ['violations']%s})"
 
 
 def book_pages() -> list[str]:
@@ -76,16 +69,6 @@ def weight(page: Path) -> int:
     sources = (picture.get("src", "") for picture in parsed(page).find_all("img"))
     files = {page.parent / source for source in sources if not urlsplit(source).scheme}
     return page.stat().st_size + sum(file.stat().st_size for file in files)
-
-
-def violations(found: dict) -> Iterable[str]:
-    """What axe calls serious or critical, a line per place."""
-    for rule in found["violations"]:
-        if rule["impact"] in GRAVE:
-            for node in rule["nodes"]:
-                if (rule["id"], node["html"]) in ALLOWED:
-                    continue
-                yield f"{rule['id']}: {node['html'][:160]} ({node['failureSummary'][:200]})"
 
 
 @pytest.mark.parametrize("name", book_pages())
@@ -149,7 +132,7 @@ def faults(tab, page: Path, themed: bool = True) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("name", book_pages())
 def test_a_page_in_a_browser_without_network(tab, site, name):
-    found = faults(tab, site / f"{name}.html", themed=name not in {"slides", "404"})
+    found = faults(tab, site / f"{name}.html", themed=name != "slides")
     wrong = {what: places for what, places in found.items() if places}
     assert not wrong, f"{name}: {wrong}"
 

@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from celsa_lib.book.front import CARD, CLAIMS, write_front
-from celsa_lib.book.publish import configure, publish
+from celsa_lib.book.colab import lead_to_copies
+from celsa_lib.book.front import CLAIMS, write_front
+from celsa_lib.book.publish import address, configure, repository
 from celsa_lib.book.slides import write_slides
 from celsa_lib.errors import ConfigError, NotebookError
 
@@ -66,7 +67,7 @@ def jupyter_book(work: Path, out: Path, *options: str) -> subprocess.CompletedPr
 def build_html(root: Path) -> Path:
     """jupyter-book, strict (every warning is an error), from notebooks that have run in build/book.
 
-    Slides and what a published book needs come after. Raises NotebookError.
+    Slides and copies for Colab come after. Raises NotebookError.
     """
     out, work = root / BUILD, root / BUILD / "book"
     copy_sources(root, work)
@@ -78,6 +79,6 @@ def build_html(root: Path) -> Path:
         told = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-15:]
         raise NotebookError("the book has not been built:\n" + "\n".join(told))
     write_slides(page.parent, pages_of(work))
-    shutil.copy2(work / "book" / "front" / CARD, page.parent / "_images" / CARD)
-    publish(page.parent, pages_of(work), work)
+    if address(work):
+        lead_to_copies(page.parent, pages_of(work), *repository(work))
     return page

@@ -27,20 +27,25 @@ if Path("celsa/results").is_dir():
 """
 
 
-def add_setup(notebooks: Path, url: str, branch: str) -> None:
-    """Put the installing cell below the title of every notebook in the folder `notebooks`.
+def lead_to_copies(html: Path, pages: list[str], url: str, branch: str) -> None:
+    """Notebooks to download in the folder `html` of a built book become copies; links to Colab
+    on its `pages` (no suffix) lead to the branch that carries them.
 
     `url` and `branch`: where the book's repository is cloned from.
     """
+    add_setup(html / "_sources" / "notebooks", url, branch)
+    start = f"{COLAB}/github/{url.removeprefix('https://github.com/')}/blob"
+    for file in (html / f"{page}.html" for page in pages):
+        text = file.read_text(encoding="utf-8")
+        text = text.replace(f"{start}/{branch}/", f"{start}/{BRANCH}/")
+        write_whole(file, lambda out, text=text: out.write(text.encode()))
+
+
+def add_setup(notebooks: Path, url: str, branch: str) -> None:
+    """Put the installing cell below the title of every notebook in the folder `notebooks`."""
     for file in sorted(notebooks.glob("*.ipynb")):
         notebook = nbformat.read(file, as_version=4)
         cell = nbformat.v4.new_code_cell(SETUP.format(url=url, branch=branch).strip(), id="setup")
         notebook.cells.insert(1, cell)
         text = nbformat.writes(notebook)
         write_whole(file, lambda out, text=text: out.write(text.encode()))
-
-
-def to_copies(html: str, url: str, branch: str) -> str:
-    """A page with its link to Colab turned from the notebook in `branch` to the copy."""
-    start = f"{COLAB}/github/{url.removeprefix('https://github.com/')}/blob"
-    return html.replace(f"{start}/{branch}/", f"{start}/{BRANCH}/")
