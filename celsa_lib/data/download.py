@@ -24,8 +24,9 @@ from celsa_lib.data.registry import DatasetInfo, Source, WheelSource, dataset_in
 from celsa_lib.errors import DatasetNotFoundError, DownloadError
 
 log = logging.getLogger(__name__)
+pooch.get_logger().setLevel(logging.WARNING)  # the bar tells of a download
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
-ATTEMPTS = 3
+RETRIES = 2  # after a broken transfer, from its start
 WHEEL_TIMEOUT = 300
 
 
@@ -198,46 +199,22 @@ def _download(
 
 def _fetch_source(source: Source, folder: Path, progress: bool) -> None:
     """Download one file into `folder`, verified; of an archive keep the members alone."""
-    target = folder / source.url.rsplit("/", 1)[1]
+    name = source.url.rsplit("/", 1)[1]
+    # Without a checksum for pooch: it knows no git-blob, and would fetch a wrong file again.
+    registry, urls = {name: None}, {name: source.url}
+    store = pooch.create(folder, "", registry=registry, urls=urls, retry_if_failed=RETRIES)
+    http = pooch.HTTPDownloader(progressbar=progress, chunk_size=1 << 16, timeout=TIMEOUT)
     try:
-        _retrieve(source, target, progress)
+        target = Path(store.fetch(name, downloader=http))
     except (requests.RequestException, OSError) as error:
-        if isinstance(error, DownloadError):
-            raise
         raise DownloadError(
             f"{source.url}: download failed ({error}); check the network, or put the files in a "
             "folder named by CELSA_DATA"
         ) from error
+    require_checksum(target, source.checksum, source.url)
     if source.members:
         _take_out(target, source.members, folder)
         target.unlink()
-
-
-def _retrieve(source: Source, target: Path, progress: bool) -> None:
-    """Download and verify; a broken transfer is resumed once, then started over once."""
-    for attempt in range(1, ATTEMPTS + 1):
-        resume = attempt == 2 and target.exists()
-        try:
-            _transfer(source.url, target, resume, progress)
-            require_checksum(target, source.checksum, source.url)
-            return
-        except (requests.exceptions.ChunkedEncodingError, DownloadError, requests.Timeout) as error:
-            # A whole file with a wrong checksum stays wrong; one pieced together may not.
-            final = isinstance(error, DownloadError) and not resume
-            if attempt == ATTEMPTS or final or isinstance(error, requests.ConnectTimeout):
-                raise
-            log.info("%s: %s; trying again", source.url, error)
-
-
-def _transfer(url: str, target: Path, resume: bool, progress: bool) -> None:
-    headers = {"Accept-Encoding": "identity"}
-    if resume:
-        headers["Range"] = f"bytes={target.stat().st_size}-"
-    download = pooch.HTTPDownloader(
-        progressbar=progress, chunk_size=1 << 16, timeout=TIMEOUT, headers=headers
-    )
-    with open(target, "ab" if resume else "wb") as stream:
-        download(url, stream, None)
 
 
 def _take_out(archive: Path, members: tuple[str, ...], folder: Path) -> None:
