@@ -103,6 +103,7 @@ def test_each_page_has_a_card_of_its_own_and_one_picture(published):
     assert first["og:description"] == first["description"] == "How small can vectors be?"
     assert notebook["og:url"] == f"{BASE}notebooks/one.html"
     for page in (first, notebook):
+        assert page["og:site_name"] == "Sparse item embeddings"
         assert page["twitter:card"] == "summary_large_image"
         assert (published / page["og:image"].removeprefix(BASE)).read_bytes().startswith(b"\x89PNG")
 

@@ -57,7 +57,8 @@ def configure(work: Path) -> None:
     config["parse"]["myst_substitutions"]["on_paper"] = f"[the whole book as a PDF]({base}{PDF})"
     sphinx = config["sphinx"]["config"]
     sphinx["extensions"] += EXTENSIONS
-    sphinx |= SETTINGS | {"ogp_site_url": base, "notfound_urls_prefix": urlsplit(base).path}
+    sphinx |= SETTINGS | {"ogp_site_url": base, "ogp_site_name": config["title"]}
+    sphinx["notfound_urls_prefix"] = urlsplit(base).path
     url, branch = repository(work)
     # The options of the theme are ours as a whole: Jupyter Book merges nothing into them.
     sphinx["html_theme_options"] |= {
