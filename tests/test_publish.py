@@ -1,5 +1,6 @@
 """A published book: what its address decides, and that nothing shows without one."""
 
+import shutil
 import threading
 import xml.etree.ElementTree as ET
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -66,21 +67,22 @@ def test_buttons_appear_with_an_address_only(book):
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> Path:
     """The HTML of a strict build with our configuration, one page and one notebook."""
-    folder = tmp_path_factory.mktemp("published")
-    source = folder / "source"
-    copy_sources(ROOT, source)
-    config = yaml.safe_load((source / "_config.yml").read_text())
+    root = tmp_path_factory.mktemp("published")
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
     config["repository"]["url"] = f"{URL}.git"
-    (source / "_config.yml").write_text(yaml.safe_dump(config))
+    (root / "_config.yml").write_text(yaml.safe_dump(config))
     toc = {"format": "jb-book", "root": "book/intro", "chapters": [{"file": "notebooks/one"}]}
-    (source / "_toc.yml").write_text(yaml.safe_dump(toc))
-    (source / "book/intro.md").write_text("# First\n\nHow *small* can vectors be?\n")
-    (source / "notebooks").mkdir()
+    (root / "_toc.yml").write_text(yaml.safe_dump(toc))
+    shutil.copytree(ROOT / "book", root / "book")
+    (root / "book/intro.md").write_text("# First\n\nHow *small* can vectors be?\n")
+    (root / "results").symlink_to(ROOT / "results")
     cells = [nbformat.v4.new_markdown_cell("# One\n\nA notebook."), nbformat.v4.new_code_cell("1")]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
-    nbformat.write(notebook, source / "notebooks/one.ipynb")
-    configure(source)
-    return build_html(folder, source).parent
+    work = root / "build/book"
+    (work / "notebooks").mkdir(parents=True)
+    nbformat.write(notebook, work / "notebooks/one.ipynb")
+    copy_sources(root, work)
+    return build_html(root, work).parent
 
 
 def meta(page: Path) -> dict[str, str]:
