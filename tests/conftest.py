@@ -132,15 +132,17 @@ def executed(tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def site(request, tmp_path_factory) -> Path:
     """The HTML of the book, built strictly: notebooks as in build/ if fresh, else `executed`."""
-    from celsa_lib.book.build import build_html, copy_sources
+    from celsa_lib.book.build import SOURCES, build_html
 
-    folder = tmp_path_factory.mktemp("book")
-    source = folder / "source"
-    copy_sources(ROOT, source)
-    (source / "notebooks").mkdir()
+    root = tmp_path_factory.mktemp("site")
+    for name in (*SOURCES, "results"):
+        (root / name).symlink_to(ROOT / name)
+    ran = root / "build/book/notebooks"
+    ran.mkdir(parents=True)
     for notebook in NOTEBOOKS:
         run = ROOT / "build/book/notebooks" / notebook.name
         if not run.exists() or run.stat().st_mtime < notebook.stat().st_mtime:
             run = request.getfixturevalue("executed")[notebook.stem]
-        shutil.copy(run, source / "notebooks" / notebook.name)
-    return build_html(folder, source).parent
+        shutil.copy(run, ran / notebook.name)
+    shutil.copy(ROOT / "results/claims.json", root / "build")
+    return build_html(root).parent

@@ -16,7 +16,7 @@ FOLDED = """[...document.querySelectorAll("main details")].filter(
 @pytest.fixture(scope="module")
 def whole(site, tmp_path_factory):
     """The whole book in one HTML file."""
-    return pdf.whole_page(site.parents[2] / "source", tmp_path_factory.mktemp("whole"))
+    return pdf.whole_page(site.parents[1] / "book", tmp_path_factory.mktemp("whole"))
 
 
 def test_nothing_is_missing_folded_or_left_as_code(browser, whole):
