@@ -21,11 +21,11 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
     Raises StorageError where a result cannot be read.
     """
     rows = summary(load_result(results / f"{STUDY}.json"))
-    figure = named_by_size(rows, "How much accuracy does a small item keep?")
+    figure = named_by_size(rows, "How much accuracy do small embeddings keep?")
     write_whole(
         folder / FIGURE, lambda file: figure.savefig(file, format="svg", metadata={"Date": None})
     )
-    figure.set_size_inches(8, 4.2)  # at 150 dots an inch what sites show beside a link
+    figure.set_size_inches(8, 4.2)  # at 150 dots per inch what sites show beside a link
     write_whole(folder / CARD, lambda file: figure.savefig(file, format="png", dpi=150))
     text = claims.read_bytes()  # for the roles of `book.findings`
     write_whole(folder / CLAIMS, lambda file: file.write(text))

@@ -1,4 +1,8 @@
-"""The book as one PDF: all pages in one HTML file, printed by Chromium."""
+"""The book as one PDF: all pages in one HTML file, printed by Chromium.
+
+Jupyter Book's own pdfhtml starts no browser but one that Playwright has downloaded, and prints
+what is folded, solutions among it, folded.
+"""
 
 import shutil
 import subprocess

@@ -20,7 +20,7 @@ SETTINGS = {
     "sitemap_url_scheme": "{link}",
     "sitemap_excludes": ["404.html", "genindex.html", "search.html"],
     "ogp_image": CARD,
-    "ogp_image_alt": "Accuracy of each method by the bytes of an item's vector",
+    "ogp_image_alt": "nDCG@100 of each method by bytes per item",
     "ogp_custom_meta_tags": ['<meta name="twitter:card" content="summary_large_image">'],
     "notfound_template": "404.html",
 }
