@@ -6,7 +6,7 @@ VENV    := .venv
 STAMP   := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test lint bench claims paper clean
+.PHONY: help book pdf test test-all lint bench claims paper clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,14 +18,17 @@ book: $(STAMP) ## run the notebooks and build the book (minutes; the first time 
 pdf: $(STAMP) ## the book, and all of it as one file, build/celsa.pdf (needs chromium)
 	$(VENV)/bin/celsa book --profile $(PROFILE) --pdf
 
-test: lint ## check style and spelling, run all tests
+test: lint ## check style and spelling, run the tests
+	$(VENV)/bin/python -m pytest -q -m "not slow"
+
+test-all: lint ## the same with the suites that take minutes each
 	$(VENV)/bin/python -m pytest -q
 
 lint: $(STAMP) ## check the style and the spelling only
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/codespell
 
-bench-gpu: $(STAMP)  ## measure training on a CUDA GPU
+bench-gpu: $(STAMP) ## measure training on a CUDA GPU
 	$(VENV)/bin/python benchmarks/gpu_cost.py
 
 bench: $(STAMP) ## measure costs, store them in results/ (half an hour, on an idle machine)

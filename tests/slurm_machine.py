@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 NEEDED = ("slurmctld", "slurmd", "munged", "mungekey")
+USUAL = Path("/etc/slurm/slurm.conf")  # jobs look nowhere else: Snakemake drops SLURM_CONF
 CONFIG = """
 ClusterName=celsa
 SlurmctldHost={host}
@@ -44,35 +45,38 @@ def why_not() -> str:
     missing = [name for name in NEEDED if not shutil.which(name)]
     if missing:
         return f"needs Debian's slurm-wlm and munge: no {', '.join(missing)}"
-    return "" if os.geteuid() == 0 else "needs to run as root"
+    if os.geteuid() != 0:
+        return "needs to run as root"
+    return f"there is a Slurm here already: {USUAL}" if USUAL.exists() else ""
 
 
 @contextmanager
-def one_machine_slurm() -> Iterator[dict[str, str]]:
-    """Daemons while it lasts; what clients need in their environment. Raises RuntimeError."""
+def one_machine_slurm() -> Iterator[None]:
+    """Daemons and a configuration while it lasts. Raises RuntimeError where they do not start."""
     with tempfile.TemporaryDirectory(prefix="slurm") as name, ExitStack() as daemons:
         folder, host = Path(name), socket.gethostname().split(".")[0]
         for part in ("state", "spool"):
             (folder / part).mkdir()
-        key, config = folder / "munge.key", folder / "slurm.conf"
+        key = folder / "munge.key"
         subprocess.run(["mungekey", "--create", f"--keyfile={key}"], check=True)
-        config.write_text(
+        USUAL.parent.mkdir(exist_ok=True)
+        daemons.callback(USUAL.unlink)
+        USUAL.write_text(
             CONFIG.format(folder=folder, host=host, cores=os.cpu_count(), ports=free_ports(2))
         )
-        environment = {"SLURM_CONF": str(config)}
         files = [f"--{part}-file={folder}/munged.{part}" for part in ("pid", "log", "seed")]
         munge = ["munged", "--foreground", "--force", f"--key-file={key}", *files]
         for command in (
             [*munge, f"--socket={folder}/munge.socket"],
-            ["slurmctld", "-D", "-f", str(config)],
-            ["slurmd", "-D", "-f", str(config), "-N", host],
+            ["slurmctld", "-D"],
+            ["slurmd", "-D", "-N", host],
         ):
             log = daemons.enter_context(open(folder / f"{command[0]}.out", "w"))
             process = subprocess.Popen(command, stdout=log, stderr=log)
             daemons.callback(end, process)
             time.sleep(1)
-        wait_until_idle(environment, folder)
-        yield environment
+        wait_until_idle(folder)
+        yield
 
 
 def end(process: subprocess.Popen) -> None:
@@ -92,13 +96,11 @@ def free_ports(number: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def wait_until_idle(environment: dict[str, str], folder: Path) -> None:
+def wait_until_idle(folder: Path) -> None:
     """Until the machine takes jobs. Raises RuntimeError with what the daemons said."""
     for _ in range(60):
-        asked = subprocess.run(
-            ["sinfo", "--noheader", "--format=%T"], env=os.environ | environment,
-            capture_output=True, text=True,
-        )  # fmt: skip
+        command = ["sinfo", "--noheader", "--format=%T"]
+        asked = subprocess.run(command, capture_output=True, text=True)
         if asked.stdout.strip() == "idle":
             return
         time.sleep(0.5)

@@ -28,7 +28,7 @@ LAYERS = [
     "report",
     "demo",
     "book",
-    "sweeps",
+    "workflow",
     "cli",
 ]
 PUBLIC = """datasets load_dataset load_interactions split_users holdout_folds evaluate CelsaError

@@ -95,7 +95,6 @@ def test_every_picture_has_alt_text(executed, stem):
             assert len(cell.metadata["mystnb"]["image"]["alt"]) > 30
 
 
-@pytest.mark.slow
 def test_nbval_finds_every_output_again(executed):
     """A second run gives the same outputs, images included; dates and seconds are left out.
 

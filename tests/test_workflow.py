@@ -431,7 +431,6 @@ def killed(process: subprocess.Popen) -> None:
     process.communicate()
 
 
-@pytest.mark.slow
 def test_a_sweep_killed_half_way_loses_nothing_finished(root):
     write_sweep(root, Sweep("tiny", {"seed": [0, 1, 2, 3], "wait": [1.5]}))
     first = sweep_process(root, "--cores", "1")
@@ -484,7 +483,6 @@ def slurm():
         yield environment
 
 
-@pytest.mark.slow
 def test_a_sweep_on_slurm_whose_job_is_killed_goes_on(root, slurm, monkeypatch):
     """One of the jobs is cancelled while it runs: started again, nothing finished is repeated."""
     for name, value in slurm.items():
