@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -474,39 +475,37 @@ def test_a_sweep_survives_being_killed_at_any_time(root, seed):
 
 
 @pytest.fixture(scope="module")
-def slurm():
+def slurm() -> Iterator[None]:
     """A real Slurm of one machine, for the time of the tests."""
     if reason := why_not():
         pytest.skip(reason)
     pytest.importorskip("snakemake_executor_plugin_slurm")
-    with one_machine_slurm() as environment:
-        yield environment
+    with one_machine_slurm():
+        yield
 
 
-def test_a_sweep_on_slurm_whose_job_is_killed_goes_on(root, slurm, monkeypatch):
-    """One of the jobs is cancelled while it runs: started again, nothing finished is repeated."""
-    for name, value in slurm.items():
-        monkeypatch.setenv(name, value)
+def test_a_sweep_on_slurm_whose_jobs_are_killed_goes_on(root, slurm):
+    """What ran when the jobs were cancelled is made again, what had finished is not."""
     profile = root / "profile"
     profile.mkdir()
     settings = yaml.safe_load((SHIPPED / "profiles" / "slurm" / "config.yaml").read_text())
-    settings |= {"default-resources": {"mem_mb": 400, "runtime": 5}, "latency-wait": 20}
-    settings |= {"slurm-init-seconds-before-status-checks": 2}
+    settings |= {
+        "default-resources": {"mem_mb": 400, "runtime": 5},
+        "latency-wait": 20,
+        "slurm-status-command": "squeue",  # this Slurm keeps no accounts
+        "slurm-init-seconds-before-status-checks": 2,
+        "seconds-between-status-checks": 2,
+    }
     (profile / "config.yaml").write_text(yaml.safe_dump(settings))
-    write_sweep(root, Sweep("tiny", {"seed": [0, 1], "wait": [1.0]}))
-    slow = json.loads((root / "sweep.json").read_text())
-    slow["grid"]["wait"] = [1.0, 60.0]
-    (root / "sweep.json").write_text(json.dumps(slow))
+    write_sweep(root, Sweep("tiny", {"wait": [0.5, 9.0], "seed": [0, 1]}))
     first = sweep_process(root, "--profile", str(profile))
-    while first.poll() is None and len(finished(root)) < 2:
-        time.sleep(0.5)
+    while first.poll() is None and not finished(root):
+        time.sleep(0.2)
+    subprocess.run(["scancel", "--state=RUNNING", "--user=root"], check=True)
     kept = finished(root)
-    assert len(kept) == 2
-    subprocess.run(["scancel", "--state=RUNNING"], check=True)
     said, _ = first.communicate(timeout=200)
-    assert first.returncode == 1, said
-    slow["grid"]["wait"] = [1.0, 2.0]  # those that were killed are too slow for a test
-    (root / "sweep.json").write_text(json.dumps(slow))
+    assert first.returncode == 1 and 1 <= len(kept) < 4, said
+    kept = finished(root)  # others may have run after the cancelled ones
     second = sweep_process(root, "--profile", str(profile))
     said, _ = second.communicate(timeout=300)
     assert second.returncode == 0, said
