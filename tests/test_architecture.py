@@ -14,6 +14,7 @@ PACKAGE = Path(cl.__file__).parent
 LAYERS = [
     "errors",
     "files",
+    "versions",
     "kernels",
     "data",
     "split",
