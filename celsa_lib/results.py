@@ -13,16 +13,24 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from celsa_lib.errors import StorageError
+from celsa_lib.errors import ConfigError, StorageError
 from celsa_lib.files import write_whole
+from celsa_lib.rows import DataSizeRow, DeviationRow, MethodRow, SectionRow
+from celsa_lib.typed import checked
 
 BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
 GRADUAL = ("exponential", "linear", "step-wise")  # schedules that lower k in stages
 FORMAT = "celsa-result"
 VERSION = 2
-METHODS, DATA_SIZE, DEVIATIONS, SEGMENTS, BENCHMARK = KINDS = (
-    "methods", "data size", "deviations", "segments", "benchmark"
-)  # fmt: skip
+METHODS, DATA_SIZE, DEVIATIONS = "methods", "data size", "deviations"
+SEGMENTS, BENCHMARK = "segments", "benchmark"
+KINDS = {  # of results, and what their rows are
+    METHODS: MethodRow,
+    DATA_SIZE: DataSizeRow,
+    DEVIATIONS: DeviationRow,
+    SEGMENTS: SectionRow,
+    BENCHMARK: SectionRow,
+}
 UNKNOWN = "unknown"  # what the record of an older row does not say
 
 
@@ -146,6 +154,11 @@ def load_result(path: str | Path) -> Result:
         raise StorageError(
             f"{path} is {found}, this celsa reads {(FORMAT, VERSION)}; delete it, then run again"
         )
+    try:
+        checked(list[KINDS[result.kind]], result.rows)
+    except (KeyError, ConfigError) as error:
+        wrong = f"{path} has rows that are not of its kind, {result.kind} ({error})"
+        raise StorageError(f"{wrong}; delete it, then run again") from error
     return result
 
 

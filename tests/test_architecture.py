@@ -15,6 +15,8 @@ LAYERS = [
     "errors",
     "files",
     "versions",
+    "typed",
+    "rows",
     "kernels",
     "data",
     "split",

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from stored_rows import method_row
 
 import celsa_lib as cl
 from celsa_lib import report
@@ -313,7 +314,7 @@ def test_results_come_back_from_their_file(config, planted, tmp_path):
 def test_every_row_names_its_run_and_runs_without_rows_go(tmp_path):
     """A row that names none is of the latest; that one stays, as more rows may come."""
     runs = {name: {"commit": name} for name in ("old", "gone", "new")}
-    rows = [{"run": "old", "hash": "a"}, {"hash": "b"}, {"hash": "c"}]
+    rows = [method_row(run="old", hash="a"), method_row(hash="b"), method_row(hash="c")]
     again = load_result(save_result(Result({"runs": runs}, rows), tmp_path / "r.json"))
     assert [row["run"] for row in again.rows] == ["old", "new", "new"]
     assert again.manifest["runs"] == {
@@ -322,11 +323,12 @@ def test_every_row_names_its_run_and_runs_without_rows_go(tmp_path):
 
 
 def test_a_changed_row_and_changed_users_are_noticed(tmp_path):
-    result = Result({}, [{"hash": h, "mean": 0.5} for h in "ab"])
+    result = Result({}, [method_row(hash=h) for h in "ab"])
     result.users = {h: np.array([0.25, 0.75]) for h in "ab"}
     path = save_result(result, tmp_path / "r.json")
     assert load_result(path).changed_rows() == []
-    path.write_text(path.read_text().replace('"b", "mean": 0.5', '"b", "mean": 0.6'))
+    first, second = path.read_text().rsplit("0.5}", 1)  # of the last row
+    path.write_text(f"{first}0.6}}{second}")
     assert [row["hash"] for row in load_result(path).changed_rows()] == ["b"]
     again = load_result(path)
     again.users["a"] = np.array([0.25, 0.7], dtype=np.float32)
@@ -500,7 +502,9 @@ def test_without_data_what_is_stored_is_shown(monkeypatch, tmp_path):
     monkeypatch.setenv("CELSA_OFFLINE", "1")
     with pytest.raises(DatasetNotFoundError):
         live_or_stored(lambda: run_prepared(config), tmp_path / "none.json")
-    path = save_result(Result({"seconds": 0.0}, [{"label": "stored"}]), tmp_path / "some.json")
+    path = save_result(
+        Result({"seconds": 0.0}, [method_row(label="stored")]), tmp_path / "some.json"
+    )
     found = live_or_stored(lambda: run_prepared(config), path)
     assert [row["label"] for row in found.rows] == ["stored"] and not found.is_live
     planted = live_or_stored(lambda: run_prepared(first_look("synthetic", "smoke")), path)
@@ -514,3 +518,18 @@ def test_a_study_is_not_run_without_its_data(monkeypatch, tmp_path):
     live = report.shown(run_where_data_is(first_look("synthetic", "smoke")))
     assert list(live.values()["budget_bytes"]) == [128, 128]
     assert "Live run" in live.notice()
+
+
+def test_a_file_whose_rows_are_of_another_kind_is_refused(tmp_path):
+    """By file, row and field; a few of the faults are told, the others counted."""
+    path = save_result(
+        Result({}, [method_row(hash=h, seed="x") for h in "abcd"]), tmp_path / "r.json"
+    )
+    with pytest.raises(StorageError, match=r"r\.json.*MethodRow: 0\.seed: .* got 'x'.*and 1 more"):
+        load_result(path)
+    save_result(Result({"kind": "deviations"}, [method_row()]), path)
+    with pytest.raises(StorageError, match=r"DeviationRow: 0\.deviation: field required"):
+        load_result(path)
+    save_result(Result({"kind": "poems"}, []), path)
+    with pytest.raises(StorageError, match="not of its kind, poems"):
+        load_result(path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from stored_rows import method_row
 
 from celsa_lib import report
 from celsa_lib.errors import ConfigError, StorageError
@@ -38,15 +39,13 @@ MANIFEST = {
     "seconds": 12.0,
 }
 ROWS = [
-    {
-        "label": label,
-        "budget_bytes": size,
-        "params": {"reg": 1.0},
-        "trials": [],
-        "mean": {"ndcg@100": value, "recall@20": value, "recall@50": value},
-        "stderr": {"ndcg@100": 0.01, "recall@20": 0.01, "recall@50": 0.01},
-        "seconds": 1.0,
-    }
+    method_row(
+        label=label,
+        budget_bytes=size,
+        params={"reg": 1.0},
+        mean={"ndcg@100": value, "recall@20": value, "recall@50": value},
+        stderr={"ndcg@100": 0.01, "recall@20": 0.01, "recall@50": 0.01},
+    )
     for label, size, value in [
         ("<script>", 64, 0.2),
         ("Compressed ELSA", 64, 0.4),

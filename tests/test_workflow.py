@@ -17,6 +17,7 @@ import pytest
 import yaml
 from filelock import FileLock
 from slurm_machine import one_machine_slurm, why_not
+from stored_rows import method_row
 from typer.testing import CliRunner
 
 from celsa_lib.cli import app
@@ -405,7 +406,8 @@ def test_results_older_than_the_code_are_named(tmp_path):
     ):
         run = {"commit": found, "clean": True, "machine": {}, "versions": {}, "threads": 1,
                "date": "2026-01-02"}  # fmt: skip
-        result = Result({"kind": kind, "runs": {"r": run}}, [{"run": "r"}])
+        row = method_row(run="r") if kind == "methods" else {"run": "r", "section": "step"}
+        result = Result({"kind": kind, "runs": {"r": run}}, [row])
         save_result(result, tmp_path / "results" / f"{name}.json")
     assert older_results(tmp_path) == {"old": 2}
 

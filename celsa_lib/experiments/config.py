@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 
 from celsa_lib.errors import ConfigError
 from celsa_lib.models.registry import by_name
+from celsa_lib.typed import checked
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,8 @@ class MethodConfig:
 
     "Released" stands for embeddings that come with the data and are not trained.
     """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     name: str
     params: dict = field(default_factory=dict)
@@ -48,6 +51,8 @@ class ExperimentConfig:
     `test_users` is "split" (drawn from the data) or the name of a separate set of users. Equal
     methods are one: a budget may be as large as a dense model.
     """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     dataset: str
     methods: tuple[MethodConfig, ...]
@@ -89,13 +94,9 @@ class ExperimentConfig:
     def from_json(cls, text: str) -> "ExperimentConfig":
         """Read `to_json`'s text. Raises ConfigError for unknown or missing keys."""
         try:
-            values = json.loads(text)
-            values["methods"] = [checked(MethodConfig, method) for method in values["methods"]]
-        except (ValueError, KeyError, TypeError) as error:
-            if isinstance(error, ConfigError):
-                raise
-            raise ConfigError(f"this is not an experiment's configuration: {error!r}") from error
-        return checked(cls, values)
+            return checked(cls, json.loads(text))
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"this is not an experiment's configuration: {error}") from error
 
     def row_hash(self, method: MethodConfig, seed: int, checksum: str) -> str:
         """Sixteen hex digits that change with anything that decides one row's numbers.
@@ -110,15 +111,3 @@ def at_budgets(name: str, budgets: tuple[int, ...], grid: dict | None = None, **
     """The method `name` at each budget in bytes per item, as the registry counts them."""
     method = by_name(name, compressed=True)
     return tuple(MethodConfig(name, params | method.at(b), grid or {}) for b in budgets)
-
-
-def checked(cls, values: dict):
-    """A dataclass made of plain values. Raises ConfigError for unknown or missing keys."""
-    known = {f.name for f in fields(cls)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(f"unknown keys {unknown} in {cls.__name__}; known are {sorted(known)}")
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise ConfigError(f"{cls.__name__} cannot be made of {sorted(values)}: {error}") from error

@@ -4,6 +4,7 @@ Each is switched on alone, on the same users, and compared by user with the libr
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 
@@ -17,7 +18,8 @@ from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.profiles import GOODBOOKS, configuration, settings_for
 from celsa_lib.experiments.run import Task
 from celsa_lib.experiments.studies import prepare
-from celsa_lib.models import EASE, CompressedELSA, SparseAutoencoderELSA
+from celsa_lib.models import EASE, CompressedELSA, Recommender, SparseAutoencoderELSA
+from celsa_lib.models.registry import OURS
 from celsa_lib.results import DEVIATIONS, Result, save_result
 from celsa_lib.split import Fold, holdout_folds
 
@@ -76,7 +78,9 @@ def run_deviations(dataset: str, profile: str = "laptop", out: str | Path | None
     result = Result(make_manifest(config, data, DEVIATIONS))
     started = perf_counter()
     sae = settings.training() | settings.autoencoder() | {"width": settings.dense_width}
-    for pair in (*_of_evaluation(task, params), *_of_training(task, params, sae)):
+    models = {"EASE": EASE(REG).fit(task.fit), OURS: CompressedELSA(**params).fit(task.fit)}
+    protocol = (protocol_deviations(task, *model) for model in (models | task.ready).items())
+    for pair in chain(*protocol, _of_training(task, params, sae)):
         result.rows.append(_row(*pair))
         result.manifest["seconds"] = round(perf_counter() - started, 1)
         if out:
@@ -101,19 +105,16 @@ def _row(deviation: str, model: str, default: Evaluation, released: Evaluation) 
     return {"deviation": deviation, "model": model} | rounded
 
 
-def _of_evaluation(task: Task, params: dict) -> Iterator[Pair]:
-    """The protocol's deviations, on models that are trained once."""
-    models = {"EASE": EASE(REG), "Compressed ELSA": CompressedELSA(**params)}
-    models = {name: model.fit(task.fit) for name, model in models.items()} | task.ready
+def protocol_deviations(task: Task, name: str, model: Recommender) -> Iterator[Pair]:
+    """The protocol's deviations, on a fitted model that is called `name`."""
     given, target = task.folds[0]
     redrawn = holdout_folds(given + target, method="as_released")
-    for name, model in models.items():
-        default = evaluate(model, task.folds)
-        yield "hold-out drawn with replacement", name, default, evaluate(model, redrawn)
-        zeroed = evaluate(ZeroedSeen(model), task.folds)
-        yield "seen items scored 0, not left out", name, default, zeroed
-        filtered = evaluate(FilteredAfterwards(model, task.folds), task.folds)
-        yield "items that are nobody's target removed after ranking", name, default, filtered
+    default = evaluate(model, task.folds)
+    yield "hold-out drawn with replacement", name, default, evaluate(model, redrawn)
+    zeroed = evaluate(ZeroedSeen(model), task.folds)
+    yield "seen items scored 0, not left out", name, default, zeroed
+    filtered = evaluate(FilteredAfterwards(model, task.folds), task.folds)
+    yield "items that are nobody's target removed after ranking", name, default, filtered
 
 
 def _of_training(task: Task, params: dict, sae: dict) -> Iterator[Pair]:

@@ -1,24 +1,38 @@
 """Stored results checked: every row by its digest, one row of a study by computing it again."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from celsa_lib.data import Dataset
 from celsa_lib.errors import DatasetNotFoundError, DownloadError
 from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import ExperimentConfig
+from celsa_lib.experiments.data_size import divide, training_sets
+from celsa_lib.experiments.deviations import protocol_deviations
 from celsa_lib.experiments.fit_cache import FitCache
-from celsa_lib.experiments.run import TUNED_ON
-from celsa_lib.experiments.studies import STUDIES, prepare
-from celsa_lib.models import by_name
-from celsa_lib.results import UNKNOWN, Result, load_result
+from celsa_lib.experiments.interpretability import COHERENCE
+from celsa_lib.experiments.run import TUNED_ON, Task
+from celsa_lib.experiments.segment_study import OWN, SegmentStudy
+from celsa_lib.experiments.studies import prepare
+from celsa_lib.models.registry import OURS, by_name
+from celsa_lib.results import (
+    DATA_SIZE,
+    DEVIATIONS,
+    METHODS,
+    SEGMENTS,
+    UNKNOWN,
+    Result,
+    load_result,
+)
+from celsa_lib.segments import group_items
 
 TOLERANCE = 0.001  # of nDCG@100 where the row says its precision; machines round differently
-# Where it does not, products may have been rounded: one standard error over the test users.
 
 
 @dataclass(frozen=True)
 class Recomputed:
-    """A stored row computed again: which, nDCG@100 then and now, and how far apart they may be."""
+    """A stored row computed again: which, its number then and now, how far apart they may be."""
 
     what: str
     stored: float
@@ -51,24 +65,85 @@ def verify(path: Path) -> Verification:
     """The stored result at `path`, checked. Raises StorageError, and CelsaError of its training."""
     stored = load_result(path)
     found = path.stem, len(stored.rows), stored.changed_rows()
-    if path.stem not in STUDIES:
-        return Verification(*found, None, "not a study of methods: by digest alone")
+    if stored.kind not in CHECKS:
+        return Verification(*found, None, "a benchmark, of its machine alone: by digest")
     try:
-        return Verification(*found, recompute(stored, STUDIES[path.stem].config()))
+        return Verification(*found, recompute(stored))
     except (DatasetNotFoundError, DownloadError):
         return Verification(*found, None, "its data is not here: by digest alone")
 
 
-def recompute(stored: Result, config: ExperimentConfig) -> Recomputed:
-    """The cheapest row of a study that was trained, fitted and tested again. Raises CelsaError."""
-    _, task = prepare(config)
+def recompute(stored: Result) -> Recomputed:
+    """One row of a study computed again, by the configuration that is stored with it.
+
+    Raises CelsaError.
+    """
+    config = ExperimentConfig.from_json(json.dumps(stored.manifest["config"]))
+    return CHECKS[stored.kind](stored, config, *prepare(config))
+
+
+def of_methods(stored: Result, config: ExperimentConfig, data: Dataset, task: Task) -> Recomputed:
+    """The model that was trained in the shortest time, fitted and tested again."""
     row = min(
         (row for row in stored.rows if by_name(row["method"]).trained),
         key=lambda row: row["path"]["seconds"] if "path" in row else row["seconds_fit"],
     )
     model = FitCache(task.fit, task.item_ids).fitted(row["method"], row["params"], row["seed"])
     found = evaluate(model, task.folds).mean[TUNED_ON]
-    known = row["precision"] != UNKNOWN
-    tolerance = TOLERANCE if known else row["stderr"][TUNED_ON]
     what = f"{row['label']}, {row['budget_bytes']:,} B, seed {row['seed']}"
-    return Recomputed(what, row["mean"][TUNED_ON], float(found), tolerance)
+    return Recomputed(what, row["mean"][TUNED_ON], float(found), _tolerance(row, TUNED_ON))
+
+
+def of_data_sizes(
+    stored: Result, config: ExperimentConfig, data: Dataset, task: Task
+) -> Recomputed:
+    """The smallest model that was trained on the fewest interactions, tested on one group."""
+    trained = [row for row in stored.rows if by_name(row["method"]).trained]
+    row = min(trained, key=lambda row: (row["interactions"], row["budget_bytes"]))
+    X, groups = divide(config, task)
+    part = training_sets(X, config.split_seed)[row["trained on"]]
+    model = FitCache(part, task.item_ids).fitted(row["method"], row["params"], row["seed"])
+    found = evaluate(model, groups[row["tested on"]]).mean[TUNED_ON]
+    what = f"{row['method']}, {row['budget_bytes']:,} B, trained on {row['trained on']}"
+    return Recomputed(what, row[TUNED_ON], float(found), _tolerance(row))
+
+
+def of_deviations(
+    stored: Result, config: ExperimentConfig, data: Dataset, task: Task
+) -> Recomputed:
+    """Compressed ELSA, trained again, with the first deviation of the protocol."""
+    (method,) = config.methods
+    model = FitCache(task.fit, task.item_ids).fitted(method.name, method.params, config.seeds[0])
+    deviation, _, _, released = next(protocol_deviations(task, OURS, model))
+    (row,) = stored.select(deviation=deviation, model=OURS)
+    found = released.mean[TUNED_ON]
+    return Recomputed(f"{OURS}, {deviation}", row["as released"], float(found), _tolerance(row))
+
+
+def of_segments(stored: Result, config: ExperimentConfig, data: Dataset, task: Task) -> Recomputed:
+    """Coherence of raw groups of Compressed ELSA, trained again with the first seed.
+
+    It may come out anywhere within the stored 95 % interval over groups.
+    """
+    study = SegmentStudy(replace(config, seeds=config.seeds[:1]), data, task, None)
+    (row,) = stored.select(
+        section="groupings", space=OWN, grouping="raw groups", measure=next(iter(COHERENCE))
+    )
+    members = group_items(study.own[0].matrix).members
+    found = COHERENCE[row["measure"]](study, members).mean().value
+    what = f"raw groups of {OWN}, {row['measure']}"
+    return Recomputed(what, row["value"], float(found), (row["high"] - row["low"]) / 2)
+
+
+def _tolerance(row: dict, metric: str = "") -> float:
+    """TOLERANCE, or one standard error where products may have been rounded when it was made."""
+    error = row["stderr"][metric] if metric else row["stderr"]
+    return TOLERANCE if row.get("precision", UNKNOWN) != UNKNOWN else error
+
+
+CHECKS = {
+    METHODS: of_methods,
+    DATA_SIZE: of_data_sizes,
+    DEVIATIONS: of_deviations,
+    SEGMENTS: of_segments,
+}

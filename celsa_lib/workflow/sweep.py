@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 from celsa_lib.errors import ConfigError, StorageError, check_count, check_positive
-from celsa_lib.experiments.config import checked
+from celsa_lib.typed import checked
 
 READERS = {".toml": tomllib.loads, ".json": json.loads}
 
@@ -15,6 +15,8 @@ READERS = {".toml": tomllib.loads, ".json": json.loads}
 @dataclass(frozen=True)
 class Estimate:
     """`seconds` of a run whose parameters have the values of `when`; of any run without it."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     seconds: float
     when: dict = field(default_factory=dict)
@@ -33,6 +35,8 @@ class Sweep:
 
     `threads` are those of one run. Of the `estimates`, the first that fits a run counts.
     """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     notebook: str
     grid: dict
@@ -62,22 +66,13 @@ class Sweep:
         """What the first fitting estimate says, None without one."""
         return next((e.seconds for e in self.estimates if e.fits(parameters)), None)
 
-    @classmethod
-    def from_dict(cls, values: dict) -> "Sweep":
-        """Of plain values. Raises ConfigError for unknown or missing keys, or values of no use."""
-        estimates = values.get("estimates", ())
-        if not all(isinstance(e, dict) and isinstance(e.get("when", {}), dict) for e in estimates):
-            raise ConfigError("each of the estimates must be a table: seconds, and perhaps when")
-        made = {"estimates": tuple(checked(Estimate, estimate) for estimate in estimates)}
-        return checked(cls, values | made)
-
 
 def load_sweep(path: Path) -> Sweep:
     """The sweep in a .toml or .json file. Raises StorageError, or ConfigError naming the file."""
     if path.suffix not in READERS:
         raise ConfigError(f"{path} must end in .toml or .json")
     try:
-        return Sweep.from_dict(READERS[path.suffix](path.read_text(encoding="utf-8")))
+        return checked(Sweep, READERS[path.suffix](path.read_text(encoding="utf-8")))
     except OSError as error:
         raise StorageError(f"cannot read {path} ({error.strerror}); check the path") from error
     except (ValueError, AttributeError, TypeError) as error:
