@@ -19,32 +19,37 @@ class Row(TypedDict):
     digest: str
 
 
-class MethodRow(Row):
-    """A model: one method at one size with one seed, and nDCG@100 and recall on test users.
-
-    `params` are those that it was fitted with, `grid` what they were chosen from, and `trials` what
-    validation users said of each choice. `path`: what a training of several budgets shares.
-    `history`: (k, latents in use, loss) of each epoch. precision, backend: as resolved.
-    """
-
-    hash: str
-    method: str
-    label: str
-    budget_bytes: int
-    params: Params
-    seed: int
-    mean: dict[str, float]
-    stderr: dict[str, float]
-    seconds: float
-    seconds_fit: float
-    seconds_evaluate: float
-    grid: NotRequired[dict[str, list]]
-    trials: NotRequired[list[dict]]
-    path: NotRequired[dict]
-    history: NotRequired[list[list]]
-    precision: NotRequired[str]
-    backend: NotRequired[str]
-
+# A model: one method at one size with one seed, and nDCG@100 and recall on test users. `params`
+# are those that it was fitted with, `grid` what they were chosen from, and `trials` what validation
+# users said of each choice. coverage@50, rare recall@50: see `evaluation.exposure`. `path`: what a
+# training of several budgets shares. `history`: (k, latents in use, loss) of each epoch. precision,
+# backend: as resolved.
+MethodRow = TypedDict(
+    "MethodRow",
+    {
+        "run": str,
+        "digest": str,
+        "hash": str,
+        "method": str,
+        "label": str,
+        "budget_bytes": int,
+        "params": Params,
+        "seed": int,
+        "mean": dict[str, float],
+        "stderr": dict[str, float],
+        "coverage@50": NotRequired[float],
+        "rare recall@50": NotRequired[float],
+        "seconds": float,
+        "seconds_fit": float,
+        "seconds_evaluate": float,
+        "grid": NotRequired[dict[str, list]],
+        "trials": NotRequired[list[dict]],
+        "path": NotRequired[dict],
+        "history": NotRequired[list[list]],
+        "precision": NotRequired[str],
+        "backend": NotRequired[str],
+    },
+)
 
 # Keys with spaces, as tables show them. A model, the users that it learned from and those tested.
 DataSizeRow = TypedDict(

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
 from numba import get_num_threads
 
 from celsa_lib.data import Dataset
@@ -73,9 +74,15 @@ def machine() -> dict:
         "cpu": _cpu_model(),
         "cores": usable_cores(),
         "memory_gib": round(memory / 2**30, 1),
-        "device": str(resolve_device("auto")),
+        "device": _device(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _device() -> str:
+    """ "cpu", or the name of the GPU on which models are trained."""
+    device = resolve_device("auto")
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 def usable_cores() -> int:

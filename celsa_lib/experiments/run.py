@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix, vstack
 from celsa_lib.data import Dataset, load_dataset
 from celsa_lib.errors import ConfigError
 from celsa_lib.evaluation import evaluate
+from celsa_lib.evaluation.exposure import exposure
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.experiments.fit_cache import FitCache, order_of
 from celsa_lib.experiments.manifest import make_manifest
@@ -138,6 +139,7 @@ class _Run:
         manifest["runs"] = stored.manifest.get("runs", {}) | manifest["runs"]
         self.result = Result(manifest, [], dict(stored.trials))
         self.checkpoint = checkpoint
+        self.popularity = np.asarray(task.fit.sum(axis=0)).ravel()
         self.fits = FitCache(task.fit, task.item_ids, checkpoint)
 
     def finish(self) -> Result:
@@ -231,6 +233,8 @@ class _Run:
             "seconds_fit": round(fitted - started, 2),
             "seconds_evaluate": round(done - fitted, 2),
         }
+        shown = exposure(model, self.task.folds, self.popularity)
+        found |= {"coverage@50": round(shown.coverage, 5), "rare recall@50": round(shown.rare, 5)}
         found |= self.fits.about(name, params)
         if by_name(name).trained:
             found |= {"precision": model.precision_, "backend": model.backend_}
@@ -263,9 +267,8 @@ def label(method: MethodConfig, config: ExperimentConfig) -> str:
     An ELSA as small as one of the compressed methods is the paper's low-dimensional one.
     """
     budgets = {8 * other.params["nnz"] for other in config.methods if "nnz" in other.params}
-    if method.name == "ELSA" and 4 * method.params.get("width", 1024) in budgets:
-        return by_name("ELSA", compressed=True).label
-    return by_name(method.name).label
+    narrow = method.name == "ELSA" and 4 * method.params.get("width", 1024) in budgets
+    return by_name(method.name, narrow, method.params.get("recipe", "paper")).label
 
 
 def _rounded(values: dict) -> dict:

@@ -16,7 +16,8 @@ class Method:
     name: in configurations and rows, that of its class. location: "module:class", "" for embeddings
     that come with the data. size: what a budget decides, and its bytes, for families that have a
     model at every budget; None for a single model. trained: by gradient, so that it has a seed, a
-    learning rate, a precision and a backend. colour (Okabe and Ito 2008) and marker: in figures.
+    learning rate, a precision and a backend. recipe: the one that it is trained by. colour (Okabe
+    and Ito 2008) and marker: in figures.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Method:
     marker: str
     size: tuple[str, int] | None = None
     trained: bool = False
+    recipe: str = "paper"
 
     @property
     def compressed(self) -> bool:
@@ -57,18 +59,19 @@ class Method:
 
 
 SPARSE, DENSE = ("nnz", 8), ("width", 4)  # Table 1: bytes of a sparse value, of a dense one
-# In the order of figures and tables. Two entries share the class CompressedELSA, the paper's
-# procedure first; two share ELSA: by its size it is the uncompressed reference or the paper's
-# low-dimensional baseline.
+# In the order of figures and tables. Entries that share a class differ in recipe, the paper's
+# first, and, of ELSA, in size: the uncompressed reference, or the paper's low-dimensional baseline.
 METHODS = (
     Method("CompressedELSA", "Compressed ELSA", "celsa_lib.models.compressed:CompressedELSA",
            "#D55E00", "o", SPARSE, trained=True),
     Method("CompressedELSA", "Recommended setting", "celsa_lib.models.compressed:CompressedELSA",
-           "#882255", "h", SPARSE, trained=True),
+           "#882255", "h", SPARSE, trained=True, recipe="recommended"),
     Method("PrunedEASE", "Pruned EASE", "celsa_lib.models.ease:PrunedEASE",
            "#009E73", "^", SPARSE),
     Method("ELSA", "Low-dim ELSA", "celsa_lib.models.elsa:ELSA",
            "#0072B2", "s", DENSE, trained=True),
+    Method("ELSA", "Low-dim ELSA, regularised", "celsa_lib.models.elsa:ELSA",
+           "#332288", "d", DENSE, trained=True, recipe="recommended"),
     Method("SparseAutoencoderELSA", "ELSA + SAE", "celsa_lib.models.sae:SparseAutoencoderELSA",
            "#CC79A7", "D", SPARSE, trained=True),
     Method("ELSA", "ELSA", "celsa_lib.models.elsa:ELSA", "#000000", "*", trained=True),
@@ -79,19 +82,23 @@ METHODS = (
 OURS, DENSE = "Compressed ELSA", "ELSA"
 UNCOMPRESSED = ("EASE", DENSE)  # one model per data set, whatever the budget: the references
 FAMILIES = tuple(method.label for method in METHODS if method.compressed)
-BASELINES = tuple(m.label for m in METHODS if m.compressed and m.name != "CompressedELSA")
+BASELINES = tuple(  # of the paper
+    m.label for m in METHODS if m.compressed and m.recipe == "paper" and m.label != OURS
+)
 
 
-def by_name(name: str, compressed: bool = False) -> Method:
-    """The method `name` of a configuration; `compressed` tells the two apart that are named ELSA.
+def by_name(name: str, compressed: bool = False, recipe: str = "paper") -> Method:
+    """The method `name` of a configuration; `compressed` and `recipe` tell those of a class apart.
 
-    The uncompressed one unless it is given. Raises ConfigError, naming what there is.
+    The uncompressed one, by the paper's recipe, unless told otherwise. Raises ConfigError, naming
+    what there is.
     """
     found = [method for method in METHODS if method.name == name]
     if not found:
         known = ", ".join(dict.fromkeys(method.name for method in METHODS))
         raise ConfigError(f'unknown method "{name}"; choose one of {known}')
-    return next((method for method in found if method.compressed == compressed), found[0])
+    alike = [method for method in found if method.recipe == recipe] or found
+    return next((method for method in alike if method.compressed == compressed), alike[0])
 
 
 def by_label(label: str) -> Method:
