@@ -15,6 +15,7 @@ LAYERS = [
     "errors",
     "files",
     "versions",
+    "extras",
     "typed",
     "rows",
     "kernels",

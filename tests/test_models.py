@@ -20,8 +20,10 @@ FAST = {"epochs": 3, "batch_size": 16, "progress": False}
 SAE = {"sae_epochs": 150, "sae_learning_rate": 1e-2}
 PARAMETERS = {
     "Compressed ELSA": {"width": 16, "nnz": 3, **FAST},
+    "Recommended setting": {"nnz": 3, "recipe": "recommended", "progress": False},
     "Pruned EASE": {"reg": 1.0, "nnz": 3},
     "Low-dim ELSA": {"width": 2, **FAST},
+    "Low-dim ELSA, regularised": {"width": 2, "recipe": "recommended", "progress": False},
     "ELSA + SAE": {"width": 16, "code_width": 32, "nnz": 3, **FAST, **SAE},
     "ELSA": {"width": 16, **FAST},
     "EASE": {"reg": 1.0},
@@ -38,7 +40,13 @@ MODELS = {
     for schedule in ("constant", "linear", "exponential", "step-wise")
     for restart in (True, False)
 }
-SIZES = {"ELSA": 64, "Low-dim ELSA": 8, "EASE": 80, "Popularity": 4}  # 8 · 3 the others
+SIZES = {
+    "ELSA": 64,
+    "Low-dim ELSA": 8,
+    "Low-dim ELSA, regularised": 8,
+    "EASE": 80,
+    "Popularity": 4,
+}  # 8 · 3 the others
 
 
 def parts(X):
@@ -226,10 +234,15 @@ class TestEveryRecommender:
         if not hasattr(fitted, "item_embeddings"):
             pytest.skip("no embeddings: scores come from an items × items matrix")
         embeddings = fitted.item_embeddings
-        rows = embeddings.matrix
-        assert np.allclose(np.sqrt(rows.multiply(rows).sum(axis=1)), 1, atol=1e-5)
-        dense, X = rows.toarray(), checkerboard.toarray()
-        assert np.allclose(fitted.score(checkerboard), X @ dense @ dense.T - X, atol=1e-5)
+        rows, X = embeddings.matrix.toarray(), checkerboard.toarray()
+        lengths, asked, own = np.linalg.norm(rows, axis=1), X, 1
+        if embeddings.is_anchored:  # the length of a row is its output scale
+            asked = X * embeddings.input_scales
+            own = embeddings.input_scales * lengths
+        else:
+            assert np.allclose(lengths, 1, atol=1e-5)
+        expected = asked @ (rows / lengths[:, None]) @ rows.T - X * own
+        assert np.allclose(fitted.score(checkerboard), expected, atol=1e-5)
         assert embeddings.bytes_per_item == fitted.bytes_per_item
 
 

@@ -131,6 +131,7 @@ class CompressedELSA(GradientRecommender):
         anchored = self.support or ("anchored" if self.recipe == "recommended" else "pruned")
         if self.scales and anchored != "anchored":
             raise ConfigError('scales belong to anchored rows; take support="anchored"')
+        check_count(nnz=self.nnz)
         width = max(WIDTH, self.nnz) if self.width is None else self.width
         make_schedule(self.schedule, width, self.nnz, 1 if self.epochs is None else self.epochs)
 

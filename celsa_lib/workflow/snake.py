@@ -1,5 +1,6 @@
 """Snakemake, in this process: it runs what is missing or changed, here or as a profile says."""
 
+import asyncio
 import hashlib
 import io
 import json
@@ -7,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
@@ -99,7 +101,12 @@ class Workflow:
 
         words = ["--snakefile", str(SNAKEFILE), "--directory", str(self.folder), *options]
         parser, args = parse_args([*words, "--configfile", str(self._written())])
-        return args_to_api(args, parser)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return args_to_api(args, parser)
+        with ThreadPoolExecutor(1) as own:  # in a notebook: Snakemake wants a loop of its own
+            return own.submit(args_to_api, args, parser).result()
 
     def _written(self) -> Path:
         """The configuration, in a file of a name of its own: a cluster reads it later."""
