@@ -17,15 +17,11 @@ from celsa_lib.experiments.profiles import (
     quickstart,
     settings_for,
 )
-from celsa_lib.experiments.recommended import (
-    against_recommended,
-    measure_recommended,
-    recommended_table,
-)
 from celsa_lib.experiments.run import run, run_and_keep, run_task
 from celsa_lib.experiments.segment_study import SegmentStudy, segment_config
 from celsa_lib.experiments.studies import (
     STUDIES,
+    beside_recommended,
     live_or_stored,
     main_table,
     prepare,
@@ -48,8 +44,8 @@ __all__ = [
     "ExperimentConfig",
     "MethodConfig",
     "SegmentStudy",
-    "against_recommended",
     "at_budgets",
+    "beside_recommended",
     "compare_methods",
     "demo_models",
     "describe",
@@ -63,13 +59,11 @@ __all__ = [
     "main_table",
     "make_manifest",
     "many_tastes",
-    "measure_recommended",
     "methods_for",
     "planted_agreement",
     "prepare",
     "quickstart",
     "recommend_by_title",
-    "recommended_table",
     "run",
     "run_and_keep",
     "run_data_size",

@@ -57,6 +57,13 @@ def recommended(dataset: str, profile: str) -> list[MethodConfig]:
     return [method for name in families for method in at_budgets(name, budgets, **given)]
 
 
+def beside_recommended(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
+    """The recommended setting beside the paper's procedure, pruned EASE and whole EASE."""
+    paper = methods_for(settings_for(profile, dataset), with_sae=False)
+    kept = [method for method in paper if method.name in ("EASE", "PrunedEASE", "CompressedELSA")]
+    return configuration(dataset, profile, [*kept, *recommended(dataset, profile)], seeds)
+
+
 def schedules(
     dataset: str, profile: str, seeds: Sequence[int], budgets: Sequence[int] = ()
 ) -> ExperimentConfig:

@@ -79,7 +79,7 @@ METHODS = (
     Method("Popularity", "Popularity", "celsa_lib.models.popularity:Popularity", "#999999", "X"),
     Method("Released", "Released embeddings", "", "#E69F00", "v"),
 )  # fmt: skip
-OURS, DENSE = "Compressed ELSA", "ELSA"
+OURS, RECOMMENDED, DENSE = "Compressed ELSA", "Recommended setting", "ELSA"
 UNCOMPRESSED = ("EASE", DENSE)  # one model per data set, whatever the budget: the references
 FAMILIES = tuple(method.label for method in METHODS if method.compressed)
 BASELINES = tuple(  # of the paper

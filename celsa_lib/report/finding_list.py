@@ -6,14 +6,14 @@ They are kept beside the claims, so that pages take their words from them (`repo
 from functools import partial
 
 from celsa_lib.evaluation import Difference
-from celsa_lib.models.registry import OURS
+from celsa_lib.models.registry import DENSE, OURS, RECOMMENDED, UNCOMPRESSED
 from celsa_lib.report.claim_list import Checks, Claim
 from celsa_lib.report.data_size import compared_data_sizes
 from celsa_lib.report.findings import in_bytes
-from celsa_lib.report.rules import better_at, schedules, seconds_saved
+from celsa_lib.report.rules import better_at, check_of, schedules, seconds_saved
 from celsa_lib.report.statistics import choices
 from celsa_lib.report.verdicts import Check, compared, counted
-from celsa_lib.results import GRADUAL, Result
+from celsa_lib.results import BUDGETS, GRADUAL, Result
 
 THINNED = {"test users, thinned": "thinned histories"}  # a part of a check has no comma
 
@@ -73,6 +73,24 @@ def released(result: Result) -> list[Check]:
     return [better_at(result, row["label"], OURS, row["budget_bytes"]) for row in rows]
 
 
+def recommended(result: Result, label: str) -> list[Check]:
+    """The recommended setting − the method `label` at each size of Table 1 that was asked for.
+
+    Rows that the recommended setting leaves shorter than asked are compared with the full ones.
+    """
+    sizes = sorted({row["params"]["nnz"] for row in result.select(label=RECOMMENDED)})
+    pairs = [({"label": RECOMMENDED, "nnz": k}, 8 * k) for k in sizes if 8 * k in BUDGETS]
+    return [
+        check_of(result, f"{size:,} B", ours, {"label": label} | at_size(label, size))
+        for ours, size in pairs
+    ]
+
+
+def at_size(label: str, size: int) -> dict[str, int]:
+    """What selects a method's rows of a size; nothing for one that has a single size."""
+    return {} if label in UNCOMPRESSED else {"budget_bytes": size}
+
+
 def grid_ends(result: Result) -> list[Check]:
     """What was chosen at an end of its grid, so that something better may lie beyond."""
     chosen = choices(result.select(seed=result.manifest["config"]["seeds"][0]))
@@ -125,12 +143,38 @@ def _of(data: str) -> list[Claim]:
     ]  # fmt: skip
 
 
+def _recommended(data: str, stored: str) -> list[Claim]:
+    """The recommended setting beside every other method of Table 1."""
+    return [
+        _finding("recommended", stored, f"recommended/{data}/{in_an_id(label)}",
+                 partial(recommended, label=label), "the recommended setting", told)
+        for label, told in BESIDE.items()
+    ]  # fmt: skip
+
+
+def in_an_id(label: str) -> str:
+    """ "Low-dim ELSA, regularised" → "low-dim-elsa-regularised"."""
+    return label.lower().replace(",", "").replace(" ", "-")
+
+
 TABLES = ("goodbooks-10k-partial", "ml-100k", "synthetic")
+BESIDE = {  # and as prose says it
+    OURS: "the paper's procedure",
+    "Pruned EASE": "pruned EASE",
+    "Low-dim ELSA": "low-dimensional ELSA",
+    "Low-dim ELSA, regularised": "low-dimensional ELSA with the same regularisation",
+    "ELSA + SAE": "ELSA + SAE",
+    "EASE": "whole EASE",
+    DENSE: "dense ELSA",
+}
 COST, MEANING = "training_cost", "interpretability"  # pages
 K_MEANS = "k-means, as many as raw groups"
 FINDINGS = (
     *_of("goodbooks"),
     *_of("ml-100k"),
+    *_recommended("goodbooks", TABLES[0]),
+    *_recommended("ml-100k", TABLES[1]),
+    *_recommended("synthetic", TABLES[2]),
     *(_finding("table_1", data, f"grid-ends/{data}", grid_ends, "", "") for data in TABLES),
     _finding("goodbooks", TABLES[0], "released", released, "the authors' released model", OURS),
     _finding(COST, "bfloat16", "bfloat16", rounded, "bfloat16", "nDCG@100"),

@@ -11,11 +11,11 @@ from celsa_lib.report.base import Absent, Report
 from celsa_lib.report.budgets import advice, reference_of, shares_table
 from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.paper import name_in_paper, paper_table, with_demo, with_paper
-from celsa_lib.report.statistics import choices, paired_table, summary
+from celsa_lib.report.statistics import EXPOSURE, choices, paired_table, summary
 from celsa_lib.report.tables import Html, plain_table, results_table, typeset
 
 BESIDE = ("label", "schedule", "restart", "width", "budget_bytes", "paper ndcg@100", "ndcg@100",
-          "ndcg@100 ±", "seeds ±", "minus paper")  # fmt: skip
+          "ndcg@100 ±", "seeds ±", "minus paper", *EXPOSURE)  # fmt: skip
 
 
 class MethodsReport(Report):

@@ -26,7 +26,7 @@ def best_at(result: Result, budget: int, baseline: str) -> list[Check]:
 
 def better_at(result: Result, label: str, other: str, budget: int) -> Check:
     """One method − another at one budget in bytes per item."""
-    return _check(result, f"{other}, {budget:,} B", _at(label, budget), _at(other, budget))
+    return check_of(result, f"{other}, {budget:,} B", _at(label, budget), _at(other, budget))
 
 
 def smaller(result: Result, factor: int, share: float) -> list[Check]:
@@ -41,7 +41,7 @@ def smaller(result: Result, factor: int, share: float) -> list[Check]:
     fitting = [budget for budget in BUDGETS if budget * factor <= size]
     budget = max(fitting, default=min(BUDGETS))
     what = f"{budget:,} B instead of {size:,} B, {size / budget:.0f}× smaller"
-    checks = [_check(result, what, _at(OURS, budget), {"label": DENSE}, share)]
+    checks = [check_of(result, what, _at(OURS, budget), {"label": DENSE}, share)]
     if not fitting:
         checks.append(missing(f"{factor}× smaller than {size:,} B"))
     return checks
@@ -52,11 +52,11 @@ def narrow_loses(result: Result) -> list[Check]:
     larger there than at the largest.
     """
     narrow, dense, low, high = BASELINES[1], {"label": DENSE}, min(BUDGETS), max(BUDGETS)
-    checks = [_check(result, f"{b:,} B", dense, _at(narrow, b)) for b in BUDGETS]
+    checks = [check_of(result, f"{b:,} B", dense, _at(narrow, b)) for b in BUDGETS]
     return [
         *checks,
-        _check(result, f"{low} B, by over 10 %", dense, _at(narrow, low), 1 / STRONG_LOSS),
-        _check(result, f"{low} B below {high:,} B", _at(narrow, high), _at(narrow, low)),
+        check_of(result, f"{low} B, by over 10 %", dense, _at(narrow, low), 1 / STRONG_LOSS),
+        check_of(result, f"{low} B below {high:,} B", _at(narrow, high), _at(narrow, low)),
     ]
 
 
@@ -64,7 +64,7 @@ def afterwards_is_worse(result: Result) -> list[Check]:
     """Dense ELSA − its autoencoder's codes, and Compressed ELSA − the codes, at each budget."""
     codes = BASELINES[2]
     return [
-        _check(result, f"{label}, {b:,} B", ours, _at(codes, b))
+        check_of(result, f"{label}, {b:,} B", ours, _at(codes, b))
         for b in BUDGETS
         for label, ours in ((DENSE, {"label": DENSE}), (OURS, _at(OURS, b)))
     ]
@@ -75,7 +75,7 @@ def schedules(
 ) -> list[Check]:
     """Each schedule of `ours` − `theirs` at each budget, both with or both without restarts."""
     return [
-        _check(
+        check_of(
             result, f"{name}, {b:,} B", _scheduled(name, b, restart), _scheduled(theirs, b, restart)
         )
         for name in ours
@@ -86,7 +86,7 @@ def schedules(
 def restarts(result: Result) -> list[Check]:
     """Each gradual schedule with restarts − the same without, at each budget."""
     return [
-        _check(result, f"{name}, {b:,} B", _scheduled(name, b), _scheduled(name, b, False))
+        check_of(result, f"{name}, {b:,} B", _scheduled(name, b), _scheduled(name, b, False))
         for name in GRADUAL
         for b in BUDGETS
     ]
@@ -96,7 +96,7 @@ def wider(result: Result) -> list[Check]:
     """Each initial width − the next smaller one, at each budget."""
     widths = _widths(result)
     return [
-        _check(result, f"width {wide:,} and {w:,}, {b:,} B", _wide(wide, b), _wide(w, b))
+        check_of(result, f"width {wide:,} and {w:,}, {b:,} B", _wide(wide, b), _wide(w, b))
         for w, wide in pairwise(widths)
         for b in BUDGETS
     ]
@@ -117,7 +117,7 @@ def above_dense(result: Result) -> list[Check]:
     options = {"confidence": confidence, "n_resamples": 10_000}  # far tails need more resamples
     dense = {"label": DENSE}
     return [
-        _check(result, f"width {w:,}, {b:,} B", _wide(w, b), dense, **options) for w, b in pairs
+        check_of(result, f"width {w:,}, {b:,} B", _wide(w, b), dense, **options) for w, b in pairs
     ]
 
 
@@ -152,7 +152,10 @@ def measured(result: Result, section: str) -> list[Check]:
     return [compared(r["what"], Difference(r["mean"], r["low"], r["high"])) for r in rows]
 
 
-def _check(result: Result, what: str, ours: dict, theirs: dict, share=1.0, **options) -> Check:
+def check_of(
+    result: Result, what: str, ours: dict, theirs: dict, share: float = 1.0, **options
+) -> Check:
+    """One selection of rows − `share` × another, by user; missing where either is not stored."""
     if not (is_stored(result, ours) and is_stored(result, theirs)):
         return missing(what)
     return compared(what, better(result, ours, theirs, share, **options))

@@ -14,6 +14,7 @@ from celsa_lib.evaluation import Difference, difference_by_user, standard_error
 from celsa_lib.results import Result
 
 METRIC = "ndcg@100"
+EXPOSURE = ("coverage@50", "rare recall@50")  # of a row beside its metrics, where it was measured
 
 
 def summary(result: Result, *keys: str) -> pd.DataFrame:
@@ -22,6 +23,7 @@ def summary(result: Result, *keys: str) -> pd.DataFrame:
     Columns label, budget_bytes, `keys`, seeds (how many), "seeds ±" (standard error of nDCG@100
     over seeds; NaN for one seed), then each metric and its standard error over users ("… ±"): of
     users' means over seeds, or, where users are not stored, the mean of the seeds' own errors.
+    EXPOSURE where every seed has it.
     """
     groups: dict[str, list[dict]] = {}
     for row in result.rows:
@@ -128,6 +130,9 @@ def _line(result: Result, rows: list[dict], keys: tuple[str, ...]) -> dict:
     for metric in rows[0]["mean"]:
         line[metric] = float(np.mean([row["mean"][metric] for row in rows]))
         line[f"{metric} ±"] = float(np.mean([row["stderr"][metric] for row in rows]))
+    for name in EXPOSURE:
+        if all(name in row for row in rows):
+            line[name] = float(np.mean([row[name] for row in rows]))
     if _have_users(result, rows):
         line[f"{METRIC} ±"] = standard_error(result.by_user(rows))
     return line

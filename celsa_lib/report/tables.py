@@ -20,6 +20,8 @@ TITLES = {
     "minus paper": "ours − paper",
     "recall@20": "Recall@20",
     "recall@50": "Recall@50",
+    "coverage@50": "coverage@50",
+    "rare recall@50": "rare Recall@50",
     "seconds": "seconds",
 }
 FORMATS = {
@@ -28,6 +30,8 @@ FORMATS = {
     "paper ndcg@100": "{:.3f}",
     "seeds ±": "{:.4f}",
     "minus paper": "{:+.3f}",
+    "coverage@50": "{:.2f}",
+    "rare recall@50": "{:.3f}",
     "seconds": "{:.1f}",
 }
 TEXT = ("label", "schedule", "restart")  # columns of text, on the left; numbers on the right
