@@ -10,6 +10,7 @@ from stored_rows import method_row
 from celsa_lib import report
 from celsa_lib.errors import ConfigError, StorageError
 from celsa_lib.models.registry import METHODS
+from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.paper import with_paper
 from celsa_lib.report.statistics import choices
 from celsa_lib.report.style import OTHER_COLOUR, OTHER_MARK, colour, mark
@@ -139,7 +140,7 @@ def test_the_papers_numbers_stand_in_their_own_column():
 
 
 def test_the_figure_has_units_log_bytes_and_error_bars():
-    figure = report.accuracy_by_size(LINES, title="t")
+    figure = accuracy_by_size(LINES, title="t")
     axes = figure.axes[0]
     assert axes.get_xscale() == "log"
     assert "bytes" in axes.get_xlabel()

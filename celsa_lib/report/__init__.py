@@ -3,7 +3,7 @@
 `stored(name)` and `shown(result)` give an object per result, `claims()` the ledger. No torch.
 """
 
-from celsa_lib.report.figures import accuracy_by_size, schedule_curves
+from celsa_lib.report.figures import schedule_curves
 from celsa_lib.report.latents import latents_figure, latents_table
 from celsa_lib.report.ledger import claims
 from celsa_lib.report.methods import side_by_side
@@ -22,7 +22,6 @@ from celsa_lib.report.tables import Html, notice, plain_table
 
 __all__ = [
     "Html",
-    "accuracy_by_size",
     "catalogue",
     "claims",
     "group_names",
