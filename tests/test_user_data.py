@@ -137,7 +137,8 @@ def test_the_task_has_its_test_users_apart():
 
 def test_csv_and_parquet_give_the_same_study(folder):
     csv, parquet = (load_result(folder / f"mine{end}.json") for end in ("<b>.csv", ".parquet"))
-    assert len(csv.rows) == 1 + 1 + 1 + 4 * 2  # three sizes without a budget, four families
+    # Three without a budget, four families at two sizes, two recommended ones at one more.
+    assert len(csv.rows) == 3 + 4 * 2 + 2 * 3
     for ours, theirs in zip(csv.rows, parquet.rows, strict=True):
         assert ours["label"] == theirs["label"] and ours["mean"] == theirs["mean"]
     assert csv.manifest["config"]["data_params"]["min_rating"] == 4

@@ -22,6 +22,7 @@ SAE_LEARNING_RATES = {
 REGS = (12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 
 PRECISION = "float32"  # of every study, on every machine
+SMALLEST = 32  # bytes per item, below what the paper reports
 MOST_DENSE = 256  # numbers of a dense row that a page may carry
 
 
@@ -180,6 +181,16 @@ def methods_for(
         *(at_budgets("SparseAutoencoderELSA", budgets, sae_rates, **sae) if with_sae else ()),
         *at_budgets("CompressedELSA", budgets, rates, **compressed),
     )
+
+
+def recommended_methods(settings: Settings) -> list[MethodConfig]:
+    """The recommended setting at every budget and at SMALLEST bytes; low-dimensional ELSA with the
+    same regularisation. Nothing is chosen: the recipe takes it from the data.
+    """
+    budgets = (*settings.budgets, SMALLEST)
+    given = {"recipe": "recommended", "precision": PRECISION}
+    families = ("CompressedELSA", "ELSA")
+    return [method for name in families for method in at_budgets(name, budgets, **given)]
 
 
 def _without(params: dict, grid: dict) -> dict:

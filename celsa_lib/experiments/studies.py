@@ -22,10 +22,10 @@ from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budg
 from celsa_lib.experiments.profiles import (
     GOODBOOKS,
     LEARNING_RATES,
-    PRECISION,
     WIDER_RATES,
     configuration,
     methods_for,
+    recommended_methods,
     settings_for,
 )
 from celsa_lib.experiments.run import Task, folds_of, make_task, run_task
@@ -34,34 +34,25 @@ from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 from celsa_lib.split import split_users
 
 RESULTS = Path("results")
-SMALLEST = 32  # bytes per item, below what the paper reports
 
 
 def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
     """Table 1: every method at every budget, each tuned on validation users."""
     tuned = methods_for(settings_for(profile, dataset), tuned=True)
     methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
-    methods += recommended(dataset, profile)
+    methods += recommended_methods(settings_for(profile, dataset))
     if dataset_info(dataset).own_test_users:
         methods = [MethodConfig("Released"), *methods]
     return configuration(dataset, profile, methods, seeds)
-
-
-def recommended(dataset: str, profile: str) -> list[MethodConfig]:
-    """The recommended setting at every budget and at SMALLEST bytes; low-dimensional ELSA with the
-    same regularisation. Nothing is chosen: the recipe takes it from the data.
-    """
-    budgets = (*settings_for(profile, dataset).budgets, SMALLEST)
-    given = {"recipe": "recommended", "precision": PRECISION}
-    families = ("CompressedELSA", "ELSA")
-    return [method for name in families for method in at_budgets(name, budgets, **given)]
 
 
 def beside_recommended(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
     """The recommended setting beside the paper's procedure, pruned EASE and whole EASE."""
     paper = methods_for(settings_for(profile, dataset), with_sae=False)
     kept = [method for method in paper if method.name in ("EASE", "PrunedEASE", "CompressedELSA")]
-    return configuration(dataset, profile, [*kept, *recommended(dataset, profile)], seeds)
+    return configuration(
+        dataset, profile, [*kept, *recommended_methods(settings_for(profile, dataset))], seeds
+    )
 
 
 def schedules(

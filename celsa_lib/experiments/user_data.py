@@ -8,7 +8,12 @@ from celsa_lib.data import Dataset, load_interactions
 from celsa_lib.errors import ConfigError, DataError, check_count
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.experiments.manifest import machine
-from celsa_lib.experiments.profiles import PROFILES, Settings, methods_for
+from celsa_lib.experiments.profiles import (
+    PROFILES,
+    Settings,
+    methods_for,
+    recommended_methods,
+)
 from celsa_lib.experiments.run import make_task, run_task
 from celsa_lib.results import BUDGETS, Result, load_result, save_result
 
@@ -48,14 +53,16 @@ def compare_methods(
 def user_data_config(
     dataset: Dataset, profile: str, n_seeds: int = 1, loading: dict | None = None
 ) -> ExperimentConfig:
-    """Every method at every budget, tuned, with sizes for this data. Raises CelsaError.
+    """The recommended setting, and every other method tuned, with sizes for this data.
 
     `loading` is part of the configuration: the same file read with other options is other data.
+    Raises CelsaError.
     """
     check_count(seeds=n_seeds)
     users, items = dataset.X.shape
     settings = settings_for_size(users, items, profile)
-    methods = affordable(methods_for(settings, tuned=True), items, machine()["memory_gib"])
+    wanted = (*methods_for(settings, tuned=True), *recommended_methods(settings))
+    methods = affordable(wanted, items, machine()["memory_gib"])
     return ExperimentConfig(
         dataset=dataset.name,
         methods=methods,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from celsa_lib.evaluation import Ratio, ratio_of_means
-from celsa_lib.models.registry import FAMILIES, OURS, UNCOMPRESSED
+from celsa_lib.models.registry import FAMILIES, OURS, RECOMMENDED, UNCOMPRESSED
 from celsa_lib.results import Result
 
 TARGET = 0.99
@@ -102,27 +102,33 @@ def enough(shares: list[Share]) -> list[Enough]:
     return found
 
 
+def ours_in(result: Result) -> str:
+    """What a page recommends: the recommended setting, or the paper's procedure without it."""
+    return RECOMMENDED if result.select(label=RECOMMENDED) else OURS
+
+
 def advice(result: Result) -> list[str]:
-    """Sentences that answer which budget of Compressed ELSA keeps TARGET of the reference."""
-    reference, shares = reference_of(result), shares_of(result)
-    ours = next((e for e in enough(shares) if e.label == OURS), None)
+    """Sentences that answer which budget of `ours_in` keeps TARGET of the reference."""
+    reference, shares, label = reference_of(result), shares_of(result), ours_in(result)
+    ours = next((e for e in enough(shares) if e.label == label), None)
     if reference is None:
         return ["There is no uncompressed model to compare with, so no share can be given."]
     name, size = reference
     if ours is None:
-        return [f"{OURS} was not run, so no budget of it can be recommended."]
+        return [f"{label} was not run, so no budget of it can be recommended."]
     if ours.measured is None:
         return [
-            f"None: no budget of {OURS} keeps {percent(TARGET, 0)} of the nDCG@100 of {name} "
+            f"None: no budget of {label} keeps {percent(TARGET, 0)} of the nDCG@100 of {name} "
             f"({size:,} bytes per item).",
             f"The most is {with_interval(ours.best.ratio)} at {ours.best.size:,} bytes per item.",
-            _others(shares),
+            _others(shares, label),
         ]
+    kept = with_interval(ours.measured.ratio)
     first = (
-        f"{ours.measured.size:,} bytes per item: {OURS} keeps {with_interval(ours.measured.ratio)} "
-        f"of the nDCG@100 of {name}, which takes {size:,} bytes per item."
+        f"{ours.measured.size:,} bytes per item: {label} keeps {kept} of the nDCG@100 of {name}, "
+        f"which takes {size:,} bytes per item."
     )
-    return [first, _certainty(ours), _others(shares)]
+    return [first, _certainty(ours), _others(shares, label)]
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -148,11 +154,11 @@ def _certainty(ours: Enough) -> str:
     return f"{reaches}; from {ours.surely.size:,} bytes per item the whole interval is above."
 
 
-def _others(shares: list[Share]) -> str:
+def _others(shares: list[Share], label: str) -> str:
     """Which of the other compressed methods keep the target, and from which size."""
     found = [
         f"{other.label} from {other.measured.size:,} bytes"
         for other in enough(shares)
-        if other.label != OURS and other.measured
+        if other.label != label and other.measured
     ]
     return f"Other compressed methods that keep as much: {', '.join(found) or 'none'}."

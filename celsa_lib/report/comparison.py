@@ -10,13 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from celsa_lib.evaluation import standard_error
-from celsa_lib.models.registry import OURS
 from celsa_lib.report.budgets import (
     TARGET,
     Share,
     advice,
     enough,
     models_of,
+    ours_in,
     percent,
     reference_of,
     shares_of,
@@ -50,7 +50,8 @@ def comparison_page(result: Result) -> str:
         results=results_lines(models, shares, manifest["data"]["items"]),
         reference=reference[0] if reference else None,
         enough=enough_lines(shares),
-        paired=paired_table(result, OURS).to_dict("records"),
+        ours=ours_in(result),
+        paired=paired_table(result, ours_in(result)).to_dict("records"),
         choices=choices(first).to_dict("records"),
         without_ease="EASE" not in {row["label"] for row in result.rows},
         is_smoke=manifest["config"]["profile"] == "smoke",
