@@ -170,3 +170,9 @@ def test_a_k_that_repeats_is_neither_pruned_nor_restarted(histories, monkeypatch
 def test_unknown_device_is_an_error(histories):
     with pytest.raises(cl.CelsaError, match='use "auto" or "cpu"'):
         cl.ELSA(8, device="abacus").fit(histories)
+
+
+def test_the_first_line_of_the_log_names_device_and_precision(histories, caplog):
+    with caplog.at_level("INFO", "celsa_lib.training"):
+        cl.CompressedELSA(16, nnz=4, epochs=1, progress=False, device="cpu").fit(histories)
+    assert caplog.messages[0].startswith("training on CPU") and "float32" in caplog.messages[0]

@@ -93,7 +93,7 @@ def run_task(
     or row, `on_model` with each new row and the model it is about. `checkpoint`: a file beside
     which Compressed ELSA keeps where it is, to go on there.
     """
-    return _Run(config, dataset, task, stored, only, on_change, checkpoint, on_model).finish()
+    return _TaskRun(config, dataset, task, stored, only, on_change, checkpoint, on_model).finish()
 
 
 def run_and_keep(
@@ -122,7 +122,7 @@ class _Row:
         return self.chosen.name, self.chosen.params, self.seed
 
 
-class _Run:
+class _TaskRun:
     """One call of `run_task`: what is wanted, what is there, and the models of now."""
 
     def __init__(self, config, dataset, task, stored, only, on_change, checkpoint, on_model):

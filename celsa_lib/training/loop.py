@@ -1,5 +1,6 @@
 """A run of training through stages: epochs of batches, and a state from which it can go on."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.plan import make_plan
 from celsa_lib.training.rows import Rows, full_rows, initial_embeddings
 from celsa_lib.training.stage import StageTrainer
+
+log = logging.getLogger(__name__)
 
 CSR_PARTS = ("data", "indices", "indptr")
 ROW_PARTS = ("values", "cols", "starts", "scales", "mean")
@@ -86,12 +89,14 @@ class Run:
         raise.
         """
         self._tell("begin", self)
+        where = device_name(self.device)
+        log.info("training on %s, %s", where, self.options.precision)
         with tqdm(
             total=sum(self._cost(node.stage) * node.stage.epochs for node in self.plan.nodes),
             initial=self._cost_so_far(),
             disable=not self.options.progress,
             leave=False,
-            desc=f"{device_name(self.device)}, {self.options.precision}",
+            desc=f"{where}, {self.options.precision}",
             bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
         ) as self.bar:
             while self.node < len(self.plan.nodes):
