@@ -36,7 +36,7 @@ def stored(folder):
 
 def test_what_was_stored_comes_out_again(stored):
     found = verify(stored)
-    assert found.holds and not found.changed and found.rows == 6  # two sizes, three seeds
+    assert found.holds and not found.changed and found.rows == 15  # two sizes and a smaller recommended one, three seeds
     assert abs(found.recomputed.found - found.recomputed.stored) < 1e-5
     assert found.recomputed.tolerance == 0.001
 
@@ -104,4 +104,4 @@ def test_a_study_without_its_data_is_checked_by_digest(stored, tmp_path, monkeyp
 def test_the_command_says_what_agrees(stored):
     done = CliRunner().invoke(app, ["verify", "synthetic", "--results", str(stored.parent)])
     assert done.exit_code == 0, done.output
-    assert "6 rows as stored; Compressed ELSA, " in done.output and "agrees" in done.output
+    assert "15 rows as stored; Compressed ELSA, " in done.output and "agrees" in done.output
