@@ -35,7 +35,7 @@ def named_by_size(rows: pd.DataFrame, title: str = "") -> Figure:
     """
     figure = _drawn(rows, title)
     (axes,) = figure.axes
-    axes.margins(x=0.25, y=0.12)  # room for the names
+    axes.margins(x=0.3, y=0.12)  # room for the names
     ordered = rows.sort_values("budget_bytes").groupby("label", sort=False)[XY]
     first, last = ordered.first(), ordered.last()
     families = first[first.index.isin(FAMILIES)].sort_values(XY[1])

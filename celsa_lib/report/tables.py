@@ -18,10 +18,10 @@ TITLES = {
     "ndcg@100": "nDCG@100",
     "seeds ±": "± over seeds",
     "minus paper": "ours − paper",
-    "recall@20": "Recall@20",
-    "recall@50": "Recall@50",
     "coverage@50": "coverage@50",
     "rare recall@50": "rare Recall@50",
+    "recall@20": "Recall@20",
+    "recall@50": "Recall@50",
     "seconds": "seconds",
 }
 FORMATS = {
