@@ -14,7 +14,7 @@ from celsa_lib.experiments import (
     run_study,
     segment_config,
 )
-from celsa_lib.experiments.verify import recompute, verify
+from celsa_lib.experiments.verify import TOLERANCE, recompute, verify
 from celsa_lib.results import load_result, save_result
 
 METHOD = "CompressedELSA"
@@ -39,7 +39,7 @@ def test_what_was_stored_comes_out_again(stored):
     assert found.holds and not found.changed
     assert found.rows == 3 * (2 + 3)  # three seeds; two sizes, and one below for the recommended
     assert abs(found.recomputed.found - found.recomputed.stored) < 1e-5
-    assert found.recomputed.tolerance == 0.001
+    assert found.recomputed.tolerance == TOLERANCE
 
 
 def test_a_changed_number_is_found_by_its_digest(stored, tmp_path):

@@ -27,7 +27,10 @@ from celsa_lib.results import (
 )
 from celsa_lib.segments import group_items
 
-TOLERANCE = 0.001  # of nDCG@100 where the row says its precision; machines round differently
+# Of nDCG@100 where the row says its precision. Machines round differently, and rounding decides
+# which of two nearly equal entries survives a prune: as if it were another seed, which moves a row
+# by about half as much.
+TOLERANCE = 0.002
 
 
 @dataclass(frozen=True)
