@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-NEEDED = ("slurmctld", "slurmd", "munged", "mungekey")
+NEEDED = ("slurmctld", "slurmd", "munged", "mungekey", "sinfo", "sbatch", "squeue", "scancel")
 USUAL = Path("/etc/slurm/slurm.conf")  # jobs look nowhere else: Snakemake drops SLURM_CONF
 CONFIG = """
 ClusterName=celsa
