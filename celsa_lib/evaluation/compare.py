@@ -1,5 +1,6 @@
 """Is one model better than another? Paired by user."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,12 +90,29 @@ def ratio_of_means(
     ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
     if not theirs.any():
         raise DataError("a share of 0 means nothing: the model to compare with has no hit at all")
-    rng = np.random.default_rng(seed)
-    picks = (rng.integers(len(ours), size=len(ours)) for _ in range(n_resamples))
-    sums = np.array([(ours[drawn].sum(), theirs[drawn].sum()) for drawn in picks])
-    sums = sums[sums[:, 1] > 0]  # a draw in which theirs has no hit gives no share
-    low, high = np.quantile(sums[:, 0] / sums[:, 1], TAILS)
-    return Ratio(float(ours.mean() / theirs.mean()), float(low), float(high))
+    value = float(ours.mean() / theirs.mean())
+    if len(ours) == 1:
+        return Ratio(value, value, value)
+    with warnings.catch_warnings():
+        # A draw in which theirs has no hit gives no share, and is left out below.
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        drawn = stats.bootstrap(
+            (ours, theirs),
+            _share,
+            paired=True,
+            n_resamples=n_resamples,
+            method="percentile",
+            batch=100,
+            rng=np.random.default_rng(seed),
+        ).bootstrap_distribution
+    low, high = np.nanquantile(drawn, TAILS)
+    return Ratio(value, float(low), float(high))
+
+
+def _share(ours: np.ndarray, theirs: np.ndarray, axis: int) -> np.ndarray:
+    """Sum of ours over sum of theirs; NaN where theirs is 0."""
+    total = theirs.sum(axis=axis)
+    return np.divide(ours.sum(axis=axis), total, out=np.full_like(total, np.nan), where=total > 0)
 
 
 def _check_pairs(ours: np.ndarray, theirs: np.ndarray) -> None:
