@@ -25,7 +25,7 @@ SNAKEFILE = Path(__file__).with_name("Snakefile")
 # Times of files say little: a checkout makes them new. So what decides an output is in `params`, by
 # digest, and a file counts only where an earlier rule makes it.
 OPTIONS = ("--rerun-triggers", "mtime", "params", "--rerun-incomplete", "--keep-going",
-           "--quiet", "host", "progress", "rules", "reason")  # fmt: skip
+           "--quiet", "all")  # fmt: skip
 
 
 class Workflow:
@@ -70,8 +70,8 @@ class Workflow:
             ) from error
         if not done:
             raise NotebookError(
-                "not everything was made; the messages above say why. The same command goes on "
-                "from here."
+                f"not everything was made; the messages above, or the newest log in {self.folder}"
+                "/.snakemake/log, say why. The same command goes on from here."
             )
 
     def pending(self) -> set[str]:
