@@ -51,6 +51,13 @@ def check_positive(**parameters: float) -> None:
             raise ConfigError(f"{name} must be a finite number above 0, got {value!r}")
 
 
+def check_share(**parameters: float) -> None:
+    """Raise ConfigError for a parameter that is not a share from 0 up to, but not, 1."""
+    for name, value in parameters.items():
+        if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < 1:
+            raise ConfigError(f"{name} is a share from 0 up to 1, not {value!r}")
+
+
 def check_count(least: int = 1, **parameters: int) -> None:
     """Raise ConfigError for a parameter that is not a whole number of at least `least`."""
     for name, value in parameters.items():

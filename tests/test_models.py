@@ -13,26 +13,29 @@ from sklearn.utils.validation import check_is_fitted
 
 import celsa_lib as cl
 from celsa_lib.errors import ConfigError, DataError
-from celsa_lib.models.ease import gram_matrix, prune_rows
+from celsa_lib.models.ease import gram_matrix
+from celsa_lib.models.pruned import prune_rows
 from celsa_lib.models.registry import METHODS
 
 FAST = {"epochs": 3, "batch_size": 16, "progress": False}
 SAE = {"sae_epochs": 150, "sae_learning_rate": 1e-2}
 PARAMETERS = {
     "Compressed ELSA": {"width": 16, "nnz": 3, **FAST},
-    "Recommended setting": {"nnz": 3, "recipe": "recommended", "progress": False},
-    "Pruned EASE": {"reg": 1.0, "nnz": 3},
+    "Recommended setting": {"nnz": 3, "progress": False},
+    **{method.label: {"reg": 1.0, "nnz": 3} for method in METHODS if "Pruned" in method.name},
+    "Sparse MRF": {"reg": 1.0, "nnz": 3},
     "Low-dim ELSA": {"width": 2, **FAST},
-    "Low-dim ELSA, regularised": {"width": 2, "recipe": "recommended", "progress": False},
+    "Low-dim ELSA, regularised": {"width": 2, "progress": False},
     "ELSA + SAE": {"width": 16, "code_width": 32, "nnz": 3, **FAST, **SAE},
     "ELSA": {"width": 16, **FAST},
     "EASE": {"reg": 1.0},
+    "EDLAE": {"reg": 1.0},
     "Popularity": {},
 }
 # Every method of the registry; Compressed ELSA with every schedule, with and without restarts.
 METHODS_HERE = [method for method in METHODS if method.location]
 MODELS = {
-    method.label: lambda m=method: m.load()(**PARAMETERS[m.label]) for method in METHODS_HERE
+    method.label: lambda m=method: m.make(**PARAMETERS[m.label]) for method in METHODS_HERE
 } | {
     f"{schedule}, restart={restart}": lambda s=schedule, r=restart: cl.CompressedELSA(
         16, 3, s, r, **FAST
@@ -45,6 +48,7 @@ SIZES = {
     "Low-dim ELSA": 8,
     "Low-dim ELSA, regularised": 8,
     "EASE": 80,
+    "EDLAE": 80,
     "Popularity": 4,
 }  # 8 · 3 the others
 
@@ -274,7 +278,7 @@ def test_pruned_ease_keeps_the_largest_of_each_row(histories):
         expected = np.sort(np.argsort(-np.abs(row))[:7])
         assert np.array_equal(np.flatnonzero(kept), expected)
         assert np.array_equal(kept[expected], row[expected])
-    assert pruned.get_params() == {"reg": 3.0, "nnz": 7}
+    assert pruned.get_params() == cl.PrunedEASE(reg=3.0, nnz=7).get_params()
     alone = cl.PrunedEASE(reg=3.0, nnz=7).fit(histories)
     assert np.array_equal(alone.score(histories), pruned.score(histories))
     with pytest.raises(cl.CelsaError, match=r"EASE has learned nothing yet; call fit"):

@@ -27,7 +27,11 @@ def path_of(name: str, params: dict, seed: int) -> str:
 
 def order_of(name: str, params: dict, seed: int) -> str:
     """A key to sort models by: those of one path, or of one inversion, follow one another."""
-    return path_of("EASE" if name == "PrunedEASE" else name, params, seed)
+    method = by_name(name, params=params)
+    if method.location and issubclass(method.load(), PrunedEASE):
+        whole = method.make(**params).whole
+        return path_of(type(whole).__name__, whole.get_params(), seed)
+    return path_of(name, params, seed)
 
 
 def _without_nnz(params: dict) -> dict:
@@ -64,14 +68,15 @@ class FitCache:
         if method.trained:
             params = params | {"seed": seed, "progress": False}
         model = method.make(**params)
-        if name == "PrunedEASE":
-            return PrunedEASE.from_ease(self._base(EASE(model.reg)), model.nnz)
+        if isinstance(model, PrunedEASE):
+            kept = model.nnz, model.support, model.refit
+            return type(model).from_ease(self._base(model.whole), *kept, X=self.X)
         if name == "SparseAutoencoderELSA":
             elsa = model.elsa()
             own = model.get_params().keys() - elsa.get_params().keys()
             more = {parameter: getattr(model, parameter) for parameter in own}
             return SparseAutoencoderELSA.from_elsa(self._base(elsa), **more)
-        return self._base(model) if name == "EASE" else model.fit(self.X, self.item_ids)
+        return self._base(model) if isinstance(model, EASE) else model.fit(self.X, self.item_ids)
 
     def about(self, name: str, params: dict) -> dict:
         """For a row of Compressed ELSA: its path's budgets and seconds, [nnz, active latents, loss]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from celsa_lib.data import dataset_info
 from celsa_lib.errors import ConfigError
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
+from celsa_lib.models.registry import REFITTED, THRESHOLD
 from celsa_lib.results import BUDGETS
 
 GOODBOOKS = "goodbooks-10k-partial"
@@ -19,6 +20,9 @@ SAE_LEARNING_RATES = {
     "learning_rate": (0.1, 0.3),
     "sae_learning_rate": (0.01, 0.03, 0.1, 0.3),
 }
+RIVAL_REGS = (25.0, 50.0, 100.0, 200.0, 400.0)  # each with each of DROPOUTS, and refitted
+DROPOUTS = (0.2, 0.35, 0.5)
+MRF_REGS = (0.3, 1.0, 3.0, 10.0, 30.0)  # of columns scaled by their standard deviation
 REGS = (12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 
 PRECISION = "float32"  # of every study, on every machine
@@ -191,6 +195,27 @@ def recommended_methods(settings: Settings) -> list[MethodConfig]:
     given = {"recipe": "recommended", "precision": PRECISION}
     families = ("CompressedELSA", "ELSA")
     return [method for name in families for method in at_budgets(name, budgets, **given)]
+
+
+def rivals(settings: Settings) -> list[MethodConfig]:
+    """What else prunes a matrix of item weights, as small as Compressed ELSA; and whole EDLAE.
+
+    With one threshold for the matrix, refitted, with EDLAE's regularisation; a sparse Markov random
+    field. All choose their regularisation.
+    """
+    budgets = (*settings.budgets, SMALLEST)
+    regs = {"reg": tuple(reg for reg in RIVAL_REGS if reg in settings.regs)}
+    denoising, mrf = regs | {"dropout": DROPOUTS}, {"reg": MRF_REGS}
+    return [
+        MethodConfig("EDLAE", grid=denoising),
+        *at_budgets("PrunedEASE", (SMALLEST,), {"reg": settings.regs}),
+        *at_budgets("PrunedEASE", budgets, regs, **THRESHOLD),
+        *at_budgets("PrunedEASE", budgets, regs, **REFITTED),
+        *at_budgets("PrunedEDLAE", budgets, denoising),
+        *at_budgets("PrunedEDLAE", budgets, denoising, **THRESHOLD),
+        *at_budgets("PrunedEDLAE", budgets, denoising, **REFITTED),
+        *at_budgets("SparseMRF", budgets, mrf),
+    ]
 
 
 def _without(params: dict, grid: dict) -> dict:

@@ -268,7 +268,7 @@ def label(method: MethodConfig, config: ExperimentConfig) -> str:
     """
     budgets = {8 * other.params["nnz"] for other in config.methods if "nnz" in other.params}
     narrow = method.name == "ELSA" and 4 * method.params.get("width", 1024) in budgets
-    return by_name(method.name, narrow, method.params.get("recipe", "paper")).label
+    return by_name(method.name, narrow, method.params).label
 
 
 def _rounded(values: dict) -> dict:

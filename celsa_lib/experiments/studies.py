@@ -26,6 +26,7 @@ from celsa_lib.experiments.profiles import (
     configuration,
     methods_for,
     recommended_methods,
+    rivals,
     settings_for,
 )
 from celsa_lib.experiments.run import Task, folds_of, make_task, run_task
@@ -40,7 +41,8 @@ def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentCo
     """Table 1: every method at every budget, each tuned on validation users."""
     tuned = methods_for(settings_for(profile, dataset), tuned=True)
     methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
-    methods += recommended_methods(settings_for(profile, dataset))
+    settings = settings_for(profile, dataset)
+    methods += recommended_methods(settings) + rivals(settings)
     if dataset_info(dataset).own_test_users:
         methods = [MethodConfig("Released"), *methods]
     return configuration(dataset, profile, methods, seeds)

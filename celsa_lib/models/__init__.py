@@ -7,8 +7,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "base": ["EmbeddingRecommender", "Recommender"],
         "compressed": ["CompressedELSA"],
-        "ease": ["EASE", "PrunedEASE"],
+        "ease": ["EASE", "EDLAE"],
         "elsa": ["ELSA"],
+        "pruned": ["PrunedEASE", "PrunedEDLAE", "SparseMRF"],
         "popularity": ["Popularity"],
         "registry": ["METHODS", "Method", "by_label", "by_name"],
         "sae": ["SparseAutoencoderELSA"],

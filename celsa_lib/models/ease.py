@@ -1,11 +1,11 @@
-"""EASE in closed form, and its pruned weights."""
+"""EASE in closed form, and with the regularisation of a denoising autoencoder, EDLAE."""
 
 import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
 from celsa_lib.embeddings import BATCH_USERS, has_card
-from celsa_lib.errors import ConfigError, check_count, check_positive
+from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
 from celsa_lib.models.base import Recommender
 
 NOT_POSITIVE = "XᵀX + reg·I is not positive definite in float64; raise reg"
@@ -46,9 +46,13 @@ class EASE(Recommender):
             return super().recommend(X, n, exclude_seen)
         return _recommend_on_card(X, self.weights_, n, exclude_seen)
 
+    def ridge(self, popularity: np.ndarray) -> np.ndarray:
+        """λ of each item, which `popularity` users have seen."""
+        return np.full(len(popularity), float(self.reg))
+
     def _fit(self, X: csr_matrix) -> None:
         gram = gram_matrix(X)
-        gram[np.diag_indices_from(gram)] += self.reg
+        gram[np.diag_indices_from(gram)] += self.ridge(np.diag(gram))
         P = _inverse_on_card(gram) if has_card() else _inverse_in_place(gram)
         scale = -1.0 / np.diag(P)
         P *= scale
@@ -59,6 +63,29 @@ class EASE(Recommender):
         return X @ self.weights_
 
 
+class EDLAE(EASE):
+    """EASE with reg + p/(1 − p)·popularity as each item's λ (Steck 2020).
+
+    In expectation that is training with a share p of the interactions hidden from the input.
+    """
+
+    name = "EDLAE"
+
+    def __init__(self, reg: float = 100.0, dropout: float = 0.3):
+        """`reg` in interactions; `dropout` is p. Raises ConfigError unless reg > 0, 0 ≤ p < 1."""
+        self.dropout = dropout
+        super().__init__(reg)
+
+    def check_parameters(self) -> None:
+        """See Recommender."""
+        super().check_parameters()
+        check_share(dropout=self.dropout)
+
+    def ridge(self, popularity: np.ndarray) -> np.ndarray:
+        """See EASE."""
+        return self.reg + self.dropout / (1 - self.dropout) * popularity
+
+
 def gram_matrix(X: csr_matrix) -> np.ndarray:
     """XᵀX in float64, items × items, Fortran order; made BLOCK columns at a time.
 
@@ -66,13 +93,14 @@ def gram_matrix(X: csr_matrix) -> np.ndarray:
     """
     items = X.T.tocsr()
     gram = np.empty((X.shape[1], X.shape[1]), order="F")
-    for block in _blocks(len(gram)):
+    for block in blocks_of(len(gram)):
         rows = (items[block] @ X).astype(np.float64)  # of a symmetric matrix: its columns
         rows.toarray(out=gram.T[block])
     return gram
 
 
-def _blocks(length: int) -> list[slice]:
+def blocks_of(length: int) -> list[slice]:
+    """Slices of BLOCK rows or columns."""
     return [slice(start, start + BLOCK) for start in range(0, length, BLOCK)]
 
 
@@ -113,58 +141,3 @@ def _inverse_in_place(matrix: np.ndarray) -> np.ndarray:
     for row in range(len(factor)):  # dpotri fills the lower triangle only
         factor[row, row + 1 :] = factor[row + 1 :, row]
     return factor
-
-
-class PrunedEASE(Recommender):
-    """EASE with the `nnz` largest |weights| of each row of B kept: 8·nnz bytes per item.
-
-    weights_ is items × items, CSR float32.
-    """
-
-    name = "Pruned EASE"
-
-    def __init__(self, reg: float = 100.0, nnz: int = 16):
-        """Raises ConfigError unless reg and nnz are above 0."""
-        self.reg = reg
-        self.nnz = nnz
-        self.check_parameters()
-
-    def check_parameters(self) -> None:
-        """See Recommender."""
-        check_positive(reg=self.reg)
-        check_count(nnz=self.nnz)
-
-    @classmethod
-    def from_ease(cls, ease: EASE, nnz: int = 16) -> "PrunedEASE":
-        """A fitted EASE pruned, without inverting again. Raises ConfigError, NotFittedError."""
-        model = cls(ease.reg, nnz)
-        ease._check_fitted()
-        model.weights_ = prune_rows(ease.weights_, nnz)
-        model.n_items_, model.item_ids_ = ease.n_items_, ease.item_ids_
-        return model
-
-    @property
-    def bytes_per_item(self) -> int:
-        """See Recommender."""
-        self._check_fitted()
-        return 8 * int(np.diff(self.weights_.indptr).max())
-
-    def _fit(self, X: csr_matrix) -> None:
-        self.weights_ = prune_rows(EASE(self.reg).fit(X).weights_, self.nnz)
-
-    def _score(self, X: csr_matrix) -> np.ndarray:
-        return (X @ self.weights_).toarray()
-
-
-def prune_rows(weights: np.ndarray, nnz: int) -> csr_matrix:
-    """The `nnz` largest |values| of each row of a dense matrix, as CSR of the same shape."""
-    nnz = min(nnz, weights.shape[1])
-    kept = np.empty((weights.shape[0], nnz), dtype=np.int64)
-    for block in _blocks(len(weights)):
-        kept[block] = np.argpartition(np.abs(weights[block]), -nnz, axis=1)[:, -nnz:]
-    values = np.take_along_axis(weights, kept, axis=1)
-    indptr = np.arange(0, kept.size + 1, nnz)
-    pruned = csr_matrix((values.ravel(), kept.ravel(), indptr), shape=weights.shape)
-    pruned.eliminate_zeros()
-    pruned.sort_indices()
-    return pruned

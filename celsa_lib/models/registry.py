@@ -3,7 +3,8 @@
 A new baseline is a class and an entry here. Importing this needs no class and no torch.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 
 from celsa_lib.errors import ConfigError
@@ -16,8 +17,8 @@ class Method:
     name: in configurations and rows, that of its class. location: "module:class", "" for embeddings
     that come with the data. size: what a budget decides, and its bytes, for families that have a
     model at every budget; None for a single model. trained: by gradient, so that it has a seed, a
-    learning rate, a precision and a backend. recipe: the one that it is trained by. colour (Okabe
-    and Ito 2008) and marker: in figures.
+    learning rate, a precision and a backend. fixed: parameters that set it apart from others of
+    its class. colour (Okabe and Ito 2008; Tol 2021) and marker: in figures.
     """
 
     name: str
@@ -27,7 +28,7 @@ class Method:
     marker: str
     size: tuple[str, int] | None = None
     trained: bool = False
-    recipe: str = "paper"
+    fixed: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def compressed(self) -> bool:
@@ -43,7 +44,7 @@ class Method:
 
     def make(self, **parameters):
         """Its model, not fitted. Raises ConfigError for a parameter that it does not have."""
-        cls = self.load()
+        cls, parameters = self.load(), self.fixed | parameters
         known = cls().get_params()
         unknown = sorted(parameters.keys() - known.keys())
         if unknown:
@@ -59,46 +60,60 @@ class Method:
 
 
 SPARSE, DENSE = ("nnz", 8), ("width", 4)  # Table 1: bytes of a sparse value, of a dense one
-# In the order of figures and tables. Entries that share a class differ in recipe, the paper's
+RECOMMENDED_RECIPE = {"recipe": "recommended"}
+THRESHOLD, REFITTED = {"support": "matrix"}, {"support": "matrix", "refit": True}
+# In the order of figures and tables. Entries that share a class differ in what is fixed, nothing
 # first, and, of ELSA, in size: the uncompressed reference, or the paper's low-dimensional baseline.
 METHODS = (
     Method("CompressedELSA", "Compressed ELSA", "celsa_lib.models.compressed:CompressedELSA",
            "#D55E00", "o", SPARSE, trained=True),
     Method("CompressedELSA", "Recommended setting", "celsa_lib.models.compressed:CompressedELSA",
-           "#882255", "h", SPARSE, trained=True, recipe="recommended"),
-    Method("PrunedEASE", "Pruned EASE", "celsa_lib.models.ease:PrunedEASE",
+           "#882255", "h", SPARSE, trained=True, fixed=RECOMMENDED_RECIPE),
+    Method("PrunedEASE", "Pruned EASE", "celsa_lib.models.pruned:PrunedEASE",
            "#009E73", "^", SPARSE),
+    Method("PrunedEASE", "EASE, one threshold", "celsa_lib.models.pruned:PrunedEASE",
+           "#009E73", "<", SPARSE, fixed=THRESHOLD),
+    Method("PrunedEASE", "EASE, threshold, refitted", "celsa_lib.models.pruned:PrunedEASE",
+           "#009E73", ">", SPARSE, fixed=REFITTED),
+    Method("PrunedEDLAE", "Pruned EDLAE", "celsa_lib.models.pruned:PrunedEDLAE",
+           "#117733", "1", SPARSE),
+    Method("PrunedEDLAE", "EDLAE, one threshold", "celsa_lib.models.pruned:PrunedEDLAE",
+           "#117733", "3", SPARSE, fixed=THRESHOLD),
+    Method("PrunedEDLAE", "EDLAE, threshold, refitted", "celsa_lib.models.pruned:PrunedEDLAE",
+           "#117733", "4", SPARSE, fixed=REFITTED),
+    Method("SparseMRF", "Sparse MRF", "celsa_lib.models.pruned:SparseMRF",
+           "#999933", "p", SPARSE),
     Method("ELSA", "Low-dim ELSA", "celsa_lib.models.elsa:ELSA",
            "#0072B2", "s", DENSE, trained=True),
     Method("ELSA", "Low-dim ELSA, regularised", "celsa_lib.models.elsa:ELSA",
-           "#332288", "d", DENSE, trained=True, recipe="recommended"),
+           "#332288", "d", DENSE, trained=True, fixed=RECOMMENDED_RECIPE),
     Method("SparseAutoencoderELSA", "ELSA + SAE", "celsa_lib.models.sae:SparseAutoencoderELSA",
            "#CC79A7", "D", SPARSE, trained=True),
     Method("ELSA", "ELSA", "celsa_lib.models.elsa:ELSA", "#000000", "*", trained=True),
     Method("EASE", "EASE", "celsa_lib.models.ease:EASE", "#56B4E9", "P"),
+    Method("EDLAE", "EDLAE", "celsa_lib.models.ease:EDLAE", "#88CCEE", "8"),
     Method("Popularity", "Popularity", "celsa_lib.models.popularity:Popularity", "#999999", "X"),
     Method("Released", "Released embeddings", "", "#E69F00", "v"),
 )  # fmt: skip
 OURS, RECOMMENDED, DENSE = "Compressed ELSA", "Recommended setting", "ELSA"
 UNCOMPRESSED = ("EASE", DENSE)  # one model per data set, whatever the budget: the references
 FAMILIES = tuple(method.label for method in METHODS if method.compressed)
-BASELINES = tuple(  # of the paper
-    m.label for m in METHODS if m.compressed and m.recipe == "paper" and m.label != OURS
-)
+BASELINES = ("Pruned EASE", "Low-dim ELSA", "ELSA + SAE")  # compressed, of the paper's Table 1
 
 
-def by_name(name: str, compressed: bool = False, recipe: str = "paper") -> Method:
-    """The method `name` of a configuration; `compressed` and `recipe` tell those of a class apart.
+def by_name(name: str, compressed: bool = False, params: Mapping[str, object] = {}) -> Method:
+    """The method `name` of a configuration; `compressed` and `params` tell those of a class apart.
 
-    The uncompressed one, by the paper's recipe, unless told otherwise. Raises ConfigError, naming
-    what there is.
+    The uncompressed one with nothing fixed, unless told otherwise. Raises ConfigError, naming what
+    there is.
     """
     found = [method for method in METHODS if method.name == name]
     if not found:
         known = ", ".join(dict.fromkeys(method.name for method in METHODS))
         raise ConfigError(f'unknown method "{name}"; choose one of {known}')
-    alike = [method for method in found if method.recipe == recipe] or found
-    return next((method for method in alike if method.compressed == compressed), alike[0])
+    alike = [method for method in found if method.fixed.items() <= params.items()] or found
+    alike.sort(key=lambda method: (-len(method.fixed), method.compressed != compressed))
+    return alike[0]
 
 
 def by_label(label: str) -> Method:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import ConfigError, check_count, check_positive
+from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
 
 NUMBERS = {
     "batch_size": int,
@@ -83,9 +83,7 @@ class TrainingOptions:
             check_positive(relu_cap=self.relu_cap)
         if self.max_outputs is not None:
             check_count(max_outputs=self.max_outputs)
-        for name in ("hide", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} is a share from 0 up to 1, not {getattr(self, name)}")
+        check_share(hide=self.hide, average=self.average)
         for name, kind in NUMBERS.items():  # NumPy's are welcome, but no JSON of a checkpoint
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else kind(value))

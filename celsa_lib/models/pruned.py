@@ -1,0 +1,202 @@
+"""Item weights pruned to a budget: of EASE, of EDLAE, and of a sparse Markov random field."""
+
+import numpy as np
+from scipy.linalg import solve
+from scipy.linalg.blas import dger
+from scipy.sparse import csc_matrix, csr_matrix
+
+from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
+from celsa_lib.models.base import Recommender
+from celsa_lib.models.ease import EASE, EDLAE, blocks_of, gram_matrix
+
+SUPPORTS = ("row", "matrix")
+
+
+class SparseWeights(Recommender):
+    """A recommender that is a sparse matrix of weights: scores x·B, weights_ items × items, CSR."""
+
+    @property
+    def bytes_per_item(self) -> int:
+        """See Recommender; per item on average."""
+        self._check_fitted()
+        return -(-8 * self.weights_.nnz // self.weights_.shape[0])
+
+    def _score(self, X: csr_matrix) -> np.ndarray:
+        return (X @ self.weights_).toarray()
+
+
+class PrunedEASE(SparseWeights):
+    """EASE with `nnz` weights per item: 8·nnz bytes per item.
+
+    support "row" keeps the largest |weights| of each row of B, "matrix" the largest of the whole
+    matrix, `nnz` per row on average. `refit`: each item is then regressed anew on those that are
+    left to predict it.
+    """
+
+    name = "Pruned EASE"
+
+    def __init__(
+        self, reg: float = 100.0, nnz: int = 16, support: str = "row", refit: bool = False
+    ):
+        """Raises ConfigError unless reg and nnz are above 0 and the support is known."""
+        self.reg = reg
+        self.nnz = nnz
+        self.support = support
+        self.refit = refit
+        self.check_parameters()
+
+    def check_parameters(self) -> None:
+        """See Recommender."""
+        check_positive(reg=self.reg)
+        check_count(nnz=self.nnz)
+        if self.support not in SUPPORTS:
+            raise ConfigError(
+                f'unknown support "{self.support}"; choose one of {", ".join(SUPPORTS)}'
+            )
+
+    @property
+    def whole(self) -> EASE:
+        """The model that is pruned, not fitted."""
+        return EASE(self.reg)
+
+    @classmethod
+    def from_ease(
+        cls,
+        ease: EASE,
+        nnz: int = 16,
+        support: str = "row",
+        refit: bool = False,
+        X: csr_matrix | None = None,
+    ) -> "PrunedEASE":
+        """A fitted EASE (or EDLAE) pruned, without inverting again; `refit` needs its histories X.
+
+        Raises ConfigError, NotFittedError.
+        """
+        model = cls(**ease.get_params(), nnz=nnz, support=support, refit=refit)
+        ease._check_fitted()
+        if refit and X is None:
+            raise ConfigError(
+                "weights are refitted on the histories that EASE learned from; pass X"
+            )
+        model._prune(ease, X)
+        model.n_items_, model.item_ids_ = ease.n_items_, ease.item_ids_
+        return model
+
+    def _fit(self, X: csr_matrix) -> None:
+        self._prune(self.whole.fit(X), X)
+
+    def _prune(self, ease: EASE, X: csr_matrix | None) -> None:
+        prune = prune_rows if self.support == "row" else prune_matrix
+        self.weights_ = prune(ease.weights_, self.nnz)
+        if self.refit:
+            gram = gram_matrix(X)
+            gram[np.diag_indices_from(gram)] += ease.ridge(np.diag(gram))
+            self.weights_ = regressed(gram, self.weights_)
+
+
+class PrunedEDLAE(PrunedEASE):
+    """EDLAE with `nnz` weights per item, kept and refitted as those of PrunedEASE."""
+
+    name = "Pruned EDLAE"
+
+    def __init__(
+        self,
+        reg: float = 100.0,
+        nnz: int = 16,
+        dropout: float = 0.3,
+        support: str = "row",
+        refit: bool = False,
+    ):
+        """Raises ConfigError unless reg and nnz are above 0, 0 ≤ dropout < 1, the support known."""
+        self.dropout = dropout
+        super().__init__(reg, nnz, support, refit)
+
+    def check_parameters(self) -> None:
+        """See Recommender."""
+        super().check_parameters()
+        check_share(dropout=self.dropout)
+
+    @property
+    def whole(self) -> EDLAE:
+        """See PrunedEASE."""
+        return EDLAE(self.reg, self.dropout)
+
+
+class SparseMRF(SparseWeights):
+    """A Markov random field over the strongest correlations (Steck 2019, its r = 0): no inverse.
+
+    Columns of X are centred and divided by their standard deviation to the power `ALPHA`; the
+    largest |covariances| of the whole matrix, `nnz` per row on average, are the support, on which
+    each item is regressed. reg is the ridge of these scaled columns.
+    """
+
+    name = "Sparse MRF"
+    ALPHA = 0.75  # of Steck (2019)
+
+    def __init__(self, reg: float = 1.0, nnz: int = 16):
+        """Raises ConfigError unless reg and nnz are above 0."""
+        self.reg = reg
+        self.nnz = nnz
+        self.check_parameters()
+
+    def check_parameters(self) -> None:
+        """See Recommender."""
+        check_positive(reg=self.reg)
+        check_count(nnz=self.nnz)
+
+    def _fit(self, X: csr_matrix) -> None:
+        gram = gram_matrix(X)
+        mean = np.diag(gram) / X.shape[0]
+        gram = dger(-X.shape[0], mean, mean, a=gram, overwrite_a=1)
+        scale = np.maximum(np.diag(gram), 1e-12) ** (self.ALPHA / 2)
+        gram /= scale
+        gram /= scale[:, None]
+        variance = np.diag(gram).copy()
+        np.fill_diagonal(gram, 0.0)
+        support = prune_matrix(gram, self.nnz)
+        np.fill_diagonal(gram, variance + self.reg)
+        weights = regressed(gram, support)
+        rows = np.repeat(np.arange(len(scale)), np.diff(weights.indptr))
+        weights.data *= (scale[weights.indices] / scale[rows]).astype(np.float32)
+        self.weights_ = weights
+
+
+def regressed(gram: np.ndarray, support: csr_matrix) -> csr_matrix:
+    """Ridge regression of each item (column) on the items of its column in `support`.
+
+    gram is XᵀX with the ridge on its diagonal: b_S = (gram_SS)⁻¹ · gram_Sj, S the column's rows.
+    """
+    weights = csc_matrix(support, dtype=np.float64)
+    for j in range(weights.shape[1]):
+        part = slice(weights.indptr[j], weights.indptr[j + 1])
+        kept = weights.indices[part]
+        if len(kept):
+            weights.data[part] = solve(gram[np.ix_(kept, kept)], gram[kept, j], assume_a="pos")
+    found = weights.tocsr().astype(np.float32)
+    found.sort_indices()
+    return found
+
+
+def prune_rows(weights: np.ndarray, nnz: int) -> csr_matrix:
+    """The `nnz` largest |values| of each row of a dense matrix, as CSR of the same shape."""
+    nnz = min(nnz, weights.shape[1])
+    kept = np.empty((weights.shape[0], nnz), dtype=np.int64)
+    for block in blocks_of(len(weights)):
+        kept[block] = np.argpartition(np.abs(weights[block]), -nnz, axis=1)[:, -nnz:]
+    values = np.take_along_axis(weights, kept, axis=1)
+    indptr = np.arange(0, kept.size + 1, nnz)
+    pruned = csr_matrix((values.ravel(), kept.ravel(), indptr), shape=weights.shape)
+    pruned.eliminate_zeros()
+    pruned.sort_indices()
+    return pruned
+
+
+def prune_matrix(weights: np.ndarray, nnz: int) -> csr_matrix:
+    """The largest |values| of a dense matrix, `nnz` per row on average, as CSR of its shape."""
+    size = min(nnz * weights.shape[0], weights.size)
+    kept = np.argpartition(np.abs(weights), -size, axis=None)[-size:]
+    rows, cols = np.unravel_index(kept, weights.shape)
+    pruned = csr_matrix((weights[rows, cols].astype(np.float32), (rows, cols)), weights.shape)
+    pruned.eliminate_zeros()
+    pruned.sort_indices()
+    return pruned
