@@ -71,7 +71,7 @@ class ItemEmbeddings:
 
     @property
     def bytes_per_item(self) -> int:
-        """4 B a dense value; 8 B a sparse one (value and index), per row on average (Table 1).
+        """4 B per dense value; 8 B per sparse one (value and index), per row on average (Table 1).
 
         An input scale takes the place of the index of a row's own latent, which is implied.
         """

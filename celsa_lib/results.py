@@ -82,6 +82,11 @@ class Result:
         """Rows whose digest is not that of their values and their users': edited, or damaged."""
         return [row for row in self.rows if row.get("digest") != self._digest(row)]
 
+    def intact_rows(self) -> list[dict]:
+        """Rows that need not be computed again: not changed, and their users' values are there."""
+        changed = {id(row) for row in self.changed_rows()}
+        return [r for r in self.rows if r.get("hash") in self.users and id(r) not in changed]
+
     def seal(self) -> None:
         """Give each row its run, the latest where it names none, and its digest.
 
@@ -104,6 +109,11 @@ class Result:
         if users is not None:
             found.update(np.ascontiguousarray(users, dtype="<f4").tobytes())
         return found.hexdigest()[:16]
+
+
+def fit_seconds(row: dict) -> float:
+    """Seconds of fitting; of the whole path where several budgets were trained on one."""
+    return row["path"]["seconds"] if "path" in row else row["seconds_fit"]
 
 
 def _value(row: dict, name: str):

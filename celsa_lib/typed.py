@@ -11,7 +11,8 @@ TOLD = 3  # faults that are told in a message; the others are counted
 def checked(kind: type, values: Any):
     """`values`, of JSON or TOML, as a `kind`: a dataclass, or a list of typed dictionaries.
 
-    Raises ConfigError, naming the place of everything that is missing, unknown or of another type.
+    Raises ConfigError, naming the place of everything that is missing or of another type, and of
+    what is unknown to a dataclass of ours.
     """
     from pydantic import ValidationError
 

@@ -122,13 +122,26 @@ def test_differences_are_by_user():
     assert [line[-1] for line in restarts] == ["yes", "no", "yes"]
 
 
+def test_differences_are_of_sizes_that_both_have():
+    result = ablation([v for v in VARIANTS if v[:2] != ("linear", False)])
+    table = variants("restart", result).differences()
+    assert "exponential" in table and "linear" not in table
+    rows = [row for row in result.rows if row["params"]["schedule"] != "constant"]
+    for row in rows[::2]:
+        row["params"] |= {"width": 16}
+    rows[0]["budget_bytes"] = 4096
+    lines = lines_of(variants("width", Result(result.manifest, rows, users=result.users))
+                     .differences())  # fmt: skip
+    assert "4,096" not in str(lines)
+
+
 def test_a_single_user_gives_a_difference_without_an_interval():
     alone = ablation()
     alone.users = {key: values[:1] for key, values in alone.users.items()}
     line = lines_of(variants("schedule", alone).differences())[1]
     assert line[3:] == ["+0.1500", "–", "no"]
     assert difference_cell(0.15, float("nan"), float("nan")) == "+0.1500"
-    assert difference_cell(0.15, 0.1, 0.2) == "+0.1500 [+0.1000, +0.2000]"
+    assert difference_cell(0.15, 0.1, 0.2) == "+0.1500 (+0.1000 to +0.2000)"
 
 
 def test_widths_are_compared_with_the_next_smaller():

@@ -21,7 +21,7 @@ PAIR = ["Compressed ELSA", "pruned EASE"]
 def claim(name: str, *checks: tuple, pair=PAIR) -> dict:
     """A claim with (what, outcome) checks."""
     made = [{"what": what, "outcome": outcome} for what, outcome in checks]
-    return {"id": name, "verdict": "partly", "pair": pair, "checks": made}
+    return {"id": name, "verdict": "partly reproduced", "pair": pair, "checks": made}
 
 
 def best(*outcomes: str) -> list[dict]:
@@ -123,7 +123,7 @@ def test_evidence_gives_what_was_compared_and_its_interval():
 
 
 def test_the_word_for_a_claim():
-    found = [{"id": "restarts", "verdict": "partly"}]
+    found = [{"id": "restarts", "verdict": "partly reproduced"}]
     assert verdict(found, "restarts") == "partly reproduced"
     with pytest.raises(DataError, match='no claim "restart"'):
         verdict(found, "restart")

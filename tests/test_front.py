@@ -16,10 +16,10 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_counts_of_verdicts():
-    words = ["reproduced", "partly", "reproduced", "not tested here"]
+    words = ["reproduced", "partly reproduced", "reproduced", "not tested here"]
     text = verdicts([{"verdict": word} for word in words])
     assert "4 claims" in text
-    assert "| reproduced | partly | not reproduced | not tested here |" in text
+    assert "| reproduced | partly reproduced | not reproduced | not tested here |" in text
     assert "| **2** | **1** | **0** | **1** |" in text
 
 

@@ -12,6 +12,7 @@ from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.evaluation.exposure import exposure
 from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.training.anchored import STRENGTH, anchored_rows, neighbourhoods
+from celsa_lib.training.hiding import seeds_of
 
 CPU = torch.device("cpu")
 QUIET = {"recipe": "recommended", "progress": False}
@@ -234,3 +235,14 @@ def test_coverage_and_rare_recall_by_hand():
     assert found.coverage == 3 / 5 and found.rare == 1.0
     missed = exposure(Shows([[1, 2], [0, -1]]), [(given, target)], popularity)
     assert missed.coverage == 3 / 5 and missed.rare == 0.0
+
+
+def test_no_two_steps_hide_by_the_same_seed():
+    for seed in (0, 1, 2**20, 2**31):
+        assert len(set(seeds_of(seed, 0, 200_000).tolist())) == 200_000
+    assert len(set(seeds_of(0, 0, 5000)) & set(seeds_of(2**20, 0, 5000))) < 10
+
+
+def test_a_mean_of_rows_whose_support_changes_at_every_step_is_refused():
+    with pytest.raises(cl.CelsaError, match="leave average out"):
+        cl.CompressedELSA(schedule="constant", average=0.5)

@@ -12,7 +12,7 @@ from celsa_lib.models.registry import (
     BASELINES,
     METHODS,
     RECOMMENDED_RECIPE,
-    SPARSE,
+    SPARSE_SIZE,
     by_label,
     by_name,
 )
@@ -25,7 +25,7 @@ def options_of(method) -> dict:
     """Small values for those of its parameters that it has; no progress bar."""
     parameters = inspect.signature(method.load()).parameters
     small = {name: value for name, value in SMALL.items() if name in parameters}
-    if method.fixed == RECOMMENDED_RECIPE and method.size == SPARSE:
+    if method.fixed == RECOMMENDED_RECIPE and method.size == SPARSE_SIZE:
         del small["width"]  # that of anchored rows is the number of items
     return small | ({"progress": False} if method.trained else {})
 

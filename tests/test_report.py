@@ -65,9 +65,13 @@ LINES = pd.DataFrame(
 )
 
 
-def test_colours_and_marks_are_distinct():
+def test_marks_are_distinct_and_colours_where_classes_are():
+    """What prunes the same matrix in several ways has one colour and a mark for each way."""
     labels = [method.label for method in METHODS] + ["no method"]
-    assert len(set(map(colour, labels))) == len(set(map(mark, labels))) == len(labels)
+    assert len(set(map(mark, labels))) == len(labels)
+    colours = {(m.colour, m.name, m.size, str(m.fixed.get("recipe"))) for m in METHODS}
+    assert len(colours) == len({m.colour for m in METHODS})
+    assert colour("no method") not in {m.colour for m in METHODS}
     assert (colour("no method"), mark("no method")) == (OTHER_COLOUR, OTHER_MARK)
 
 

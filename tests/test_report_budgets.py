@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from celsa_lib import report
 from celsa_lib.errors import DataError
 from celsa_lib.evaluation import ratio_of_means
 from celsa_lib.report.budgets import advice, enough, reference_of, shares_of
@@ -119,3 +120,8 @@ def test_a_single_user_has_no_standard_error():
     result = result_of(("EASE", 4000, STEADY[:1]), ("ELSA", 2048, STEADY[:1]))
     result.rows = [row | {"seconds_fit": 1.0} for row in result.rows]
     assert model_table(result)["ndcg@100 ±"].isna().all()
+
+
+def test_shares_without_an_uncompressed_model_say_that_there_is_none():
+    table = report.stored("ml-100k-schedules").shares()
+    assert "uncompressed" in table

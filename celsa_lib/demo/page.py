@@ -11,7 +11,7 @@ from celsa_lib.data import Dataset, dataset_info
 from celsa_lib.demo.pack import as_json, packed_rows
 from celsa_lib.demo.personas import personas
 from celsa_lib.embeddings import ItemEmbeddings
-from celsa_lib.report.comparison import in_bytes
+from celsa_lib.report.comparison import human_size
 from celsa_lib.results import Result
 from celsa_lib.segments import Segmentation, SentenceEmbedder, segment_items
 
@@ -38,7 +38,7 @@ class LiveDemo:
         return self.html
 
     def __repr__(self) -> str:
-        return f"LiveDemo({in_bytes(len(self.html.encode()))} of HTML)"
+        return f"LiveDemo({human_size(len(self.html.encode()))} of HTML)"
 
 
 def live_demo(data: Dataset, result: Result, models: list) -> LiveDemo:
@@ -95,7 +95,7 @@ def _packed_model(model: DemoModel) -> dict:
     return {
         "dense": rows.is_dense,
         "bytes": rows.bytes_per_item,
-        "size": in_bytes(rows.bytes_per_item * rows.matrix.shape[0]),
+        "size": human_size(rows.bytes_per_item * rows.matrix.shape[0]),
         "ndcg": round(float(model.ndcg), 3),
         "rows": packed_rows(rows.matrix),
         "segments": segments

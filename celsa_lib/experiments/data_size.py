@@ -178,7 +178,5 @@ def _finished(
         return [], {}, {}
     stored = load_result(out)
     same = all(stored.manifest[part] == manifest[part] for part in ("config", "data"))
-    changed = stored.changed_rows()
-    whole = (row for row in stored.rows if row.get("hash") in stored.users and row not in changed)
-    rows = list(whole) if same else []
+    rows = stored.intact_rows() if same else []
     return rows, {r["hash"]: stored.users[r["hash"]] for r in rows}, stored.manifest["runs"]

@@ -66,7 +66,7 @@ class FilteredAfterwards:
 
 
 def run_deviations(dataset: str, profile: str = "laptop", out: str | Path | None = None) -> Result:
-    """A row a deviation and model on `dataset`: nDCG@100 both ways, the paired difference.
+    """One row per deviation and model on `dataset`: nDCG@100 both ways, the paired difference.
 
     Raises CelsaError.
     """

@@ -253,16 +253,8 @@ def experiment(
 
 def quickstart(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
     """The quickstart's comparison: every family but the autoencoder, at the smaller sizes."""
-    whole = experiment(dataset, profile, with_sae=False, seeds=(seed,))
     budgets = [b for b in settings_for(profile, dataset).budgets if b <= 512]
-    sizes = {b // 4 for b in budgets}, {b // 8 for b in budgets}
-
-    def kept(method: MethodConfig) -> bool:
-        if method.name == "ELSA":
-            return method.params["width"] in sizes[0] or method == _dense(whole)
-        return method.params.get("nnz") in (None, *sizes[1])
-
-    return replace(whole, methods=[method for method in whole.methods if kept(method)])
+    return experiment(dataset, profile, with_sae=False, seeds=(seed,), budgets=budgets)
 
 
 def first_look(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
@@ -296,8 +288,3 @@ def demo_models(dataset: str, profile: str = "laptop", seed: int = 0) -> Experim
 def many_tastes(profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
     """The synthetic set in the paper's regime, every compressed method at its smallest budget."""
     return experiment("synthetic", profile, with_sae=False, seeds=(seed,))
-
-
-def _dense(config: ExperimentConfig) -> MethodConfig:
-    """The widest ELSA of an experiment: the first one, by `methods_for`."""
-    return next(method for method in config.methods if method.name == "ELSA")

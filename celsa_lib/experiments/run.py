@@ -131,9 +131,7 @@ class _TaskRun:
         self.checksum = dataset.checksum
         self.methods = [method for method in config.methods if not only or method.name in only]
         stored = stored or Result({})
-        changed = stored.changed_rows()  # edited or damaged: computed again
-        whole = (r for r in stored.rows if r.get("hash") in stored.users and r not in changed)
-        self.rows = {row["hash"]: row for row in whole}
+        self.rows = {row["hash"]: row for row in stored.intact_rows()}
         self.users = dict(stored.users)
         manifest = make_manifest(config, dataset) | {"users": task.users}
         manifest["runs"] = stored.manifest.get("runs", {}) | manifest["runs"]
@@ -244,7 +242,7 @@ class _TaskRun:
     def _changed(self) -> None:
         """Hand over what there is, each row with the choice that its method had."""
         self.result.rows = [
-            {"run": self.result.run} | self.rows[row.hash] | self._choice_of(method)
+            self.rows[row.hash] | self._choice_of(method)
             for method in self.config.methods
             for row in self._rows_of(method)
             if row.hash in self.rows

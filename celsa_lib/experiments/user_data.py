@@ -15,10 +15,10 @@ from celsa_lib.experiments.profiles import (
     recommended_methods,
 )
 from celsa_lib.experiments.run import make_task, run_task
+from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.results import BUDGETS, Result, load_result, save_result
 
 MIN_USERS = 300  # 50 to test, 50 to choose with, 200 to learn from
-STEPS_PER_EPOCH = 10  # at least: fewer and an epoch is hardly training
 STEPS = 400  # of a dense model in all, where the data is big; 3 to 10 epochs bound it
 FEW_LEARNERS = 2000  # below it 5 epochs, and so 2 a prune: as for MovieLens-100K
 LARGEST_WIDTH = {"smoke": 64, "laptop": 2048, "paper": 4096}
@@ -96,7 +96,7 @@ def settings_for_size(users: int, items: int, profile: str = "laptop") -> Settin
         )
     n_test, n_val = (min(most, max(50, users // 10)) for most in (2500, 1000))
     learners = users - n_test - n_val
-    batch_size = min(1024, _power_of_two(learners / STEPS_PER_EPOCH))
+    batch_size = batch_that_fits(learners)
     most = 5 if learners < FEW_LEARNERS else 10
     epochs = min(most, max(3, round(STEPS * batch_size / learners)))
     settings = Settings(

@@ -23,6 +23,7 @@ from celsa_lib.results import (
     SEGMENTS,
     UNKNOWN,
     Result,
+    fit_seconds,
     load_result,
 )
 from celsa_lib.segments import group_items
@@ -89,7 +90,7 @@ def of_methods(stored: Result, config: ExperimentConfig, data: Dataset, task: Ta
     """The model that was trained in the shortest time, fitted and tested again."""
     row = min(
         (row for row in stored.rows if by_name(row["method"]).trained),
-        key=lambda row: row["path"]["seconds"] if "path" in row else row["seconds_fit"],
+        key=fit_seconds,
     )
     model = FitCache(task.fit, task.item_ids).fitted(row["method"], row["params"], row["seed"])
     found = evaluate(model, task.folds).mean[TUNED_ON]

@@ -62,7 +62,7 @@ class Recommender(BaseEstimator, ABC):
     @property
     @abstractmethod
     def bytes_per_item(self) -> int:
-        """Size of the fitted model by Table 1's rule: 4 B a dense value, 8 B a sparse one."""
+        """Size of the fitted model by Table 1's rule: 4 B per dense value, 8 B per sparse one."""
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_items_")

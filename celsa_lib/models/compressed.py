@@ -131,6 +131,11 @@ class CompressedELSA(GradientRecommender):
         anchored = self.support or ("anchored" if self.recipe == "recommended" else "pruned")
         if self.scales and anchored != "anchored":
             raise ConfigError('scales belong to anchored rows; take support="anchored"')
+        if self.average and anchored == "pruned" and self.schedule == "constant":
+            raise ConfigError(
+                "the constant schedule chooses the support at every step, so its rows have no "
+                "mean; leave average out"
+            )
         check_count(nnz=self.nnz)
         width = max(WIDTH, self.nnz) if self.width is None else self.width
         make_schedule(self.schedule, width, self.nnz, 1 if self.epochs is None else self.epochs)

@@ -59,36 +59,37 @@ class Method:
         return {parameter: budget_bytes // unit}
 
 
-SPARSE, DENSE = ("nnz", 8), ("width", 4)  # Table 1: bytes of a sparse value, of a dense one
+# Table 1: what a budget decides, and its bytes: of a sparse value, of a dense one.
+SPARSE_SIZE, DENSE_SIZE = ("nnz", 8), ("width", 4)
 RECOMMENDED_RECIPE = {"recipe": "recommended"}
 THRESHOLD, REFITTED = {"support": "matrix"}, {"support": "matrix", "refit": True}
 # In the order of figures and tables. Entries that share a class differ in what is fixed, nothing
 # first, and, of ELSA, in size: the uncompressed reference, or the paper's low-dimensional baseline.
 METHODS = (
     Method("CompressedELSA", "Compressed ELSA", "celsa_lib.models.compressed:CompressedELSA",
-           "#D55E00", "o", SPARSE, trained=True),
+           "#D55E00", "o", SPARSE_SIZE, trained=True),
     Method("CompressedELSA", "Recommended setting", "celsa_lib.models.compressed:CompressedELSA",
-           "#882255", "h", SPARSE, trained=True, fixed=RECOMMENDED_RECIPE),
+           "#882255", "h", SPARSE_SIZE, trained=True, fixed=RECOMMENDED_RECIPE),
     Method("PrunedEASE", "Pruned EASE", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", "^", SPARSE),
+           "#009E73", "^", SPARSE_SIZE),
     Method("PrunedEASE", "EASE, one threshold", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", "<", SPARSE, fixed=THRESHOLD),
+           "#009E73", "<", SPARSE_SIZE, fixed=THRESHOLD),
     Method("PrunedEASE", "EASE, threshold, refitted", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", ">", SPARSE, fixed=REFITTED),
+           "#009E73", ">", SPARSE_SIZE, fixed=REFITTED),
     Method("PrunedEDLAE", "Pruned EDLAE", "celsa_lib.models.pruned:PrunedEDLAE",
-           "#117733", "1", SPARSE),
+           "#117733", "1", SPARSE_SIZE),
     Method("PrunedEDLAE", "EDLAE, one threshold", "celsa_lib.models.pruned:PrunedEDLAE",
-           "#117733", "3", SPARSE, fixed=THRESHOLD),
+           "#117733", "3", SPARSE_SIZE, fixed=THRESHOLD),
     Method("PrunedEDLAE", "EDLAE, threshold, refitted", "celsa_lib.models.pruned:PrunedEDLAE",
-           "#117733", "4", SPARSE, fixed=REFITTED),
+           "#117733", "4", SPARSE_SIZE, fixed=REFITTED),
     Method("SparseMRF", "Sparse MRF", "celsa_lib.models.pruned:SparseMRF",
-           "#999933", "p", SPARSE),
+           "#999933", "H", SPARSE_SIZE),
     Method("ELSA", "Low-dim ELSA", "celsa_lib.models.elsa:ELSA",
-           "#0072B2", "s", DENSE, trained=True),
+           "#0072B2", "s", DENSE_SIZE, trained=True),
     Method("ELSA", "Low-dim ELSA, regularised", "celsa_lib.models.elsa:ELSA",
-           "#332288", "d", DENSE, trained=True, fixed=RECOMMENDED_RECIPE),
+           "#332288", "d", DENSE_SIZE, trained=True, fixed=RECOMMENDED_RECIPE),
     Method("SparseAutoencoderELSA", "ELSA + SAE", "celsa_lib.models.sae:SparseAutoencoderELSA",
-           "#CC79A7", "D", SPARSE, trained=True),
+           "#CC79A7", "D", SPARSE_SIZE, trained=True),
     Method("ELSA", "ELSA", "celsa_lib.models.elsa:ELSA", "#000000", "*", trained=True),
     Method("EASE", "EASE", "celsa_lib.models.ease:EASE", "#56B4E9", "P"),
     Method("EDLAE", "EDLAE", "celsa_lib.models.ease:EDLAE", "#88CCEE", "8"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,14 +15,14 @@ from celsa_lib.evaluation import difference_by_user
 from celsa_lib.models.registry import DENSE, OURS
 from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.statistics import difference_cells
-from celsa_lib.report.style import MARKS, legend_below, styled, variant_colour
+from celsa_lib.report.style import MARKS, legend_below, new_figure, variant_colour
 from celsa_lib.report.tables import Html
 from celsa_lib.results import GRADUAL
 
 if TYPE_CHECKING:
     from celsa_lib.report.base import Report
 
-KINDS = ("schedule", "restart", "width")
+VARIED = ("schedule", "restart", "width")
 
 
 class Variants:
@@ -34,8 +33,8 @@ class Variants:
     """
 
     def __init__(self, report: Report, by: str):
-        if by not in KINDS:
-            raise ConfigError(f'variants are by one of {", ".join(KINDS)}, not by "{by}"')
+        if by not in VARIED:
+            raise ConfigError(f'variants are by one of {", ".join(VARIED)}, not by "{by}"')
         self.report, self.result, self.by = report, report.result, by
         chosen = self.result.select(label=OURS)
         self.rows = [row for row in chosen if by != "schedule" or _restarts(row)]
@@ -122,17 +121,21 @@ class Variants:
             return [(f"width {wide:,}", f"width {narrow:,}") for narrow, wide in pairwise(widths)]
         if self.by == "schedule":
             return [(name, "constant") for name in GRADUAL if name in names]
-        return [(f"{name}, restart", f"{name}, continue") for name in GRADUAL]
+        pairs = [(f"{name}, restart", f"{name}, continue") for name in GRADUAL]
+        return [pair for pair in pairs if set(pair) <= set(names)]
 
     def _minus(self, ours: str, theirs: str) -> list[dict]:
-        """One variant minus another, a line per size."""
-        sizes = sorted({row["budget_bytes"] for row in self.rows}, reverse=True)
+        """One variant minus another, a line per size that both have."""
+        sizes = self._sizes(ours) & self._sizes(theirs)
         lines = []
-        for size in sizes:
+        for size in sorted(sizes, reverse=True):
             found = difference_by_user(self._users(ours, size), self._users(theirs, size))
             about = {"variant": ours, "minus": theirs, "bytes per item": size}
             lines.append(about | difference_cells(found))
         return lines
+
+    def _sizes(self, name: str) -> set[int]:
+        return {row["budget_bytes"] for row in self.rows if self.name(row) == name}
 
     def _users(self, name: str, size: int) -> np.ndarray:
         return self.result.by_user(
@@ -151,8 +154,7 @@ def by_size(lines: pd.DataFrame) -> pd.DataFrame:
 
 def variants_figure(lines: pd.DataFrame, title: str = "", level: float | None = None) -> Figure:
     """nDCG@100 against bytes per item, a line per variant; `level`: an uncompressed model's."""
-    with styled():
-        figure, axes = plt.subplots(layout="constrained")
+    with new_figure() as (figure, axes):
         for i, (name, group) in enumerate(lines.groupby("variant", sort=False)):
             group = group.sort_values("budget_bytes")
             axes.plot(
@@ -168,14 +170,12 @@ def variants_figure(lines: pd.DataFrame, title: str = "", level: float | None = 
         bytes_axis(axes)
         axes.set(ylabel="nDCG@100", title=title)
         legend_below(figure)
-        plt.close(figure)
     return figure
 
 
 def active_figure(rows: dict[str, dict], title: str = "") -> Figure:
     """Share of latents in use after each epoch, a line per row, by its name."""
-    with styled():
-        figure, axes = plt.subplots(layout="constrained")
+    with new_figure() as (figure, axes):
         for i, (name, row) in enumerate(rows.items()):
             shares = [active / row["params"]["width"] for _, active, _ in row["history"]]
             axes.plot(
@@ -191,13 +191,12 @@ def active_figure(rows: dict[str, dict], title: str = "") -> Figure:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set(xlabel="epoch", ylabel="latents in use", title=title, ylim=(0, 1.05))
         legend_below(figure)
-        plt.close(figure)
     return figure
 
 
 def _restarts(row: dict) -> bool:
     """Whether it restarts, or has nothing to restart from."""
-    return row["params"].get("restart", True) or row["params"]["schedule"] == "constant"
+    return row["params"].get("restart", True) or row["params"].get("schedule") == "constant"
 
 
 def _mean(rows: list[dict]) -> float:

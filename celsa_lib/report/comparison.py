@@ -25,7 +25,7 @@ from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.statistics import choices, paired_table
 from celsa_lib.report.style import styled
 from celsa_lib.report.tables import runs_told
-from celsa_lib.results import Result
+from celsa_lib.results import Result, fit_seconds
 
 COLUMNS = {"user": "user", "item": "item", "value": "rating"}
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -80,11 +80,6 @@ def model_table(result: Result) -> pd.DataFrame:
     return table.sort_values(["budget_bytes", "ndcg@100"], ascending=False, ignore_index=True)
 
 
-def fit_seconds(row: dict) -> float:
-    """Seconds of fitting; of the whole path where several budgets were trained on one."""
-    return row["path"]["seconds"] if "path" in row else row["seconds_fit"]
-
-
 def results_lines(models: pd.DataFrame, shares: list[Share], n_items: int) -> list[dict]:
     """The table of results, formatted: best of its size marked, share of the reference given."""
     kept = {(share.label, share.size): percent_cells(share) for share in shares}
@@ -94,7 +89,7 @@ def results_lines(models: pd.DataFrame, shares: list[Share], n_items: int) -> li
         {
             "method": row.label,
             "bytes": f"{row.budget_bytes:,}",
-            "model": in_bytes(row.budget_bytes * n_items),
+            "model": human_size(row.budget_bytes * n_items),
             "ndcg": f"{row.ndcg:.4f} ± {row.error:.4f}",
             "best": is_best,
             "share": kept.get((row.label, row.budget_bytes), ("–", "–")),
@@ -177,7 +172,7 @@ def origin_facts(manifest: dict) -> dict[str, str]:
     }
 
 
-def in_bytes(size: float) -> str:
+def human_size(size: float) -> str:
     """A number of bytes in the largest unit that leaves 1 or more."""
     power = 0
     while size >= 1024 and power < len(UNITS) - 1:

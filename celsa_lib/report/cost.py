@@ -4,7 +4,7 @@ import pandas as pd
 
 from celsa_lib.results import Result
 
-OURS, FORMULA = "celsa", "masked dense torch"
+CELSA, FORMULA = "celsa", "masked dense torch"
 
 
 def section(result: Result, name: str) -> pd.DataFrame:
@@ -17,7 +17,7 @@ def step_ratios(result: Result) -> pd.DataFrame:
     lines = []
     for nnz, group in section(result, "step").groupby("nnz"):
         seconds = group.set_index("contender")["seconds"]
-        ours = seconds[OURS]
+        ours = seconds[CELSA]
         theirs = seconds[seconds.index.str.startswith("compresso")]
         line = {"nnz": nnz, "celsa, ms": round(1e3 * ours, 1), FORMULA: seconds[FORMULA] / ours}
         if len(theirs):
@@ -33,7 +33,7 @@ def hardware_share(result: Result) -> pd.DataFrame:
     """
     speeds = section(result, "hardware").groupby("what")["rate"].max()
     steps = section(result, "step")
-    steps = steps[steps["contender"] == OURS]
+    steps = steps[steps["contender"] == CELSA]
     rate = steps["gflop"] / steps["seconds"]
     half = (steps["nnz"] == steps["width"]) & (rate > speeds["product float32"])
     kind = half.map({True: "product bfloat16", False: "product float32"})
@@ -47,7 +47,8 @@ def hardware_share(result: Result) -> pd.DataFrame:
 
 
 def card_ratios(result: Result) -> pd.DataFrame:
-    """By nnz, on a card: milliseconds of our fastest step, and how often it fits into the others'.
+    """By nnz, on a card: milliseconds of our fastest step, and how many times longer the
+    others take.
 
     "of its reads": our time over that of a copy within the cache of what both passes read.
     """
@@ -84,7 +85,7 @@ def card_trainings(result: Result) -> pd.DataFrame:
 def inference_table(result: Result) -> pd.DataFrame:
     """Throughput, latency and memory of each way to recommend."""
     table = section(result, "inference")
-    ours = table.loc[table["contender"] == OURS, "seconds"].iloc[0]
+    ours = table.loc[table["contender"] == CELSA, "seconds"].iloc[0]
     return pd.DataFrame({
         "contender": table["contender"],
         "2,500 users, ms": (1e3 * table["seconds"]).round(0).astype(int),
@@ -131,7 +132,7 @@ def cache_reads(result: Result) -> pd.DataFrame:
 def whole_schedule(result: Result) -> pd.DataFrame:
     """One training path: seconds, steps, and how many times celsa's seconds."""
     lines = section(result, "schedule")[["contender", "seconds", "steps"]]
-    ours = lines.loc[lines["contender"] == OURS, "seconds"].item()
+    ours = lines.loc[lines["contender"] == CELSA, "seconds"].item()
     return lines.assign(**{"times celsa": (lines["seconds"] / ours).round(1)})
 
 

@@ -1,16 +1,15 @@
 """Figures of what training and recommending cost, from stored benchmarks."""
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from celsa_lib.report.cost import FORMULA, OURS, section
-from celsa_lib.report.style import styled
+from celsa_lib.report.cost import CELSA, FORMULA, section
+from celsa_lib.report.style import new_figure
 from celsa_lib.results import Result
 
 COLOURS = {
-    OURS: "#D55E00",
+    CELSA: "#D55E00",
     "celsa, sparse kernels": "#D55E00",
     "celsa, dense products": "#009E73",
     "celsa, dense products, bfloat16": "#E69F00",
@@ -28,7 +27,7 @@ ON_CARD = {  # contenders of benchmarks/gpu_cost.py: colour and mark
     "compresso-recsys, dense": ("#0072B2", "^"),
     "compresso-recsys, coo": ("#56B4E9", "v"),
 }
-MARKS = dict(zip(COLOURS, "oosD*^vP", strict=True))
+CONTENDER_MARKS = dict(zip(COLOURS, "oosD*^vP", strict=True))
 
 
 def step_figure(result: Result) -> Figure:
@@ -39,15 +38,13 @@ def step_figure(result: Result) -> Figure:
 
 def card_figure(result: Result) -> Figure:
     """Milliseconds per step on a card against nonzeros per item, both log, every contender."""
-    with styled():
-        figure, axes = plt.subplots(layout="constrained")
+    with new_figure() as (figure, axes):
         for name, group in section(result, "step").groupby("contender", sort=False):
             colour, mark = ON_CARD[name]
             axes.plot(group["nnz"], 1e3 * group["seconds"], label=name, color=colour, marker=mark)
         axes.set(xlabel="nonzeros per item (log scale)", ylabel="ms per step (log scale)")
         _logarithmic(axes)
         axes.legend(fontsize=9)
-        plt.close(figure)
     return figure
 
 
@@ -72,8 +69,7 @@ def growth_figure(result: Result) -> Figure:
         "history": "items per user",
         "width": "width",
     }
-    with styled():
-        figure, axes = plt.subplots(figsize=(6.4, 4.6), layout="constrained")
+    with new_figure(figsize=(6.4, 4.6)) as (figure, axes):
         marks = "os^Dv"
         colours = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000"]
         for (size, title), mark, colour in zip(titles.items(), marks, colours, strict=True):
@@ -96,7 +92,6 @@ def growth_figure(result: Result) -> Figure:
             axis.set_minor_locator(NullLocator())
         axes.set(xlabel="size, relative to the smallest", ylabel="time per step, relative")
         axes.legend(fontsize=9.5)
-        plt.close(figure)
     return figure
 
 
@@ -104,9 +99,8 @@ def inference_figure(result: Result) -> Figure:
     """Users served per second by each way to recommend."""
     table = section(result, "inference").iloc[::-1]
     rate = 2_500 / table["seconds"]
-    with styled():
-        figure, axes = plt.subplots(figsize=(6.8, 3.2), layout="constrained")
-        colours = [COLOURS[OURS] if name == OURS else "#0072B2" for name in table["contender"]]
+    with new_figure(figsize=(6.8, 3.2)) as (figure, axes):
+        colours = [COLOURS[CELSA] if name == CELSA else "#0072B2" for name in table["contender"]]
         bars = axes.barh(table["contender"], rate, color=colours)
         axes.bar_label(bars, [f"{value:,.0f}" for value in rate], padding=3, fontsize=9.5)
         axes.set(xlabel="users served per second (top 100 of 10,000 items)")
@@ -114,22 +108,19 @@ def inference_figure(result: Result) -> Figure:
         axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.grid(axis="y", visible=False)
-        plt.close(figure)
     return figure
 
 
 def _lines(table: pd.DataFrame, x: str, label: str) -> Figure:
-    with styled():
-        figure, axes = plt.subplots(layout="constrained")
+    with new_figure() as (figure, axes):
         for name, group in table.groupby("contender", sort=False):
             group = group.sort_values(x)
             spread = [group["seconds"] - group["low"], group["high"] - group["seconds"]]
             axes.errorbar(group[x], group["seconds"], yerr=spread, label=name, capsize=2,
-                          color=COLOURS[name], marker=MARKS[name])  # fmt: skip
+                          color=COLOURS[name], marker=CONTENDER_MARKS[name])  # fmt: skip
         axes.set(xlabel=label, ylabel="seconds per step (log scale)")
         _logarithmic(axes)
         axes.legend(fontsize=9.5)
-        plt.close(figure)
     return figure
 
 

@@ -1,6 +1,5 @@
 """Compressed ELSA minus pruned EASE, by training data and by who was tested."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,13 +8,13 @@ from matplotlib.figure import Figure
 from celsa_lib.evaluation import difference_by_user
 from celsa_lib.report.base import Report
 from celsa_lib.report.figures import bytes_axis
-from celsa_lib.report.style import MARKS, PALETTE, styled
+from celsa_lib.report.style import MARKS, PALETTE, new_figure
 from celsa_lib.report.tables import Html, difference_cell
 from celsa_lib.results import Result
 
 SHOWN = {"users kept out": "held-out users"}  # stored words, kept for their digests
 APART = 0.03  # of a mark's place, so that intervals of the same size do not hide each other
-# What both methods' rows say alike, but for the steps, which a closed form has none of.
+# Columns that both methods' rows share; a closed form has no steps.
 SHARED = (
     "trained on", "users", "interactions", "steps", "tested on", "test users", "budget_bytes"
 )  # fmt: skip
@@ -80,14 +79,12 @@ def _with_interval(row: dict, name: str) -> str:
 def data_size_figure(compared: pd.DataFrame, title: str = "") -> Figure:
     """Compressed ELSA minus pruned EASE by size: above by training set, below by users."""
     first_set, first_group = compared[["trained on", "tested on"]].iloc[0]
-    with styled():
-        figure, panels = plt.subplots(2, 1, figsize=(7, 8.4), sharey=True, layout="constrained")
+    with new_figure(nrows=2, figsize=(7, 8.4), sharey=True) as (figure, panels):
         on_group = compared[compared["tested on"] == first_group]
         of_set = compared[compared["trained on"] == first_set]
         _differences(panels[0], on_group, "trained on", f"tested on: {first_group}")
         _differences(panels[1], of_set, "tested on", f"trained on: {first_set}")
         figure.suptitle(title)
-        plt.close(figure)
     return figure
 
 

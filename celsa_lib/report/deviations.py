@@ -10,7 +10,7 @@ LABELS = {"Released": "Released embeddings"}  # models that are rows of deviatio
 
 
 def deviations_table(result: Result) -> pd.DataFrame:
-    """Each deviation: the difference by user [interval], nDCG@100 with and without."""
+    """Each deviation: the difference by user (interval), nDCG@100 with and without."""
     return pd.DataFrame(
         {
             "what": row["deviation"],

@@ -1,13 +1,12 @@
 """Figures from results: accuracy against size, and training curves."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from celsa_lib.models.registry import FAMILIES
-from celsa_lib.report.style import colour, legend_below, mark, styled, variant_colour
+from celsa_lib.report.style import colour, legend_below, mark, new_figure, styled, variant_colour
 
 XY = ["budget_bytes", "ndcg@100"]
 
@@ -64,8 +63,7 @@ def named_by_size(rows: pd.DataFrame, title: str = "") -> Figure:
 
 def schedule_curves(stages: dict[str, list]) -> Figure:
     """Nonzeros per item by epoch (log) for each schedule; stages have `nnz` and `epochs`."""
-    with styled():
-        figure, axes = plt.subplots(layout="constrained")
+    with new_figure() as (figure, axes):
         for index, (name, steps) in enumerate(stages.items()):
             values = [step.nnz for step in steps for _ in range(step.epochs)]
             style = ["-", "--", "-.", ":"][index % 4]
@@ -75,14 +73,12 @@ def schedule_curves(stages: dict[str, list]) -> Figure:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.set(xlabel="epoch", ylabel="nonzeros per item (log scale)")
         axes.legend()
-        plt.close(figure)
     return figure
 
 
 def _drawn(rows: pd.DataFrame, title: str) -> Figure:
     """Lines and marks of every method, named by nothing yet."""
-    with styled():
-        figure, axes = plt.subplots(layout="constrained")
+    with new_figure() as (figure, axes):
         for label, group in rows.groupby("label", sort=False):
             group = group.sort_values("budget_bytes")
             axes.errorbar(
@@ -97,7 +93,6 @@ def _drawn(rows: pd.DataFrame, title: str) -> Figure:
             )
         bytes_axis(axes)
         axes.set(ylabel="nDCG@100", title=title)
-        plt.close(figure)  # the caller shows it: once, not twice
     return figure
 
 
@@ -118,9 +113,9 @@ def bytes_axis(axes) -> None:
     """Log axis with a tick at every power of two that is there (no decimal powers)."""
     axes.set_xlabel("embedding size (bytes per item, log scale)")
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter(FuncFormatter(_in_bytes))
+    axes.xaxis.set_major_formatter(FuncFormatter(_bytes_tick))
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _in_bytes(value: float, _) -> str:
+def _bytes_tick(value: float, _) -> str:
     return f"{value:,.0f}" if value < 1024 else f"{value / 1024:,.0f} Ki"

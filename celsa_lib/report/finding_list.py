@@ -9,7 +9,7 @@ from celsa_lib.evaluation import Difference
 from celsa_lib.models.registry import DENSE, OURS, RECOMMENDED, UNCOMPRESSED
 from celsa_lib.report.claim_list import Checks, Claim
 from celsa_lib.report.data_size import compared_data_sizes
-from celsa_lib.report.findings import in_bytes
+from celsa_lib.report.findings import listed_sizes, slug
 from celsa_lib.report.rules import better_at, check_of, schedules, seconds_saved
 from celsa_lib.report.statistics import choices
 from celsa_lib.report.verdicts import Check, compared, counted
@@ -96,7 +96,7 @@ def grid_ends(result: Result) -> list[Check]:
     chosen = choices(result.select(seed=result.manifest["config"]["seeds"][0]))
     at_end = chosen[chosen["at an end"] != ""].groupby(["method", "at an end"], sort=False)
     told = [
-        f"{method} ({name.replace('_', ' ')}) at {in_bytes(list(lines['bytes per item']))}"
+        f"{method} ({name.replace('_', ' ')}) at {listed_sizes(list(lines['bytes per item']))}"
         for (method, name), lines in at_end
     ]
     return [counted(what, holds=False) for what in told] or [counted("none", holds=True)]
@@ -146,15 +146,10 @@ def _of(data: str) -> list[Claim]:
 def _recommended(data: str, stored: str) -> list[Claim]:
     """The recommended setting beside every other method of Table 1."""
     return [
-        _finding("recommended", stored, f"recommended/{data}/{in_an_id(label)}",
+        _finding("recommended", stored, f"recommended/{data}/{slug(label)}",
                  partial(recommended, label=label), "the recommended setting", told)
         for label, told in BESIDE.items()
     ]  # fmt: skip
-
-
-def in_an_id(label: str) -> str:
-    """ "Low-dim ELSA, regularised" → "low-dim-elsa-regularised"."""
-    return label.lower().replace(",", "").replace(" ", "-")
 
 
 TABLES = ("goodbooks-10k-partial", "ml-100k", "synthetic")

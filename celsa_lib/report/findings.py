@@ -67,7 +67,7 @@ def comparison(claims: list[dict], stored: str, baseline: str) -> str:
     """
     if baseline not in BASELINES:
         raise DataError(f'no baseline is called "{baseline}"; they are {", ".join(BASELINES)}')
-    return finding(claims, f"best/{stored}/*/{baseline.lower().replace(' ', '-')}: is ahead")
+    return finding(claims, f"best/{stored}/*/{slug(baseline)}: is ahead")
 
 
 def evidence(claims: list[dict], text: str) -> str:
@@ -96,12 +96,14 @@ def told(seen: list[Seen], phrase: Sequence[str], name: str) -> str:
     clauses = []
     for outcome, found in groups.items():
         of = "" if clauses else f" of {len(seen)} comparisons"
-        where = f"at {in_bytes([one.size for one in found])}" if by_size else f"in {len(found)}{of}"
+        where = (
+            f"at {listed_sizes([one.size for one in found])}" if by_size else f"in {len(found)}{of}"
+        )
         clauses.append(f"{says[outcome].format('it' if clauses else name)} {where}")
     return listed(clauses)
 
 
-def in_bytes(sizes: list[int]) -> str:
+def listed_sizes(sizes: list[int]) -> str:
     """[1024, 64] → "64 and 1,024 bytes"."""
     return f"{listed([f'{size:,}' for size in sorted(sizes)])} bytes"
 
@@ -111,7 +113,12 @@ def verdict(claims: list[dict], claim_id: str) -> str:
     word = next((claim["verdict"] for claim in claims if claim["id"] == claim_id), None)
     if word is None:
         raise DataError(f'there is no claim "{claim_id}" in results/claims.json')
-    return "partly reproduced" if word == "partly" else word
+    return word
+
+
+def slug(label: str) -> str:
+    """A label as part of an id: "Low-dim ELSA, regularised" → "low-dim-elsa-regularised"."""
+    return label.lower().replace(",", "").replace(" ", "-")
 
 
 def listed(parts: list[str]) -> str:
@@ -161,4 +168,4 @@ def _everywhere(outcome: str, sizes: list[int | None]) -> str:
     each = "any" if outcome == UNDECIDED else "every"
     if None in sizes:
         return f" in {each} comparison"
-    return f" at {each} size" if len(set(sizes)) > 1 else f" at {in_bytes(sizes[:1])}"
+    return f" at {each} size" if len(set(sizes)) > 1 else f" at {listed_sizes(sizes[:1])}"

@@ -8,14 +8,13 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
 from celsa_lib.files import write_whole
 from celsa_lib.models.registry import BASELINES, OURS
 from celsa_lib.report.claim_list import CLAIMS, GROUPS, OTHER_CLAIMS, Claim
-from celsa_lib.report.style import colour, mark, styled
+from celsa_lib.report.style import colour, mark, new_figure
 from celsa_lib.report.tables import Html, typeset
 from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED, WORDS, Verdict
 from celsa_lib.results import BUDGETS, load_result, located
@@ -140,10 +139,8 @@ class Ledger:
         panels = list(dict.fromkeys(entry.claim.data for entry in drawn))
         if not panels:
             return Html("<p><em>No comparison is stored yet.</em></p>")
-        with styled():
-            size = (2.6 * len(panels) + 1.0, 4.2)
-            figure, axes = plt.subplots(1, len(panels), figsize=size, layout="constrained",
-                                        squeeze=False, sharey=True)  # fmt: skip
+        shape = {"ncols": len(panels), "figsize": (2.6 * len(panels) + 1.0, 4.2)}
+        with new_figure(**shape, squeeze=False, sharey=True) as (figure, axes):
             for panel, ax in zip(panels, axes[0], strict=True):
                 _forest(ax, [entry for entry in drawn if entry.claim.data == panel], panel)
             figure.supxlabel(f"{OURS} − baseline, nDCG@100", fontsize=11)
@@ -151,7 +148,6 @@ class Ledger:
             unique = dict(zip(labels, handles, strict=True))
             figure.legend(unique.values(), unique, loc="outside upper center", ncols=3,
                           fontsize=9.5)  # fmt: skip
-            plt.close(figure)  # the caller shows it: once, not twice
         return figure
 
     def _counts(self, group: str) -> dict[str, int]:

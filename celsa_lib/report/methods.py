@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from celsa_lib.models.registry import OURS
 from celsa_lib.report.ablations import Variants
-from celsa_lib.report.base import Absent, Report
+from celsa_lib.report.base import Absent, Report, absent
 from celsa_lib.report.budgets import advice, reference_of, shares_table
 from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.paper import name_in_paper, paper_table, with_demo, with_paper
@@ -72,7 +72,10 @@ class MethodsReport(Report):
 
     def shares(self) -> Html:
         """What each size of each method keeps of the best uncompressed model's accuracy."""
-        name, size = reference_of(self.result)
+        reference = reference_of(self.result)
+        if reference is None:
+            return absent(self.result.path, "shares of an uncompressed model's accuracy")
+        name, size = reference
         caption = f"keeps: share of the nDCG@100 of {name}, {size:,} bytes per item"
         return self.captioned(shares_table(self.result), caption)
 

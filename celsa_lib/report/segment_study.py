@@ -2,13 +2,12 @@
 
 from typing import ClassVar
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from celsa_lib.report.base import Parts, Report
-from celsa_lib.report.style import styled
+from celsa_lib.report.style import new_figure
 from celsa_lib.results import Result
 
 GROUPING_ORDER = (
@@ -53,12 +52,10 @@ def groupings_table(result: Result, space: str) -> pd.DataFrame:
 
 
 def coherence_figure(result: Result) -> Figure:
-    """Coherence by SHELVES of each grouping with its interval, a panel a space."""
+    """Coherence by SHELVES of each grouping with its interval, one panel per space."""
     spaces = list(dict.fromkeys(r["space"] for r in result.rows if r["section"] == "groupings"))
-    with styled():
-        figure, panels = plt.subplots(
-            1, len(spaces), figsize=(7.0, 3.6), sharey=True, squeeze=False, layout="constrained"
-        )
+    shape = {"nrows": 1, "ncols": len(spaces), "figsize": (7.0, 3.6)}
+    with new_figure(**shape, sharey=True, squeeze=False) as (figure, panels):
         for axes, space in zip(panels[0], spaces, strict=True):
             rows = {
                 r["grouping"]: r
@@ -73,7 +70,6 @@ def coherence_figure(result: Result) -> Figure:
             axes.barh(names, values, xerr=errors, color=colours, capsize=2)
             axes.set(title=space)
         figure.supxlabel(f"{SHELVES}, pairs of items in a group", fontsize=11)
-        plt.close(figure)
     return figure
 
 
@@ -86,8 +82,7 @@ def _kind_colour(grouping: str) -> str:
 def tau_figure(result: Result) -> Figure:
     """Number of segments and their coherence by the threshold τ of merging."""
     rows = pd.DataFrame([r for r in result.rows if r["section"] == "tau"])
-    with styled():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.2), layout="constrained")
+    with new_figure(nrows=1, ncols=2, figsize=(7.0, 3.2)) as (figure, (left, right)):
         left.plot(rows["tau"], rows["groups"], "o-", color="#D55E00")
         left.set(xlabel="τ (cosine of names)", ylabel="segments", ylim=(0, None))
         errors = np.abs(rows[["low", "high"]].to_numpy() - rows[["value"]].to_numpy()).T
@@ -95,7 +90,6 @@ def tau_figure(result: Result) -> Figure:
             rows["tau"], rows["value"], yerr=errors, color="#0072B2", marker="s", capsize=2
         )
         right.set(xlabel="τ (cosine of names)", ylabel="shelves in common, pairs", ylim=(0, None))
-        plt.close(figure)
     return figure
 
 
@@ -136,7 +130,7 @@ def stage_seconds(result: Result) -> pd.DataFrame:
 def names_table(result: Result) -> pd.DataFrame:
     """Stored names of groups of the released embeddings beside the default describer's.
 
-    A column a describer, called by its source.
+    One column per describer, called by its source.
     """
     rows = [row for row in result.rows if row["section"] == "names"]
     return pd.DataFrame(

@@ -2,17 +2,17 @@
 
 from html import escape
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.sparse import csr_matrix
+from sklearn.preprocessing import normalize
 
-from celsa_lib.report.style import MARKS, PALETTE, styled
+from celsa_lib.report.style import MARKS, PALETTE, new_figure
 from celsa_lib.report.tables import Html, typeset
 from celsa_lib.segments.grouping import indicator_of
 
-TITLES, LATENTS, NEAREST = 12, 6, 3  # of a segment in the catalogue
+N_TITLES, LATENTS, NEAREST = 12, 6, 3  # of a segment in the catalogue
 STRONGEST = 60  # latents of a user in a figure
 
 
@@ -80,8 +80,8 @@ def catalogue(segmentation) -> Html:
 
 def _entry(segmentation, segment: int, nearest) -> str:
     members, label = segmentation.members[segment], segmentation.labels[segment]
-    titles = "; ".join(map(str, segmentation.titles[members[:TITLES]]))
-    more = f" and {len(members) - TITLES} more" if len(members) > TITLES else ""
+    titles = "; ".join(map(str, segmentation.titles[members[:N_TITLES]]))
+    more = f" and {len(members) - N_TITLES} more" if len(members) > N_TITLES else ""
     signed = [f"{'+' if s > 0 else '−'}{i}" for i, s in segmentation.latents(segment)]
     latents = ", ".join(signed[:LATENTS]) + (" …" if len(signed) > LATENTS else "")
     share = len(members) / len(segmentation.of_item)
@@ -101,8 +101,7 @@ def _neighbours(segmentation) -> list[np.ndarray]:
     """The NEAREST segments to each one, by the mean rows of their items."""
     of_segment = indicator_of(segmentation.of_item, len(segmentation)).T.tocsr()
     centres = of_segment @ segmentation.embeddings.matrix
-    norms = np.sqrt(np.asarray(centres.multiply(centres).sum(axis=1)))
-    centres = centres.multiply(1 / np.maximum(norms, 1e-12)).tocsr()
+    centres = normalize(centres)
     cosines = (centres @ centres.T).toarray()
     np.fill_diagonal(cosines, -np.inf)
     order = np.argsort(-cosines, axis=1, kind="stable")[:, :NEAREST]
@@ -136,8 +135,7 @@ def user_figure(segmentation, x: csr_matrix, n_segments: int = 4) -> Figure:
     strongest = strongest[np.argsort(-activations[strongest], kind="stable")]
     place = {int(latent): i for i, latent in enumerate(strongest)}
     height = 0.12 * np.abs(activations).max()
-    with styled():
-        figure, axes = plt.subplots(figsize=(7.0, 4.2), layout="constrained")
+    with new_figure(figsize=(7.0, 4.2)) as (figure, axes):
         axes.bar(range(len(strongest)), activations[strongest], color="#9A9A9A", width=0.8)
         for rank, segment in enumerate(chosen):
             style = PALETTE[rank % len(PALETTE)], MARKS[rank % len(MARKS)]
@@ -149,7 +147,6 @@ def user_figure(segmentation, x: csr_matrix, n_segments: int = 4) -> Figure:
             xticks=[],
         )
         axes.legend(fontsize=9.5, loc="upper right", title="recommended segments")
-        plt.close(figure)
     return figure
 
 

@@ -1,8 +1,12 @@
 """One style for every figure: Okabe–Ito colours, a mark per method, a light background."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import matplotlib as mpl
 
-from celsa_lib.models.registry import METHODS
+from celsa_lib.errors import ConfigError
+from celsa_lib.models.registry import Method, by_label
 
 # Lines on white and on black; the exponential one, the default, as Compressed ELSA.
 SCHEDULE_COLOURS = {
@@ -36,7 +40,8 @@ RC = {
 
 def colour(label: str) -> str:
     """Hex colour of a method by its label, OTHER_COLOUR for what is no method."""
-    return next((method.colour for method in METHODS if method.label == label), OTHER_COLOUR)
+    method = _method(label)
+    return OTHER_COLOUR if method is None else method.colour
 
 
 def variant_colour(name: str, position: int) -> str:
@@ -46,7 +51,15 @@ def variant_colour(name: str, position: int) -> str:
 
 def mark(label: str) -> str:
     """Matplotlib marker of a method by its label, OTHER_MARK for what is no method."""
-    return next((method.marker for method in METHODS if method.label == label), OTHER_MARK)
+    method = _method(label)
+    return OTHER_MARK if method is None else method.marker
+
+
+def _method(label: str) -> Method | None:
+    try:
+        return by_label(label)
+    except ConfigError:
+        return None
 
 
 def legend_below(figure) -> None:
@@ -57,3 +70,19 @@ def legend_below(figure) -> None:
 def styled():
     """A context in which figures have this style."""
     return mpl.rc_context(RC)
+
+
+@contextmanager
+def new_figure(**options) -> Iterator[tuple]:
+    """(figure, axes) of plt.subplots(**options) in this style, to be drawn on inside.
+
+    The caller shows it: once, and not again when a notebook's cell ends.
+    """
+    import matplotlib.pyplot as plt
+
+    with styled():
+        figure, axes = plt.subplots(layout="constrained", **options)
+        try:
+            yield figure, axes
+        finally:
+            plt.close(figure)

@@ -22,7 +22,6 @@ TITLES = {
     "rare recall@50": "rare Recall@50",
     "recall@20": "Recall@20",
     "recall@50": "Recall@50",
-    "seconds": "seconds",
 }
 FORMATS = {
     "width": "{:,.0f}",
@@ -32,7 +31,6 @@ FORMATS = {
     "minus paper": "{:+.3f}",
     "coverage@50": "{:.2f}",
     "rare recall@50": "{:.3f}",
-    "seconds": "{:.1f}",
 }
 TEXT = ("label", "schedule", "restart")  # columns of text, on the left; numbers on the right
 LONG = 28  # characters of a cell that is text and no number
@@ -104,7 +102,7 @@ def data_name(name: str) -> str:
 
 def difference_cell(mean: float, low: float, high: float) -> str:
     """A difference and its interval in one cell; the difference alone where there is none."""
-    return f"{mean:+z.4f}" + ("" if pd.isna(low) else f" [{low:+z.4f}, {high:+z.4f}]")
+    return f"{mean:+z.4f}" + ("" if pd.isna(low) else f" ({low:+z.4f} to {high:+z.4f})")
 
 
 def notice(source: str | dict, live: bool = False) -> Html:
@@ -114,15 +112,13 @@ def notice(source: str | dict, live: bool = False) -> Html:
     )
 
 
-def results_table(
-    rows: pd.DataFrame, source: str | dict, live: bool = False, best: bool = True
-) -> Html:
+def results_table(rows: pd.DataFrame, source: str | dict, live: bool = False) -> Html:
     """Methods by bytes per item; "mean ± standard error over users"; the best per budget bold.
 
     `source` is a manifest or the name of a source such as "the paper".
     """
     columns = [c for c in TITLES if c in rows and not rows[c].isna().all()]
-    bold = _best_rows(rows) if best else set()
+    bold = _best_rows(rows)
     body = []
     for position, (_, row) in enumerate(rows.iterrows()):
         cells = [

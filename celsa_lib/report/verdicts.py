@@ -20,7 +20,7 @@ from math import isnan
 from celsa_lib.evaluation import Difference
 
 HOLDS, CONTRADICTED, UNDECIDED, MISSING = "holds", "contradicted", "undecided", "not tested"
-REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly", "not reproduced"
+REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly reproduced", "not reproduced"
 NOT_TESTED = "not tested here"
 WORDS = (REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTED)
 NAMED = 3  # checks that are named in a sentence; the others are counted

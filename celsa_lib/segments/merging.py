@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import squareform
+from sklearn.preprocessing import normalize
 
 from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.segments.grouping import indicator_of, members_of
@@ -73,8 +74,7 @@ def merge_by_activation(of_item: np.ndarray, X: csr_matrix, tau: float) -> np.nd
     of_item = _numbered(of_item, len(of_item))
     indicator = indicator_of(of_item, of_item.max() + 1).astype(np.float32)
     profiles = (X @ indicator).T.tocsr()
-    norms = np.sqrt(profiles.multiply(profiles).sum(axis=1)).A1
-    profiles = profiles.multiply(1 / np.maximum(norms, 1e-12)[:, None]).tocsr()
+    profiles = normalize(profiles)
     cosines = (profiles @ profiles.T).toarray()
     clusters = _clusters(cosines, tau, "average")
     return _by_size(clusters[of_item], None)[0]

@@ -1,4 +1,4 @@
-"""Sentence embeddings of names: what is meant alike lies close."""
+"""Sentence embeddings of names: texts of similar meaning get nearby vectors."""
 
 import os
 from collections.abc import Sequence

@@ -36,7 +36,7 @@ def neighbourhoods(
 ) -> Neighbourhoods:
     """Partial correlations of the items of X (users × items) with their closest neighbours.
 
-    Where the blocks of two items differ on their r, the larger is kept; of use are those above 0.
+    Where the blocks of two items differ on their r, the larger is kept; only positive ones are.
     """
     by_item = X.tocsc()
     by_item.sort_indices()

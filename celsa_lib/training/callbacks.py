@@ -30,4 +30,5 @@ class Validation(Callback):
 
     def epoch(self, entry: dict, rows: Rows) -> None:
         """See Callback."""
-        entry["validation"] = float(self.measure(ItemEmbeddings(rows.to_csr())))
+        embeddings = ItemEmbeddings(rows.to_csr(), input_scales=rows.input_scales())
+        entry["validation"] = float(self.measure(embeddings))

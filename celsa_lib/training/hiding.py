@@ -11,8 +11,8 @@ FIRST, SECOND, STRIDE = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35), np.uint32(
 
 def seeds_of(seed: int, first: int, steps: int) -> np.ndarray:
     """A seed for each of the steps first … first + steps − 1 of training, uint32."""
-    numbers = (np.arange(first, first + steps, dtype=np.uint64) << np.uint64(20)) + np.uint64(seed)
-    return _mixed((numbers & np.uint64(0xFFFFFFFF)).astype(np.uint32) * STRIDE)
+    own = _mixed(np.array([seed % 2**32], np.uint32) ^ STRIDE)
+    return _mixed(np.arange(first, first + steps).astype(np.uint32) ^ own)
 
 
 def threshold(rate: float) -> int:

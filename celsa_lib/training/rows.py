@@ -14,10 +14,10 @@ from celsa_lib.training.objective import top_k_columns
 class Rows:
     """values: items × nnz; cols: items × nnz, int32, ascending; out of `width` columns.
 
-    Rows of any length lie one after the other: values and cols have one axis, and row i is what
-    stands from starts[i] to starts[i + 1]. scales: log s_i and log w_i (of item i as output and
-    as input) with the optimiser's m and v of both, 6 × items; None without scales. mean:
-    of the values over the last steps, flat; None before there are any.
+    Ragged rows are stored one after the other, as in CSR: values and cols have one axis, and row i
+    is what stands from starts[i] to starts[i + 1]. scales: log s_i and log w_i (of item i as output
+    and as input) with the optimiser's m and v of both, 6 × items; None without scales. mean: of the
+    values over the last steps, flat; None before there are any.
     """
 
     values: torch.Tensor

@@ -63,11 +63,10 @@ class StageTrainer:
         mean, self.losses = float(np.mean(self.losses)), []
         return mean
 
-    def step(self, batch: UserBatch) -> float:
-        """One step of NAdam on a batch; its mean loss. Pruned entries get no gradient."""
+    def step(self, batch: UserBatch) -> None:
+        """One step of NAdam on a batch. Pruned entries get no gradient."""
         loss = self._dynamic_step(batch) if self.stage.dynamic else self._fixed_step(batch)
         self.losses.append(loss)
-        return loss
 
     def _fixed_step(self, batch: UserBatch) -> float:
         rows = self.rows

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.preprocessing import normalize
 
 from celsa_lib.embeddings import ItemEmbeddings
 
@@ -13,7 +14,6 @@ def random_groups(of_item: np.ndarray) -> np.ndarray:
 
 def kmeans_groups(embeddings: ItemEmbeddings, n_groups: int, seed: int = 0) -> np.ndarray:
     """k-means on the unit rows of (dense) embeddings: the group of each item, (n_items,)."""
-    rows = embeddings.matrix.toarray()
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    rows = normalize(embeddings.matrix.toarray())
     model = KMeans(n_groups, init="random", n_init=1, max_iter=50, random_state=seed)
     return model.fit_predict(rows)
