@@ -78,11 +78,17 @@ class ItemEmbeddings:
         n_items, width = self.matrix.shape
         return 4 * width if self.is_dense else -(-8 * self.matrix.nnz // max(1, n_items))
 
-    def encode(self, X: csr_matrix) -> np.ndarray:
-        """Users' latents x·A, or x·W·U with input scales: users × width, float32."""
+    def encode(self, X: csr_matrix) -> csr_matrix | np.ndarray:
+        """Users' latents x·A, or x·W·U with input scales: users × width, float32.
+
+        CSR where the rows are sparse; what a vector database is asked with.
+        """
         X = self._matching(X)
-        rows = self._encoder.toarray() if self.is_dense else self._encoder
-        encoded = X @ rows
+        return X @ (self._encoder.toarray() if self.is_dense else self._encoder)
+
+    def activations(self, X: csr_matrix) -> np.ndarray:
+        """`encode`, written out: users × width, float32."""
+        encoded = self.encode(X)
         return encoded if self.is_dense else encoded.toarray()
 
     @cached_property
@@ -129,7 +135,7 @@ class ItemEmbeddings:
         Raises DataError if X has other columns.
         """
         X = self._matching(X)
-        encoded = self.encode(X)
+        encoded = self.activations(X)
         if self.is_dense:
             scores = encoded @ self.matrix.toarray().T
         else:

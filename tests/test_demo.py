@@ -184,7 +184,7 @@ def test_the_segments_are_x_a_b_and_their_arrows_follow_the_signs(
     picks = picks["personas"][0]["items"]  # shown at first
     x = csr_matrix((np.ones(len(picks)), ([0] * len(picks), picks)), shape=(1, len(data.items)))
     scores = ordered[place].score(x)[0]
-    relevance = (ordered[place].encode(x) @ segments.matrix.T)[0]
+    relevance = (ordered[place].activations(x) @ segments.matrix.T)[0]
     left = [set(members) - set(picks) for members in segments.members]
     open_ones = [s for s, items in enumerate(left) if items and relevance[s] > 0]
     wanted = sorted(open_ones, key=lambda s: (-relevance[s], s))[:5]

@@ -198,3 +198,19 @@ def test_users_who_are_no_numbers_are_refused():
     for ask in (rows.encode, rows.score, rows.recommend):
         with pytest.raises(cl.CelsaError, match="not finite; use 1"):
             ask(users)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("density", [0.2, 0.9])
+def test_latents_times_rows_are_the_scores_before_the_own_part(density, scaled):
+    """What a vector database returns for encode(X), and that it is asked with sparse vectors."""
+    rows = some_embeddings(density=density).matrix
+    scales = np.linspace(0.5, 2, 30).astype(np.float32) if scaled else None
+    embeddings = cl.ItemEmbeddings(rows, input_scales=scales)
+    X = csr_matrix((np.random.default_rng(1).random((7, 30)) < 0.2).astype(np.float32))
+    encoded = embeddings.encode(X)
+    assert isinstance(encoded, np.ndarray if density > 0.5 else csr_matrix)
+    assert encoded.dtype == np.float32
+    found = csr_matrix(encoded @ rows.T).toarray() - X.toarray() * embeddings.own_part
+    assert np.allclose(found, embeddings.score(X), atol=1e-5)
+    assert np.array_equal(csr_matrix(encoded).toarray(), embeddings.activations(X))

@@ -58,7 +58,7 @@ def test_the_catalogue_has_every_segment(segmentation):
 def test_arrows_stand_at_the_signed_latents_of_segments(segmentation):
     x = csr_matrix(np.array([[1, 0, 0, 1]], np.float32))
     axes = report.user_figure(segmentation, x, n_segments=1).axes[0]
-    activations = segmentation.embeddings.encode(x)[0]
+    activations = segmentation.embeddings.activations(x)[0]
     bars = [bar.get_height() for bar in axes.patches]
     assert bars == pytest.approx(sorted(activations, reverse=True))
     chosen = int(segmentation.recommend(x, 1)[0][0, 0])

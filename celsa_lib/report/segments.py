@@ -128,7 +128,7 @@ def user_figure(segmentation, x: csr_matrix, n_segments: int = 4) -> Figure:
     segment among them, up for +, down for −. Raises DataError for several users.
     """
     x = segmentation.one_user(x)
-    activations = segmentation.embeddings.encode(x)[0]
+    activations = segmentation.embeddings.activations(x)[0]
     chosen = segmentation.recommend(x, n_segments)[0][0]
     strongest = np.argsort(-np.abs(activations), kind="stable")[:STRONGEST]
     strongest = strongest[activations[strongest] != 0]

@@ -106,7 +106,7 @@ class Segmentation:
 
     def score(self, X: csr_matrix) -> np.ndarray:
         """x·A·Bᵀ: users × segments, float32. Raises DataError if X has other columns."""
-        encoded = self.embeddings.encode(self._matching(X))
+        encoded = self.embeddings.activations(self._matching(X))
         return np.ascontiguousarray((self.matrix @ encoded.T).T)
 
     def recommend(self, X: csr_matrix, n: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +130,7 @@ class Segmentation:
         members = self.members[segment]
         rows = self.embeddings.matrix[members]
         own = X[:, members]
-        scores = np.ascontiguousarray((rows @ self.embeddings.encode(X).T).T)
+        scores = np.ascontiguousarray((rows @ self.embeddings.activations(X).T).T)
         scores -= own.multiply(self.embeddings.own_part[members]).toarray()
         items, values = top_n(hide_seen(scores, own) if exclude_seen else scores, n)
         return np.where(items < 0, -1, members[items]), values
@@ -165,7 +165,7 @@ class Segmentation:
         _check_position("item", item, len(self.of_item))
         row = self.embeddings.matrix[item]
         row.eliminate_zeros()
-        activations = self.embeddings.encode(x)[0]
+        activations = self.embeddings.activations(x)[0]
         table = pd.DataFrame({"latent": row.indices, "activation": activations[row.indices]})
         table["because of"] = [self._source_of(x, latent, item) for latent in row.indices]
         pairs = zip(row.indices, np.sign(row.data), strict=True)

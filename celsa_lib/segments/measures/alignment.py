@@ -56,7 +56,7 @@ def _fold(segmentation, X: csr_matrix, target: csr_matrix, popularity, k, n) -> 
 def _signs(segmentation: Segmentation, X: csr_matrix, chosen: np.ndarray) -> dict:
     """Agreement of signs for the chosen segments, and the mean over all of them."""
     signs = segmentation.matrix.sign()
-    activations = np.sign(segmentation.embeddings.encode(X))
+    activations = np.sign(segmentation.embeddings.activations(X))
     # +1 where user and segment agree, −1 where not, 0 where the user does not activate the latent.
     same = (abs(signs) @ abs(activations).T + signs @ activations.T).T / 2
     agree = np.asarray(same) / np.diff(signs.indptr)
