@@ -25,18 +25,18 @@ from celsa_lib.models import EASE, CompressedELSA
 from celsa_lib.results import BENCHMARK, Result, save_result
 from celsa_lib.split import holdout_folds, split_users
 from celsa_lib.training import TrainingOptions
-from celsa_lib.training.card import DenseCardTrainer, Epochs, SparseCardTrainer
+from celsa_lib.training.gpu import DenseGpuTrainer, Epochs, SparseGpuTrainer
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.rows import Rows
 
-CARD = torch.device("cuda")
+GPU = torch.device("cuda")
 BATCH, WIDTH, LEARNING_RATE, EPSILON = 1_024, 4_096, 0.1, 1e-7
 STEPS = (8, 32, 128, WIDTH)
 GROWTH = {"items": (2_500, 5_000, 10_000, 20_000, 40_000), "users": (256, 512, 1_024, 2_048, 4_096)}
 
 
 def per_call(action: Callable[[], None], calls: int = 20, rounds: int = 5) -> dict:
-    """Median seconds of an action on the card, with the fastest and slowest round."""
+    """Median seconds of an action on the GPU, with the fastest and slowest round."""
     for _ in range(4):
         action()
     torch.cuda.synchronize()
@@ -51,16 +51,16 @@ def per_call(action: Callable[[], None], calls: int = 20, rounds: int = 5) -> di
 
 
 def limits() -> list[dict]:
-    """What the card can do: copies in its memory and in its cache, products in three formats."""
+    """What the GPU can do: copies in its memory and in its cache, products in three formats."""
     rows = []
     for what, n_bytes in (("copy", 2**30), ("copy in L2", 2**24)):
-        source = torch.zeros(n_bytes, dtype=torch.uint8, device=CARD)
+        source = torch.zeros(n_bytes, dtype=torch.uint8, device=GPU)
         target = torch.empty_like(source)
         times = per_call(lambda s=source, t=target: t.copy_(s), 50)
         rows.append({"what": what, "rate": 2 * n_bytes / times["seconds"] / 1e9, **times})
     for precision in ("float32", "tf32", "bfloat16"):
         kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        left = torch.randn(8_192, 8_192, device=CARD, dtype=kind)
+        left = torch.randn(8_192, 8_192, device=GPU, dtype=kind)
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         times = per_call(lambda m=left: m @ m, 5)
         rate = 2 * 8_192**3 / times["seconds"] / 1e9
@@ -70,10 +70,10 @@ def limits() -> list[dict]:
 
 
 def random_rows(nnz: int, n_items: int, width: int = WIDTH) -> Rows:
-    """Rows of normal values at random columns, on the card."""
-    values = torch.randn(n_items, width, device=CARD)
+    """Rows of normal values at random columns, on the GPU."""
+    values = torch.randn(n_items, width, device=GPU)
     if nnz == width:
-        every = torch.arange(width, dtype=torch.int32, device=CARD)
+        every = torch.arange(width, dtype=torch.int32, device=GPU)
         return Rows(values, every.expand(n_items, width), width)
     cols = torch.topk(values.abs(), nnz, dim=1).indices.sort(dim=1).values
     return Rows(values.gather(1, cols), cols.int(), width)
@@ -83,8 +83,8 @@ def ours(X: csr_matrix, nnz: int, precision: str, batch_size: int = BATCH) -> Ca
     """A step of this library on the first batch of an epoch, its batch cut once."""
     rows = random_rows(nnz, X.shape[1])
     options = TrainingOptions(batch_size=batch_size, precision=precision)
-    epochs = Epochs(X, options, CARD)
-    trainer = (DenseCardTrainer if nnz == WIDTH else SparseCardTrainer)(
+    epochs = Epochs(X, options, GPU)
+    trainer = (DenseGpuTrainer if nnz == WIDTH else SparseGpuTrainer)(
         rows, Nadam.start(rows.values), options, epochs
     )
     rates = np.full((epochs.n_steps, 2), [LEARNING_RATE, 0.0])
@@ -100,18 +100,18 @@ def ours(X: csr_matrix, nnz: int, precision: str, batch_size: int = BATCH) -> Ca
 def formula(X: csr_matrix, nnz: int, tf32: bool) -> Callable[[], None]:
     """The paper's formula as it is written: dense x, masked dense A, autograd, torch's NAdam."""
     n_items, rows = X.shape[1], random_rows(nnz, X.shape[1])
-    mask = torch.zeros(n_items, WIDTH, device=CARD).scatter_(1, rows.cols.long(), 1.0)
-    A = torch.zeros(n_items, WIDTH, device=CARD).scatter_(1, rows.cols.long(), rows.values)
+    mask = torch.zeros(n_items, WIDTH, device=GPU).scatter_(1, rows.cols.long(), 1.0)
+    A = torch.zeros(n_items, WIDTH, device=GPU).scatter_(1, rows.cols.long(), rows.values)
     A.requires_grad_()
     optimiser = torch.optim.NAdam([A], lr=LEARNING_RATE, eps=EPSILON)
     batch = X[np.random.default_rng(0).permutation(X.shape[0])[:BATCH]]
-    users = torch.from_numpy(np.repeat(np.arange(batch.shape[0]), np.diff(batch.indptr))).to(CARD)
-    items = torch.from_numpy(batch.indices).long().to(CARD)
+    users = torch.from_numpy(np.repeat(np.arange(batch.shape[0]), np.diff(batch.indptr))).to(GPU)
+    items = torch.from_numpy(batch.indices).long().to(GPU)
 
     def step() -> None:
         torch.backends.cuda.matmul.allow_tf32 = tf32
-        x = torch.zeros(batch.shape[0], n_items, device=CARD).index_put_(
-            (users, items), torch.ones((), device=CARD)
+        x = torch.zeros(batch.shape[0], n_items, device=GPU).index_put_(
+            (users, items), torch.ones((), device=GPU)
         )
         optimiser.zero_grad()
         unit = functional.normalize(A if nnz == WIDTH else A * mask, dim=1)
@@ -167,7 +167,7 @@ def compresso(X: csr_matrix, nnz: int) -> dict[str, Callable]:
 
 
 def compresso_step(X: csr_matrix, nnz: int, kind: str) -> Callable[[], None]:
-    """A step of the authors' package on the card, with the support of `random_rows`."""
+    """A step of the authors' package on the GPU, with the support of `random_rows`."""
     from compresso import SRPParam
     from compresso_recsys.models._batching import InteractionBatchSampler
     from compresso_recsys.models.elsa import ELSACompressionConfig, ELSAConfig, ELSATrainer
@@ -180,7 +180,7 @@ def compresso_step(X: csr_matrix, nnz: int, kind: str) -> Callable[[], None]:
     rows, model = random_rows(nnz, X.shape[1]), trainer.elsa
     shape = X.shape[1], WIDTH
     model.masked_A, model.phase = None, "sparse_finetune"
-    model.sparse_A = SRPParam(cols=rows.cols.long(), values=rows.values, shape=shape).to(CARD)
+    model.sparse_A = SRPParam(cols=rows.cols.long(), values=rows.values, shape=shape).to(GPU)
     trainer.sparsity_controller = None
     trainer._reset_optimizer()
     sampler = InteractionBatchSampler(
@@ -218,7 +218,7 @@ def training_users(X: csr_matrix) -> int:
 
 
 def trainings(X: csr_matrix, named: str) -> list[dict]:
-    """Whole trainings and their nDCG@100 on validation users, on the card and on the CPU."""
+    """Whole trainings and their nDCG@100 on validation users, on the GPU and on the CPU."""
     split = split_users(X, 0, X.shape[0] - training_users(X), 42)
     folds = holdout_folds(split.val)
     recommended = {"recipe": "recommended", "nnz": 16}

@@ -154,17 +154,17 @@ class ItemEmbeddings:
         """
         X = self._matching(X)
         check_count(n=n)
-        if X.shape[0] >= BATCH_USERS and has_card():
-            return self._card_index.recommend(X, n, exclude_seen)
+        if X.shape[0] >= BATCH_USERS and has_gpu():
+            return self._gpu_index.recommend(X, n, exclude_seen)
         if self.is_dense:
             return recommend_in_batches(self.score, X, n, exclude_seen)
         return self._index.recommend(X, n, exclude_seen)
 
     @cached_property
-    def _card_index(self):
-        from celsa_lib.retrieval.card import CardIndex
+    def _gpu_index(self):
+        from celsa_lib.retrieval.gpu import GpuIndex
 
-        return CardIndex(self.matrix, self._encoder, self.own_part, "cuda", self.is_dense)
+        return GpuIndex(self.matrix, self._encoder, self.own_part, "cuda", self.is_dense)
 
     @cached_property
     def _index(self) -> SparseIndex:
@@ -197,7 +197,7 @@ class ItemEmbeddings:
         return matching(X, self.matrix.shape[0], "the embeddings have")
 
 
-def has_card() -> bool:
+def has_gpu() -> bool:
     """Whether a CUDA GPU is there; torch is not loaded for the question."""
     torch = sys.modules.get("torch")
     return torch is not None and torch.cuda.is_available()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from celsa_lib import report
-from celsa_lib.report.cost import card_ratios, hardware_share, step_ratios
+from celsa_lib.report.cost import gpu_ratios, hardware_share, step_ratios
 from celsa_lib.results import Result, load_result
 from celsa_lib.training import unit_rows
 
@@ -108,10 +108,10 @@ def test_every_nonzero_is_read_in_each_thread():
     assert np.allclose(out[:, 0], A.sum(axis=0) @ E, atol=1e-4)
 
 
-def test_ratios_on_a_card_by_hand():
+def test_ratios_on_a_gpu_by_hand():
     """Reads of 4 nonzeros, 10 items and 100 users: 2 · 4 B · 4,000 = 32 kB, 1 ms at 0.032 GB/s."""
     step = {"section": "step", "nnz": 4, "contender": "celsa float32", "seconds": 0.003}
     rows = [step, step | {"contender": "torch TF32", "seconds": 0.03}]
     rows += [{"section": "limits", "what": "copy in L2", "rate": 0.032}]
-    (line,) = card_ratios(Result({"items": 10, "batch": 100}, rows)).to_dict("records")
+    (line,) = gpu_ratios(Result({"items": 10, "batch": 100}, rows)).to_dict("records")
     assert line["celsa, ms"] == 3.0 and line["torch TF32"] == 10.0 and line["of its reads"] == 3.0

@@ -67,7 +67,7 @@ def test_the_page_says_what_is_expected_of_a_gpu():
     assert {"goodbooks-10k", "ml-20m", "netflix-prize"} <= {name for name, _ in lines}
 
 
-def test_minutes_on_a_card_are_its_rate_times_the_work():
+def test_minutes_on_a_gpu_are_its_rate_times_the_work():
     """Made at 2 seconds for what the cost model counts: a study of as much takes those seconds."""
     params = {"width": 32, "nnz": 4, "epochs": 2, "schedule": "exponential", "batch_size": 64}
     row = {"section": "training", "what": "paper", "device": "cuda", "params": params}
@@ -75,7 +75,7 @@ def test_minutes_on_a_card_are_its_rate_times_the_work():
     found = {}
     for seconds in (60.0, 120.0):
         stored = Result(manifest, [row | {"seconds": seconds}])
-        found[seconds] = work.minutes_on_card(["netflix-prize"], stored)["minutes"].item()
+        found[seconds] = work.minutes_on_gpu(["netflix-prize"], stored)["minutes"].item()
     made = work._operations([(MethodConfig("CompressedELSA", params), 0)], 200, 50)
     info = cl.dataset_info("netflix-prize")
     asked = work.operations_of(experiments.study("netflix-prize").config(), info.users, info.items)

@@ -36,8 +36,8 @@ def gpu_minutes(name: str) -> int:
     return max(1, round(operations_of(found.config(), info.users, info.items) / SUSTAINED / 60))
 
 
-def minutes_on_card(names: Iterable[str], stored: Result) -> pd.DataFrame:
-    """Study and minutes of its training on the card of benchmarks/gpu_cost.py (`stored`), by line.
+def minutes_on_gpu(names: Iterable[str], stored: Result) -> pd.DataFrame:
+    """Study and minutes of its training on the GPU of benchmarks/gpu_cost.py (`stored`), by line.
 
     At the rate of the paper's whole training there. Dense operations that it was spared by sparse
     stages count as made: others are spared them too.

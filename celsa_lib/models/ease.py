@@ -4,7 +4,7 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
-from celsa_lib.embeddings import BATCH_USERS, has_card
+from celsa_lib.embeddings import BATCH_USERS, has_gpu
 from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
 from celsa_lib.models.base import Recommender
 
@@ -42,9 +42,9 @@ class EASE(Recommender):
         """See Recommender; many users are ranked on a CUDA GPU where there is one."""
         X = self._matching(X)
         check_count(n=n)
-        if X.shape[0] < BATCH_USERS or not has_card():
+        if X.shape[0] < BATCH_USERS or not has_gpu():
             return super().recommend(X, n, exclude_seen)
-        return _recommend_on_card(X, self.weights_, n, exclude_seen)
+        return _recommend_on_gpu(X, self.weights_, n, exclude_seen)
 
     def ridge(self, popularity: np.ndarray) -> np.ndarray:
         """λ of each item, which `popularity` users have seen."""
@@ -53,7 +53,7 @@ class EASE(Recommender):
     def _fit(self, X: csr_matrix) -> None:
         gram = gram_matrix(X)
         gram[np.diag_indices_from(gram)] += self.ridge(np.diag(gram))
-        P = _inverse_on_card(gram) if has_card() else _inverse_in_place(gram)
+        P = _inverse_on_gpu(gram) if has_gpu() else _inverse_in_place(gram)
         scale = -1.0 / np.diag(P)
         P *= scale
         np.fill_diagonal(P, 0.0)
@@ -104,7 +104,7 @@ def blocks_of(length: int) -> list[slice]:
     return [slice(start, start + BLOCK) for start in range(0, length, BLOCK)]
 
 
-def _inverse_on_card(matrix: np.ndarray) -> np.ndarray:
+def _inverse_on_gpu(matrix: np.ndarray) -> np.ndarray:
     """The inverse of a symmetric positive definite matrix on a GPU; where it is too small, here."""
     import torch
 
@@ -116,16 +116,16 @@ def _inverse_on_card(matrix: np.ndarray) -> np.ndarray:
     return torch.cholesky_inverse(factor).cpu().numpy()
 
 
-def _recommend_on_card(X: csr_matrix, weights: np.ndarray, n: int, without_seen: bool):
+def _recommend_on_gpu(X: csr_matrix, weights: np.ndarray, n: int, without_seen: bool):
     """(indices, scores) of the n best of X·weights, blocks of users at a time."""
     import torch
 
-    from celsa_lib.retrieval.card import leave_out, on_device, ranked
+    from celsa_lib.retrieval.gpu import leave_out, on_device, ranked
 
-    on_card, parts = torch.from_numpy(weights).cuda(), []
+    on_gpu, parts = torch.from_numpy(weights).cuda(), []
     for first in range(0, X.shape[0], BATCH_USERS):
         users = X[first : first + BATCH_USERS]
-        scores = torch.sparse.mm(on_device(users, on_card.device), on_card)
+        scores = torch.sparse.mm(on_device(users, on_gpu.device), on_gpu)
         best = ranked(leave_out(scores, users, 0.0, without_seen), min(n, X.shape[1]))
         parts.append([part.cpu().numpy() for part in best])
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))

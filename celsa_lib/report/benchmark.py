@@ -20,8 +20,8 @@ class BenchmarkReport(Report):
         "cache reads": cost.cache_reads,
         "schedule": cost.whole_schedule,
         "memory": cost.memory,
-        "card steps": cost.card_ratios,
-        "card trainings": cost.card_trainings,
+        "gpu steps": cost.gpu_ratios,
+        "gpu trainings": cost.gpu_trainings,
         "agreement": cost.agreement,
         "inference": cost.inference_table,
         "inference growth": cost.inference_growth,
@@ -30,7 +30,7 @@ class BenchmarkReport(Report):
         "step": cost_figures.step_figure,
         "density": cost_figures.density_figure,
         "growth": cost_figures.growth_figure,
-        "card steps": cost_figures.card_figure,
+        "gpu steps": cost_figures.gpu_figure,
         "inference": cost_figures.inference_figure,
     }
 

@@ -46,8 +46,8 @@ def hardware_share(result: Result) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def card_ratios(result: Result) -> pd.DataFrame:
-    """By nnz, on a card: milliseconds of our fastest step, and how many times longer the
+def gpu_ratios(result: Result) -> pd.DataFrame:
+    """By nnz, on a GPU: milliseconds of our fastest step, and how many times longer the
     others take.
 
     "of its reads": our time over that of a copy within the cache of what both passes read.
@@ -67,7 +67,7 @@ def card_ratios(result: Result) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def card_trainings(result: Result) -> pd.DataFrame:
+def gpu_trainings(result: Result) -> pd.DataFrame:
     """Whole trainings: data, setting, device, seconds, and nDCG@100 of validation users.
 
     "first": of the first call, in which kernels are compiled where they never were.

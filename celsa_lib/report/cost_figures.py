@@ -18,7 +18,7 @@ COLOURS = {
     "compresso, coo": "#56B4E9",
     "compresso, mask search": "#CC79A7",
 }
-ON_CARD = {  # contenders of benchmarks/gpu_cost.py: colour and mark
+ON_GPU = {  # contenders of benchmarks/gpu_cost.py: colour and mark
     "celsa float32": ("#D55E00", "o"),
     "celsa TF32": ("#009E73", "s"),
     "celsa bfloat16": ("#E69F00", "D"),
@@ -36,11 +36,11 @@ def step_figure(result: Result) -> Figure:
     return _lines(steps, "nnz", "nonzeros per item (log scale)")
 
 
-def card_figure(result: Result) -> Figure:
-    """Milliseconds per step on a card against nonzeros per item, both log, every contender."""
+def gpu_figure(result: Result) -> Figure:
+    """Milliseconds per step on a GPU against nonzeros per item, both log, every contender."""
     with new_figure() as (figure, axes):
         for name, group in section(result, "step").groupby("contender", sort=False):
-            colour, mark = ON_CARD[name]
+            colour, mark = ON_GPU[name]
             axes.plot(group["nnz"], 1e3 * group["seconds"], label=name, color=colour, marker=mark)
         axes.set(xlabel="nonzeros per item (log scale)", ylabel="ms per step (log scale)")
         _logarithmic(axes)

@@ -23,7 +23,7 @@ def resolve_device(device: str) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """What a reader knows `device` by: the card's name, or "CPU"."""
+    """What a reader knows `device` by: the GPU's name, or "CPU"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
 
 

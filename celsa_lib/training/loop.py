@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from celsa_lib.errors import ConfigError, TrainingError
 from celsa_lib.training.backends import Memory
-from celsa_lib.training.backends.choice import on_card
+from celsa_lib.training.backends.choice import on_gpu
 from celsa_lib.training.batches import UserBatch
 from celsa_lib.training.callbacks import Callback
 from celsa_lib.training.device import device_name, resolve_device
@@ -79,7 +79,7 @@ class Run:
         self.optimiser: Nadam | None = None
         self.at_end: dict[int, Rows] = {-1: self.initial}
         self.finished: dict[int, tuple[csr_matrix, np.ndarray | None]] = {}
-        self.epochs_on_card = None
+        self.epochs_on_gpu = None
         self.histories: list[list[dict]] = [[] for _ in self.plan.nodes]
 
     def stages(self) -> Iterator[Stage]:
@@ -132,14 +132,14 @@ class Run:
         self.trainer.step(batch)
 
     def _trainer(self, stage: Stage):
-        """What makes the steps of a stage: kernels on a card, or else a backend."""
-        if stage.dynamic or not on_card(self.options, self.device):
+        """What makes the steps of a stage: kernels on a GPU, or else a backend."""
+        if stage.dynamic or not on_gpu(self.options, self.device):
             return StageTrainer(self.rows, self.optimiser, stage, self.options, self.X, self.memory)
-        from celsa_lib.training.card import Epochs, card_trainer  # needs Triton
+        from celsa_lib.training.gpu import Epochs, gpu_trainer  # needs Triton
 
-        if self.epochs_on_card is None:
-            self.epochs_on_card = Epochs(self.X, self.options, self.device)
-        return card_trainer(self.rows, self.optimiser, self.options, self.epochs_on_card)
+        if self.epochs_on_gpu is None:
+            self.epochs_on_gpu = Epochs(self.X, self.options, self.device)
+        return gpu_trainer(self.rows, self.optimiser, self.options, self.epochs_on_gpu)
 
     def results(self) -> list[Trained]:
         """What each path has come to.

@@ -15,7 +15,7 @@ from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows
 
 
-def on_card(options: TrainingOptions, device: torch.device) -> bool:
+def on_gpu(options: TrainingOptions, device: torch.device) -> bool:
     """Whether steps are Triton's kernels: on a CUDA GPU, unless an option is not among theirs.
 
     Raises ConfigError for backend "triton" where they cannot run.

@@ -16,8 +16,8 @@ pytest.importorskip("triton")
 import celsa_lib as cl
 from celsa_lib.data.synthetic import make_synthetic
 from celsa_lib.training import TrainingOptions
-from celsa_lib.training import card as card_module
-from celsa_lib.training.card import DenseCardTrainer, Epochs, SparseCardTrainer
+from celsa_lib.training import gpu as gpu_module
+from celsa_lib.training.gpu import DenseGpuTrainer, Epochs, SparseGpuTrainer
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.rows import Rows
 
@@ -87,7 +87,7 @@ def test_twenty_steps_are_autograds_in_float64(X, kind, hide, scales):
     A, log_s, log_w = (t.clone().requires_grad_() for t in (dense, logs[0], logs[1]))
     naive = torch.optim.NAdam([A, log_s, log_w] if scales else [A], lr=RATE, eps=options.epsilon)
     epochs = Epochs(X, options, DEVICE)
-    trainer = (DenseCardTrainer if kind == "full" else SparseCardTrainer)(
+    trainer = (DenseGpuTrainer if kind == "full" else SparseGpuTrainer)(
         rows, Nadam.start(rows.values), options, epochs
     )
     kept, steps = torch.from_numpy(mask), epochs.n_steps
@@ -157,13 +157,13 @@ def test_a_dynamic_support_takes_the_fast_loops(X):
 
 
 def test_dense_rows_that_are_not_full_stay_so():
-    """A stage that is dense for the card: pruned entries come back as zero, kept ones train."""
+    """A stage that is dense for the GPU: pruned entries come back as zero, kept ones train."""
     X = make_synthetic(n_users=20, n_items=20, n_segments=4, mean_interactions=6.0).X
     options = TrainingOptions(batch_size=10, learning_rate=0.1, average=0.5)
     values = torch.randn(20, 8, generator=torch.Generator().manual_seed(0)).to(DEVICE)
     cols = torch.arange(8, dtype=torch.int32, device=DEVICE).repeat(20, 1) * 2
     results = []
-    for trainer_of in (DenseCardTrainer, SparseCardTrainer):
+    for trainer_of in (DenseGpuTrainer, SparseGpuTrainer):
         rows = Rows(values.clone(), cols, 16)
         trainer = trainer_of(rows, Nadam.start(rows.values), options, Epochs(X, options, DEVICE))
         for t in trainer.batches(np.random.default_rng(0), options.rates(2)):
@@ -178,24 +178,24 @@ def test_a_window_of_an_epoch_at_a_time(X, monkeypatch):
     """Cut in three windows, an epoch is the same as cut at once."""
     losses = []
     for window in (2**26, N_ITEMS):
-        monkeypatch.setattr(card_module, "WINDOW", window)
+        monkeypatch.setattr(gpu_module, "WINDOW", window)
         options = TrainingOptions(batch_size=BATCH, learning_rate=RATE, hide=0.2)
         rows, _ = some_rows("even", False)
         epochs = Epochs(X, options, DEVICE)
         assert epochs.window == (3 if window > N_ITEMS else 1)
-        trainer = SparseCardTrainer(rows, Nadam.start(rows.values), options, epochs)
+        trainer = SparseGpuTrainer(rows, Nadam.start(rows.values), options, epochs)
         for t in trainer.batches(np.random.default_rng(0), options.rates(3)):
             trainer.step(t)
         losses.append(trainer.mean_loss())
     assert losses[0] == pytest.approx(losses[1], rel=1e-7)
 
 
-def test_a_card_that_is_too_small_is_named_before_any_step(X, monkeypatch):
+def test_a_gpu_that_is_too_small_is_named_before_any_step(X, monkeypatch):
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10_000, 2_000_000_000))
     rows, _ = some_rows("even", False)
     with pytest.raises(TrainingError, match=r"of its 2\.0 GB are free; lower batch_size or width"):
-        card_module.check_memory(rows, Epochs(X, TrainingOptions(), DEVICE), sparse=True)
+        gpu_module.check_memory(rows, Epochs(X, TrainingOptions(), DEVICE), sparse=True)
 
 
 def test_where_the_kernels_cannot_run(X, monkeypatch):
@@ -208,7 +208,7 @@ def test_where_the_kernels_cannot_run(X, monkeypatch):
         cl.CompressedELSA(8, 2, backend="triton", relu_cap=6.0, progress=False).fit(X)
 
 
-def test_tf32_is_a_cards():
+def test_tf32_is_a_gpus():
     if DEVICE.type == "cpu":
         with pytest.raises(ConfigError, match='"tf32" needs a CUDA GPU, this is cpu'):
             cl.ELSA(8, precision="tf32", progress=False).fit(np.eye(4))
@@ -225,12 +225,12 @@ def test_an_interaction_is_hidden_at_the_stated_rate_anew_in_each_step():
 
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("without_seen", [True, False])
-def test_ranking_on_a_card_is_that_of_a_cpu(without_seen, dense):
+def test_ranking_on_a_gpu_is_that_of_a_cpu(without_seen, dense):
     """Values are multiples of 1/8, so that sums are exact and ties many; a stored zero is there."""
     from scipy.sparse import random as random_sparse
 
     from celsa_lib.retrieval import SparseIndex
-    from celsa_lib.retrieval.card import CardIndex
+    from celsa_lib.retrieval.gpu import GpuIndex
 
     rng = np.random.default_rng(0)
     A = random_sparse(120, 40, 0.1, format="csr", dtype=np.float32, random_state=1)
@@ -242,7 +242,7 @@ def test_ranking_on_a_card_is_that_of_a_cpu(without_seen, dense):
     X.data[:] = 1
     X.data[3] = 0
     for n in (1, 10, 300):
-        ours = CardIndex(A, encoder, own, DEVICE, dense).recommend(X, n, without_seen)
+        ours = GpuIndex(A, encoder, own, DEVICE, dense).recommend(X, n, without_seen)
         theirs = SparseIndex(A, encoder.data, own).recommend(X, n, without_seen)
         for found, expected in zip(ours, theirs, strict=True):
             assert np.array_equal(found, expected)

@@ -9,7 +9,7 @@ import triton
 from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import TrainingError
-from celsa_lib.kernels import card, card_dense
+from celsa_lib.kernels import gpu, gpu_dense
 from celsa_lib.training.hiding import seeds_of, threshold
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import TrainingOptions
@@ -22,10 +22,10 @@ EAGER = 2  # steps before a graph is recorded: kernels are compiled in them
 
 
 class Epochs:
-    """X on the card, and what the kernels need of the steps of a window of an epoch.
+    """X on the GPU, and what the kernels need of the steps of a window of an epoch.
 
-    step: the position in the window, on the card. order: users by step and lane, −1 where a batch
-    is filled up. table: `card.N_SCALARS` scalars per step. seen_lanes: who of a batch has seen an
+    step: the position in the window, on the GPU. order: users by step and lane, −1 where a batch
+    is filled up. table: `gpu.N_SCALARS` scalars per step. seen_lanes: who of a batch has seen an
     item, those of item i in step t from seen_starts[t·items + i] on; interactions: which entries of
     X these are. seeds: what decides which are hidden.
     """
@@ -42,12 +42,12 @@ class Epochs:
         self.items = torch.from_numpy(X.indices.astype(np.int32)).to(device)
         self.step, self.order = new(1), new(self.window * self.lanes)
         self.seeds = torch.zeros(self.window, dtype=torch.uint32, device=device)
-        self.table = torch.zeros(self.window, card.N_SCALARS.value, device=device)
+        self.table = torch.zeros(self.window, gpu.N_SCALARS.value, device=device)
         self.seen_starts = new(self.window * self.n_items + 1)
         self.seen_lanes, self.interactions = new(X.nnz), new(X.nnz)
 
     def windows(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-        """Cut one epoch: (first step, steps) of each window, ready on the card when it is given."""
+        """Cut one epoch: (first step, steps) of each window, ready on the GPU when it is given."""
         users = rng.permutation(self.users)
         for first in range(0, self.n_steps, self.window):
             part = users[first * self.batch_size : (first + self.window) * self.batch_size]
@@ -81,8 +81,8 @@ class Epochs:
         self.seen_starts[: len(every)] = torch.searchsorted(key, every).int()
 
 
-class CardTrainer:
-    """Trains `rows` with `optimiser` on a fixed support; all on the card, see StageTrainer."""
+class GpuTrainer:
+    """Trains `rows` with `optimiser` on a fixed support; all on the GPU, see StageTrainer."""
 
     name: str
 
@@ -127,13 +127,13 @@ class CardTrainer:
         return mean
 
     def _fill_table(self, rates: np.ndarray) -> None:
-        table = np.zeros((len(rates), card.N_SCALARS.value))
-        table[:, card.SCALE.value] = 1.0 / (self.epochs.sizes * self.epochs.n_items)
+        table = np.zeros((len(rates), gpu.N_SCALARS.value))
+        table[:, gpu.SCALE.value] = 1.0 / (self.epochs.sizes * self.epochs.n_items)
         for row, (learning_rate, of_mean) in zip(table, rates, strict=True):
             scalars = self.optimiser.scalars(learning_rate)
-            row[card.BIAS2.value : card.OF_MOMENTUM.value + 1] = scalars
-            row[card.RATE_OF_MEAN.value] = of_mean
-        table[:, card.EPSILON.value] = self.options.epsilon
+            row[gpu.BIAS2.value : gpu.OF_MOMENTUM.value + 1] = scalars
+            row[gpu.RATE_OF_MEAN.value] = of_mean
+        table[:, gpu.EPSILON.value] = self.options.epsilon
         self.epochs.table[: len(table)] = torch.from_numpy(table.astype(np.float32))
         seeds = seeds_of(self.options.seed, self.optimiser.steps - len(rates), len(rates))
         self.epochs.seeds[: len(seeds)] = torch.from_numpy(seeds)
@@ -147,7 +147,7 @@ class CardTrainer:
         raise NotImplementedError
 
 
-class SparseCardTrainer(CardTrainer):
+class SparseGpuTrainer(GpuTrainer):
     """The k-sparse step: rows of any length, hiding, scales."""
 
     name = "triton-sparse"
@@ -200,24 +200,24 @@ class SparseCardTrainer(CardTrainer):
         tile = {"K": min(self.CHUNK, self.fullest), "U": self.users}
         warps = max(1, self.users // 128)
         self.E.zero_()
-        card.encode[(lanes,)](
+        gpu.encode[(lanes,)](
             *users, ep.items, ep.seeds, self.starts, self.cols, self.unit, self.inputs, self.E,
             below, lanes, HIDE=hide, N=8, K=min(32, self.fullest), num_warps=4,
         )  # fmt: skip
-        card.decode[(self.parts, self.blocks)](
+        gpu.decode[(self.parts, self.blocks)](
             self.starts, self.cols, self.unit, self.outputs, self.E, self.P, self.squares,
             n_items, lanes, ITEMS=self.ITEMS, **tile, num_warps=warps,
         )  # fmt: skip
         torch.sum(self.squares, 0, out=self.sums)
-        card.score_users[(lanes,)](
+        gpu.score_users[(lanes,)](
             *users, ep.items, ep.seeds, ep.table, self.inputs, self.outputs, self.sums, self.P,
             self.alpha, self.losses, below, lanes, HIDE=hide, N=64, num_warps=2,
         )  # fmt: skip
-        card.decode_backward[(len(self.E), self.blocks)](
+        gpu.decode_backward[(len(self.E), self.blocks)](
             self.col_starts, self.places, self.positions, self.unit, self.outputs, self.alpha,
             self.E, self.P, self.D, self.C, len(self.values), lanes, **tile, num_warps=warps,
         )  # fmt: skip
-        card.update_sparse[(n_items,)](
+        gpu.update_sparse[(n_items,)](
             ep.step, ep.table, self.starts, self.cols, ep.seen_starts, ep.seen_lanes, self.alpha,
             self.C, self.D, self.values, self.m, self.v, self.unit, self.mean, len(self.values),
             n_items, self.blocks, lanes, self.inputs, self.outputs, self.scales, ep.seeds,
@@ -228,7 +228,7 @@ class SparseCardTrainer(CardTrainer):
         )  # fmt: skip
 
 
-class DenseCardTrainer(CardTrainer):
+class DenseGpuTrainer(GpuTrainer):
     """Three products with all of A, and kernels for what lies between them.
 
     Rows that are not full are written out, and their other entries get no gradient.
@@ -272,21 +272,21 @@ class DenseCardTrainer(CardTrainer):
         users, lanes, n_items = (ep.step, ep.order, ep.indptr), ep.lanes, ep.n_items
         below, hide = threshold(options.hide), options.hide > 0
         block = min(1024, triton.next_power_of_2(width))
-        card_dense.encode_rows[(lanes, -(-width // block))](
+        gpu_dense.encode_rows[(lanes, -(-width // block))](
             *users, ep.items, ep.seeds, self.A, self.inverse_norms, self.E, below, width, lanes,
             HIDE=hide, N=4, K=block, num_warps=4,
         )  # fmt: skip
         with _products(options.precision):
             E = self.E.bfloat16() if self.low else self.E
             self._product(E, self.rounded.T, self.P)
-            card_dense.score_rows[(lanes,)](
+            gpu_dense.score_rows[(lanes,)](
                 *users, ep.items, ep.seeds, ep.table, self.inverse_norms, self.P, self.losses,
                 below, n_items, lanes, HIDE=hide, N=64, K=2048, num_warps=8,
             )  # fmt: skip
             P = self.P.bfloat16() if self.low else self.P
             D = self._product(P, self.rounded)
             G = self._product(P.T, E)
-        card_dense.update_dense[(n_items,)](
+        gpu_dense.update_dense[(n_items,)](
             ep.step, ep.table, ep.seeds, ep.seen_starts, ep.seen_lanes, ep.interactions, D, G,
             self.A, self.m, self.v, self.A if self.full else self.mask,
             self.A if self.mean is None else self.mean, self.inverse_norms, self.rounded, below,
@@ -305,22 +305,22 @@ class DenseCardTrainer(CardTrainer):
         return product if out is None else out.copy_(product)
 
 
-def card_trainer(
+def gpu_trainer(
     rows: Rows, optimiser: Nadam, options: TrainingOptions, epochs: Epochs
-) -> CardTrainer:
+) -> GpuTrainer:
     """What trains a stage: k-sparse kernels up to the density where products overtake them.
 
-    Raises TrainingError where the card's memory is too small.
+    Raises TrainingError where the GPU's memory is too small.
     """
     few = rows.starts is not None or rows.nnz <= DENSITY_OF_DENSE[options.precision] * rows.width
-    chosen = SparseCardTrainer if few else DenseCardTrainer
+    chosen = SparseGpuTrainer if few else DenseGpuTrainer
     if epochs.device.type == "cuda":
         check_memory(rows, epochs, few)
     return chosen(rows, optimiser, options, epochs)
 
 
 def check_memory(rows: Rows, epochs: Epochs, sparse: bool) -> None:
-    """Raise TrainingError with the bytes needed where the card's free memory is too small."""
+    """Raise TrainingError with the bytes needed where the GPU's free memory is too small."""
     torch.cuda.empty_cache()
     width, lanes, n_items = rows.width, epochs.lanes, epochs.n_items
     of_rows = 5 * rows.values.numel() if sparse else 3 * n_items * width
@@ -328,7 +328,7 @@ def check_memory(rows: Rows, epochs: Epochs, sparse: bool) -> None:
     free, total = torch.cuda.mem_get_info(epochs.device)
     if needed > free:
         raise TrainingError(
-            f"a step of {epochs.batch_size} users needs {needed / 1e9:.1f} GB on the card, and "
+            f"a step of {epochs.batch_size} users needs {needed / 1e9:.1f} GB on the GPU, and "
             f"{free / 1e9:.1f} of its {total / 1e9:.1f} GB are free; lower batch_size or width"
         )
 

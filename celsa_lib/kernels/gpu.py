@@ -9,7 +9,7 @@ t·lanes on, −1 where it is filled up. Without a GPU the kernels run in Triton
 import triton
 import triton.language as tl
 
-# One row of `table` per step of an epoch, float32: see backends.card.
+# One row of `table` per step of an epoch, float32: see training.gpu.
 N_SCALARS = tl.constexpr(6)
 SCALE, BIAS2, OF_GRADIENT, OF_MOMENTUM, RATE_OF_MEAN, EPSILON = map(tl.constexpr, range(6))
 

@@ -1,13 +1,13 @@
 """Triton kernels around the dense products of training on a GPU.
 
 Rows of A are never normalised in memory: scores and users' latents are divided by their norms,
-which the step before has left in `norms`. See kernels.card for the layout of batches.
+which the step before has left in `norms`. See kernels.gpu for the layout of batches.
 """
 
 import triton
 import triton.language as tl
 
-from celsa_lib.kernels.card import N_SCALARS, RATE_OF_MEAN, SCALE, history, is_hidden, nadam
+from celsa_lib.kernels.gpu import N_SCALARS, RATE_OF_MEAN, SCALE, history, is_hidden, nadam
 
 
 @triton.jit
@@ -36,7 +36,7 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
                n_items, lanes, HIDE: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
     """Each user's loss; P (lanes × items), E·Aᵀ on entry, becomes the gradient of P/‖a_i‖.
 
-    The formulas are those of `card.score_users`.
+    The formulas are those of `gpu.score_users`.
     """
     lane, t = tl.program_id(0), tl.load(step)
     start, stop = history(step, order, indptr, lane, lanes)

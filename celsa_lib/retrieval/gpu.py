@@ -11,7 +11,7 @@ from celsa_lib.retrieval.ranking import empty_ranking
 ENTRIES = 2**26  # scores held at once: users of a block × items
 
 
-class CardIndex:
+class GpuIndex:
     """Rows (items × width) on `device`, as SparseIndex has them on a CPU; dense rows too."""
 
     def __init__(self, rows: csr_matrix, encoder: csr_matrix, own: np.ndarray, device, dense: bool):
