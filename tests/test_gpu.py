@@ -74,9 +74,12 @@ def naive_loss(A, log_s, log_w, x, visible):
      ("full", 0.0, False), ("full", 0.3, False)],
 )  # fmt: skip
 def test_twenty_steps_are_autograds_in_float64(X, kind, hide, scales):
-    """Losses within 1e-5 (relative), values and scales within 1e-4 after 21 steps of NAdam."""
+    """Losses within 1e-5 (relative), values and scales within 1e-4 after 21 steps of NAdam.
+
+    With a seed by which no score falls on the kink of ReLU, where rounding decides.
+    """
     options = TrainingOptions(
-        batch_size=BATCH, learning_rate=RATE, hide=hide, scales=scales, seed=3
+        batch_size=BATCH, learning_rate=RATE, hide=hide, scales=scales, seed=5
     )
     rows, mask = some_rows(kind, scales)
     dense = torch.zeros(N_ITEMS, WIDTH, dtype=torch.float64)
@@ -93,7 +96,7 @@ def test_twenty_steps_are_autograds_in_float64(X, kind, hide, scales):
     kept, steps = torch.from_numpy(mask), epochs.n_steps
     for epoch in range(EPOCHS):
         order = np.random.default_rng(epoch).permutation(epochs.users)
-        seeds, losses = seeds_of(3, epoch * steps, steps), []
+        seeds, losses = seeds_of(5, epoch * steps, steps), []
         rates = np.full((steps, 2), [RATE, 0.0])
         for t in trainer.batches(np.random.default_rng(epoch), rates):
             trainer.step(t)
