@@ -23,7 +23,7 @@ class Row(TypedDict):
 # are those that it was fitted with, `grid` what they were chosen from, and `trials` what validation
 # users said of each choice. coverage@50, rare recall@50: see `evaluation.exposure`. `path`: what a
 # training of several budgets shares. `history`: (k, latents in use, loss) of each epoch. precision,
-# backend: as resolved.
+# backend: as resolved. `resolved`: the parameters with what a recipe has filled in.
 MethodRow = TypedDict(
     "MethodRow",
     {
@@ -48,6 +48,7 @@ MethodRow = TypedDict(
         "history": NotRequired[list[list]],
         "precision": NotRequired[str],
         "backend": NotRequired[str],
+        "resolved": NotRequired[Params],
     },
 )
 

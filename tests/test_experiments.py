@@ -42,7 +42,7 @@ from celsa_lib.experiments.studies import (
     study,
 )
 from celsa_lib.experiments.summary import TRAINING
-from celsa_lib.models import make_schedule
+from celsa_lib.models import make_schedule, recipes
 from celsa_lib.report.deviations import deviations_table
 from celsa_lib.report.statistics import paired_table
 from celsa_lib.results import Result, load_result, save_result, users_path
@@ -533,3 +533,18 @@ def test_a_file_whose_rows_are_of_another_kind_is_refused(tmp_path):
     save_result(Result({"kind": "poems"}, []), path)
     with pytest.raises(StorageError, match="not of its kind, poems"):
         load_result(path)
+
+
+def test_a_row_of_the_recommended_recipe_depends_on_what_that_fills_in(monkeypatch):
+    """Other numbers in the recipe are another row, computed again; of the paper's, nothing is."""
+    recommended = {"nnz": 8, "recipe": "recommended"}
+    methods = (
+        MethodConfig("CompressedELSA", recommended),
+        MethodConfig("ELSA", {"width": 16, "recipe": "recommended"}),
+        MethodConfig("CompressedELSA", {"nnz": 8}),
+    )
+    config = ExperimentConfig("ml-100k", methods, 100)
+    before = [config.row_hash(method, 0, "checksum") for method in methods]
+    monkeypatch.setattr(recipes, "SPARSE", recipes.SPARSE | {"learning_rate": 0.5})
+    after = [config.row_hash(method, 0, "checksum") for method in methods]
+    assert [a == b for a, b in zip(after, before, strict=True)] == [False, True, True]

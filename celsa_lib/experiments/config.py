@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 
 from celsa_lib.errors import ConfigError
+from celsa_lib.models.recipes import numbers_of
 from celsa_lib.models.registry import by_name
 from celsa_lib.typed import checked
 
@@ -104,7 +105,10 @@ class ExperimentConfig:
         `method`: one of the candidates, as it was chosen.
         """
         alone = replace(self, methods=(method,), seeds=(seed,), profile="")
-        return hashlib.sha256((alone.to_json() + checksum).encode()).hexdigest()[:16]
+        decides = alone.to_json() + checksum
+        if filled := numbers_of(method.params):
+            decides += json.dumps(filled, sort_keys=True)
+        return hashlib.sha256(decides.encode()).hexdigest()[:16]
 
 
 def at_budgets(name: str, budgets: tuple[int, ...], grid: dict | None = None, **params):

@@ -22,6 +22,7 @@ from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budg
 from celsa_lib.experiments.profiles import (
     GOODBOOKS,
     LEARNING_RATES,
+    PRECISION,
     WIDER_RATES,
     configuration,
     methods_for,
@@ -35,6 +36,9 @@ from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 from celsa_lib.split import split_users
 
 RESULTS = Path("results")
+LEFT_OUT = ({"hide": 0.0}, {"falling": False}, {"average": 0.0}, {"scales": False},
+            {"non_negative": False}, {"floor": 1})  # fmt: skip
+ALONE = ({"hide": 0.5}, {"falling": True}, {"average": 0.2}, {"non_negative": True})
 
 
 def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
@@ -106,6 +110,25 @@ def widths(
     return configuration(dataset, profile, (*methods, dense), seeds)
 
 
+def parts(
+    dataset: str, profile: str, seeds: Sequence[int], budgets: Sequence[int] = (512, 64)
+) -> ExperimentConfig:
+    """The recommended setting without each of its parts; the paper's procedure with each alone."""
+    settings = settings_for(profile, dataset)
+    sizes = tuple(b for b in budgets if b in settings.budgets)
+    recommended = {"recipe": "recommended", "precision": PRECISION}
+    methods = []
+    for size in sizes:
+        left_out = [{}, *LEFT_OUT, {"floor": size // 8}]  # the last: k for every row
+        methods += [at_budgets("CompressedELSA", (size,), **recommended | p) for p in left_out]
+    paper = settings.ablation()
+    methods += [at_budgets("CompressedELSA", sizes, **paper | part) for part in ({}, *ALONE)]
+    bare = recommended | {name: value for part in LEFT_OUT for name, value in part.items()}
+    for size in sizes:
+        methods.append(at_budgets("CompressedELSA", (size,), **bare | {"floor": size // 8}))
+    return configuration(dataset, profile, [m for group in methods for m in group], seeds)
+
+
 @dataclass(frozen=True)
 class Study:
     """One file in results/: `make` with these arguments; `profile` is the one that is stored."""
@@ -131,6 +154,8 @@ STUDIES = {
     "ml-100k-schedules": Study(schedules, "ml-100k", (0, 1, 2, 3, 4)),
     "goodbooks-equal-epochs": Study(equal_epochs, GOODBOOKS, (0,)),
     "ml-100k-equal-epochs": Study(equal_epochs, "ml-100k", (0, 1, 2, 3, 4)),
+    "goodbooks-parts": Study(parts, GOODBOOKS, (0,)),
+    "ml-100k-parts": Study(parts, "ml-100k", (0, 1, 2, 3, 4)),
     "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),
     "ml-100k-widths": Study(widths, "ml-100k", (0, 1, 2, 3, 4)),
 }

@@ -17,12 +17,15 @@ PAPER = {
     "epochs": 10, "learning_rate": 0.1, "falling": False, "hide": 0.0, "average": 0.0,
     "scales": False, "non_negative": False, "support": "pruned",
 }  # fmt: skip
-RECOMMENDED = {
-    "epochs": 10, "learning_rate": 0.06, "falling": True, "average": 0.2, "scales": True,
-    "non_negative": False, "support": "anchored", "reg": 300.0,
+REGULARISED = {"epochs": 10, "falling": True, "average": 0.2}
+SPARSE = REGULARISED | {
+    "learning_rate": 0.04, "scales": True, "non_negative": True, "support": "anchored",
+    "reg": 300.0,
 }  # fmt: skip
+DENSE = REGULARISED | {"learning_rate": 0.06}
 LARGEST_BATCH, FEWEST_STEPS = 1024, 10  # the paper's batch; steps that an epoch should have
-HIDDEN = (3.7, 4.5), (0.65, 0.35)  # share of interactions by log10 of the users, between and beyond
+# Share of the interactions that are hidden, by log10 of the users, between and beyond these.
+HIDDEN_SPARSE, HIDDEN_DENSE = ((3.7, 4.5), (0.65, 0.5)), ((3.7, 4.5), (0.65, 0.35))
 FLOOR = 0.75  # of a row's nonzeros that every row has; the rest goes where it is strongest
 
 
@@ -42,7 +45,7 @@ def fill(given: dict, X: csr_matrix, width: int) -> dict:
     if given["recipe"] == "paper":
         filled = PAPER | {"width": width, "batch_size": batch_size}
     else:
-        filled = RECOMMENDED | of_data(X, learners, given.get("nnz")) | {"batch_size": batch_size}
+        filled = of_data(X, learners, given.get("nnz")) | {"batch_size": batch_size}
     filled = {name: value for name, value in filled.items() if name in given}
     result = given | {name: v for name, v in filled.items() if given[name] is None}
     steps = math.ceil(learners / result["batch_size"])
@@ -62,10 +65,21 @@ def batch_that_fits(learners: int) -> int:
 
 
 def of_data(X: csr_matrix, learners: int, nnz: int | None) -> dict:
-    """What the recommended setting takes from the data.
+    """The recommended setting of sparse rows, or of dense ones (`nnz` None), for histories X.
 
     The fewer the users, the more is hidden from each step: with few, it is chance that is learned.
     """
-    hide = round(float(np.interp(math.log10(max(1, learners)), *HIDDEN)), 2)
-    filled = {"width": X.shape[1], "hide": hide}
-    return filled if nnz is None else filled | {"floor": max(1, round(FLOOR * nnz))}
+    share = lambda points: np.interp(math.log10(max(1, learners)), *points)  # noqa: E731
+    if nnz is None:
+        return DENSE | {"hide": round(float(share(HIDDEN_DENSE)), 2)}
+    sparse = {"width": X.shape[1], "floor": max(1, round(FLOOR * nnz))}
+    return SPARSE | sparse | {"hide": round(float(share(HIDDEN_SPARSE)), 2)}
+
+
+def numbers_of(parameters: dict) -> list:
+    """What `parameters` leave to the recommended recipe: a result made by it depends on these."""
+    if parameters.get("recipe") != "recommended":
+        return []
+    if "nnz" in parameters:
+        return [SPARSE, HIDDEN_SPARSE, FLOOR, LARGEST_BATCH, FEWEST_STEPS]
+    return [DENSE, HIDDEN_DENSE, LARGEST_BATCH, FEWEST_STEPS]

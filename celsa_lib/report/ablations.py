@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from celsa_lib.errors import ConfigError
 from celsa_lib.evaluation import difference_by_user
-from celsa_lib.models.registry import DENSE, OURS
+from celsa_lib.models.registry import DENSE, OURS, RECOMMENDED
 from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.statistics import difference_cells
 from celsa_lib.report.style import MARKS, legend_below, new_figure, variant_colour
@@ -22,26 +22,37 @@ from celsa_lib.results import GRADUAL
 if TYPE_CHECKING:
     from celsa_lib.report.base import Report
 
-VARIED = ("schedule", "restart", "width")
+VARIED = ("schedule", "restart", "width", "part")
+PARTS = {  # parameters that a part of the recommended setting is switched by
+    "hide": "hiding",
+    "falling": "a falling rate",
+    "average": "a mean of rows",
+    "scales": "scales",
+    "non_negative": "values held at 0 or above",
+}
 
 
 class Variants:
     """The rows of Compressed ELSA in a study, by what varies in it.
 
     by: "schedule" (those that restart, and the constant one), "restart" (every schedule with and
-    without) or "width". Raises ConfigError for another.
+    without), "width" or "part" (of the recommended setting). Raises ConfigError for another.
     """
 
     def __init__(self, report: Report, by: str):
         if by not in VARIED:
             raise ConfigError(f'variants are by one of {", ".join(VARIED)}, not by "{by}"')
         self.report, self.result, self.by = report, report.result, by
-        chosen = self.result.select(label=OURS)
+        chosen = self.result.select(method="CompressedELSA")
+        if by != "part":
+            chosen = [row for row in chosen if row["label"] == OURS]
         self.rows = [row for row in chosen if by != "schedule" or _restarts(row)]
 
     def name(self, row: dict) -> str:
-        """What a row is called: its schedule and whether it restarts, or its width."""
+        """What a row is called: its schedule and whether it restarts, its width, or its parts."""
         params = row["params"]
+        if self.by == "part":
+            return name_by_parts(params)
         if self.by == "width":
             return f"width {params['width']:,}"
         schedule = params.get("schedule", "exponential")
@@ -77,7 +88,7 @@ class Variants:
 
     def differences(self) -> Html:
         """By user at each size: each gradual schedule minus the constant one, with restarts minus
-        without, or each width minus the next smaller one.
+        without, each width minus the next smaller one, or each change of parts minus none.
         """
         lines = [line for pair in self._pairs() for line in self._minus(*pair)]
         return self.report.captioned(pd.DataFrame(lines))
@@ -121,6 +132,9 @@ class Variants:
             return [(f"width {wide:,}", f"width {narrow:,}") for narrow, wide in pairwise(widths)]
         if self.by == "schedule":
             return [(name, "constant") for name in GRADUAL if name in names]
+        if self.by == "part":
+            wholes = (OURS, RECOMMENDED)
+            return [(n, next(filter(n.startswith, wholes))) for n in names if n not in wholes]
         pairs = [(f"{name}, restart", f"{name}, continue") for name in GRADUAL]
         return [pair for pair in pairs if set(pair) <= set(names)]
 
@@ -141,6 +155,19 @@ class Variants:
         return self.result.by_user(
             [row for row in self.rows if self.name(row) == name and row["budget_bytes"] == size]
         )
+
+
+def name_by_parts(params: dict) -> str:
+    """The recommended setting "without …" or the paper's procedure "with …", by parameters."""
+    if params.get("recipe", "paper") == "paper":
+        added = [name for part, name in PARTS.items() if part in params]
+        return " with ".join([OURS, *added])
+    left_out = [name for part, name in PARTS.items() if part in params]
+    budgets = {1: "a floor", params["nnz"]: "one budget"}
+    left_out += [budgets[params["floor"]]] if "floor" in params else []
+    if len(left_out) > len(PARTS):
+        return f"{RECOMMENDED} with anchored rows alone"
+    return " without ".join([RECOMMENDED, *left_out])
 
 
 def by_size(lines: pd.DataFrame) -> pd.DataFrame:
