@@ -105,6 +105,16 @@ def test_a_column_without_support_stays_empty():
     assert regressed(gram, support).toarray().tolist() == np.zeros((3, 3)).tolist()
 
 
+def test_rows_pruned_one_by_one_take_as_much_as_the_longest(histories):
+    """An item that nobody has seen has no weights, and its row the room for them all the same."""
+    unseen = histories.tolil()
+    unseen[:, :20] = 0
+    unseen = csr_matrix(unseen)
+    unseen.eliminate_zeros()
+    assert PrunedEDLAE(2.0, 4).fit(unseen).bytes_per_item == 32
+    assert PrunedEDLAE(2.0, 4, support="matrix").fit(unseen).bytes_per_item == 32
+
+
 def test_what_cannot_be_pruned_is_said(histories):
     with pytest.raises(cl.CelsaError, match='unknown support "column"; choose one of row, matrix'):
         cl.PrunedEASE(support="column")

@@ -59,6 +59,14 @@ class PrunedEASE(SparseWeights):
         """The model that is pruned, not fitted."""
         return EASE(self.reg)
 
+    @property
+    def bytes_per_item(self) -> int:
+        """See Recommender; rows pruned one by one are as long as the longest."""
+        self._check_fitted()
+        if self.support == "matrix":
+            return super().bytes_per_item
+        return 8 * int(np.diff(self.weights_.indptr).max())
+
     @classmethod
     def from_ease(
         cls,
