@@ -18,7 +18,8 @@ class Method:
     that come with the data. size: what a budget decides, and its bytes, for families that have a
     model at every budget; None for a single model. trained: by gradient, so that it has a seed, a
     learning rate, a precision and a backend. fixed: parameters that set it apart from others of
-    its class. colour (Okabe and Ito 2008; Tol 2021) and marker: in figures.
+    its class. colour (Okabe and Ito 2008; Tol 2021) and marker: in figures, where it is `drawn`; of
+    rivals of one kind only the strongest is, tables have them all.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Method:
     size: tuple[str, int] | None = None
     trained: bool = False
     fixed: Mapping[str, object] = field(default_factory=dict)
+    drawn: bool = True
 
     @property
     def compressed(self) -> bool:
@@ -73,17 +75,17 @@ METHODS = (
     Method("PrunedEASE", "Pruned EASE", "celsa_lib.models.pruned:PrunedEASE",
            "#009E73", "^", SPARSE_SIZE),
     Method("PrunedEASE", "EASE, one threshold", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", "<", SPARSE_SIZE, fixed=THRESHOLD),
+           "#009E73", "<", SPARSE_SIZE, fixed=THRESHOLD, drawn=False),
     Method("PrunedEASE", "EASE, threshold, refitted", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", ">", SPARSE_SIZE, fixed=REFITTED),
+           "#009E73", ">", SPARSE_SIZE, fixed=REFITTED, drawn=False),
     Method("PrunedEDLAE", "Pruned EDLAE", "celsa_lib.models.pruned:PrunedEDLAE",
-           "#117733", "1", SPARSE_SIZE),
+           "#117733", "1", SPARSE_SIZE, drawn=False),
     Method("PrunedEDLAE", "EDLAE, one threshold", "celsa_lib.models.pruned:PrunedEDLAE",
-           "#117733", "3", SPARSE_SIZE, fixed=THRESHOLD),
+           "#117733", "3", SPARSE_SIZE, fixed=THRESHOLD, drawn=False),
     Method("PrunedEDLAE", "EDLAE, threshold, refitted", "celsa_lib.models.pruned:PrunedEDLAE",
            "#117733", "4", SPARSE_SIZE, fixed=REFITTED),
     Method("SparseMRF", "Sparse MRF", "celsa_lib.models.pruned:SparseMRF",
-           "#999933", "H", SPARSE_SIZE),
+           "#999933", "H", SPARSE_SIZE, drawn=False),
     Method("ELSA", "Low-dim ELSA", "celsa_lib.models.elsa:ELSA",
            "#0072B2", "s", DENSE_SIZE, trained=True),
     Method("ELSA", "Low-dim ELSA, regularised", "celsa_lib.models.elsa:ELSA",

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from celsa_lib.models.registry import FAMILIES
+from celsa_lib.models.registry import FAMILIES, METHODS
 from celsa_lib.report.style import colour, legend_below, mark, new_figure, styled, variant_colour
 
 XY = ["budget_bytes", "ndcg@100"]
@@ -32,7 +32,7 @@ def named_by_size(rows: pd.DataFrame, title: str = "") -> Figure:
     Families are named on the left of all of them; one that begins left of the others at its largest
     size, above; single marks below, or above the best.
     """
-    figure = _drawn(rows, title)
+    figure, rows = _drawn(rows, title), drawn(rows)
     (axes,) = figure.axes
     axes.margins(x=0.3, y=0.12)  # room for the names
     ordered = rows.sort_values("budget_bytes").groupby("label", sort=False)[XY]
@@ -77,7 +77,8 @@ def schedule_curves(stages: dict[str, list]) -> Figure:
 
 
 def _drawn(rows: pd.DataFrame, title: str) -> Figure:
-    """Lines and marks of every method, named by nothing yet."""
+    """Lines and marks of the methods that are drawn, named by nothing yet."""
+    rows = drawn(rows)
     with new_figure() as (figure, axes):
         for label, group in rows.groupby("label", sort=False):
             group = group.sort_values("budget_bytes")
@@ -94,6 +95,12 @@ def _drawn(rows: pd.DataFrame, title: str) -> Figure:
         bytes_axis(axes)
         axes.set(ylabel="nDCG@100", title=title)
     return figure
+
+
+def drawn(rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` without those of methods that only tables have."""
+    left_out = {method.label for method in METHODS if not method.drawn}
+    return rows[~rows["label"].isin(left_out)]
 
 
 def _add_paper(axes, paper: pd.DataFrame) -> None:

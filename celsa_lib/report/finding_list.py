@@ -6,7 +6,7 @@ They are kept beside the claims, so that pages take their words from them (`repo
 from functools import partial
 
 from celsa_lib.evaluation import Difference
-from celsa_lib.models.registry import DENSE, OURS, RECOMMENDED, UNCOMPRESSED
+from celsa_lib.models.registry import DENSE, OURS, RECOMMENDED, by_label
 from celsa_lib.report.claim_list import Checks, Claim
 from celsa_lib.report.data_size import compared_data_sizes
 from celsa_lib.report.findings import listed_sizes, slug
@@ -86,9 +86,15 @@ def recommended(result: Result, label: str) -> list[Check]:
     ]
 
 
+def at_half(result: Result, label: str) -> list[Check]:
+    """The recommended setting at 32 bytes − the method `label` at 64."""
+    ours, theirs = ({"label": RECOMMENDED, "nnz": 4}, {"label": label, "budget_bytes": 64})
+    return [check_of(result, f"{label} at twice its size", ours, theirs)]
+
+
 def at_size(label: str, size: int) -> dict[str, int]:
     """What selects a method's rows of a size; nothing for one that has a single size."""
-    return {} if label in UNCOMPRESSED else {"budget_bytes": size}
+    return {"budget_bytes": size} if by_label(label).compressed else {}
 
 
 def grid_ends(result: Result) -> list[Check]:
@@ -149,6 +155,11 @@ def _recommended(data: str, stored: str) -> list[Claim]:
         _finding("recommended", stored, f"recommended/{data}/{slug(label)}",
                  partial(recommended, label=label), "the recommended setting", told)
         for label, told in BESIDE.items()
+    ] + [
+        _finding("recommended", stored, f"recommended-at-half/{data}/{slug(label)}",
+                 partial(at_half, label=label), "the recommended setting at 32 bytes",
+                 f"{told} at 64")
+        for label, told in BESIDE.items() if by_label(label).compressed
     ]  # fmt: skip
 
 
@@ -159,7 +170,14 @@ BESIDE = {  # and as prose says it
     "Low-dim ELSA": "low-dimensional ELSA",
     "Low-dim ELSA, regularised": "low-dimensional ELSA with the same regularisation",
     "ELSA + SAE": "ELSA + SAE",
+    "EASE, one threshold": "EASE pruned by one threshold",
+    "EASE, threshold, refitted": "EASE pruned by one threshold and refitted",
+    "Pruned EDLAE": "pruned EDLAE",
+    "EDLAE, one threshold": "EDLAE pruned by one threshold",
+    "EDLAE, threshold, refitted": "EDLAE pruned by one threshold and refitted",
+    "Sparse MRF": "a sparse Markov random field",
     "EASE": "whole EASE",
+    "EDLAE": "whole EDLAE",
     DENSE: "dense ELSA",
 }
 COST, MEANING = "training_cost", "interpretability"  # pages
