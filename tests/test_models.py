@@ -33,7 +33,7 @@ PARAMETERS = {
     "Popularity": {},
 }
 # Every method of the registry; Compressed ELSA with every schedule, with and without restarts.
-METHODS_HERE = [method for method in METHODS if method.location]
+METHODS_HERE = [method for method in METHODS if method.location and not method.package]
 MODELS = {
     method.label: lambda m=method: m.make(**PARAMETERS[m.label]) for method in METHODS_HERE
 } | {

@@ -17,7 +17,7 @@ from celsa_lib.models.registry import (
     by_name,
 )
 
-WITH_CLASS = [method for method in METHODS if method.location]
+WITH_CLASS = [method for method in METHODS if method.location and not method.package]
 SMALL = {"width": 16, "code_width": 16, "nnz": 4, "epochs": 1, "sae_epochs": 1, "batch_size": 50}
 
 

@@ -23,6 +23,7 @@ from celsa_lib.experiments.profiles import (
     GOODBOOKS,
     LEARNING_RATES,
     PRECISION,
+    SMALLEST,
     WIDER_RATES,
     configuration,
     methods_for,
@@ -36,6 +37,7 @@ from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 from celsa_lib.split import split_users
 
 RESULTS = Path("results")
+SANSA_REGS = (50.0, 200.0, 800.0)
 LEFT_OUT = ({"hide": 0.0}, {"falling": False}, {"average": 0.0}, {"scales": False},
             {"non_negative": False}, {"floor": 1})  # fmt: skip
 ALONE = ({"hide": 0.5}, {"falling": True}, {"average": 0.2}, {"non_negative": True})
@@ -110,6 +112,15 @@ def widths(
     return configuration(dataset, profile, (*methods, dense), seeds)
 
 
+def sansa(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
+    """SANSA beside whole EASE; it needs a package of its own, so it has a study of its own."""
+    settings = settings_for(profile, dataset)
+    budgets = (*settings.budgets, SMALLEST)
+    regs = {"reg": SANSA_REGS}
+    methods = [MethodConfig("EASE", grid=regs), *at_budgets("SANSA", budgets, regs)]
+    return configuration(dataset, profile, methods, seeds)
+
+
 def parts(
     dataset: str, profile: str, seeds: Sequence[int], budgets: Sequence[int] = (512, 64)
 ) -> ExperimentConfig:
@@ -154,6 +165,8 @@ STUDIES = {
     "ml-100k-schedules": Study(schedules, "ml-100k", (0, 1, 2, 3, 4)),
     "goodbooks-equal-epochs": Study(equal_epochs, GOODBOOKS, (0,)),
     "ml-100k-equal-epochs": Study(equal_epochs, "ml-100k", (0, 1, 2, 3, 4)),
+    "goodbooks-sansa": Study(sansa, GOODBOOKS, (0,)),
+    "ml-100k-sansa": Study(sansa, "ml-100k", (0,)),
     "goodbooks-parts": Study(parts, GOODBOOKS, (0,)),
     "ml-100k-parts": Study(parts, "ml-100k", (0, 1, 2, 3, 4)),
     "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),

@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "popularity": ["Popularity"],
         "registry": ["METHODS", "Method", "by_label", "by_name"],
         "sae": ["SparseAutoencoderELSA"],
+        "sansa": ["SANSA"],
         "schedules": ["SCHEDULES", "make_schedule"],
     },
 )

@@ -19,7 +19,8 @@ class Method:
     model at every budget; None for a single model. trained: by gradient, so that it has a seed, a
     learning rate, a precision and a backend. fixed: parameters that set it apart from others of
     its class. colour (Okabe and Ito 2008; Tol 2021) and marker: in figures, where it is `drawn`; of
-    rivals of one kind only the strongest is, tables have them all.
+    rivals of one kind only the strongest is, tables have them all. package: one that it needs
+    beyond the library's own dependencies.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Method:
     trained: bool = False
     fixed: Mapping[str, object] = field(default_factory=dict)
     drawn: bool = True
+    package: str = ""
 
     @property
     def compressed(self) -> bool:
@@ -86,6 +88,8 @@ METHODS = (
            "#117733", "4", SPARSE_SIZE, fixed=REFITTED),
     Method("SparseMRF", "Sparse MRF", "celsa_lib.models.pruned:SparseMRF",
            "#999933", "H", SPARSE_SIZE, drawn=False),
+    Method("SANSA", "SANSA", "celsa_lib.models.sansa:SANSA",
+           "#AA4499", "2", SPARSE_SIZE, drawn=False, package="sansa"),
     Method("ELSA", "Low-dim ELSA", "celsa_lib.models.elsa:ELSA",
            "#0072B2", "s", DENSE_SIZE, trained=True),
     Method("ELSA", "Low-dim ELSA, regularised", "celsa_lib.models.elsa:ELSA",
