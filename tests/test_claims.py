@@ -448,7 +448,8 @@ def test_a_ledger_as_a_file(stored):
     assert len(content["claims"]) == len(claims)
     first = next(c for c in content["claims"] if c["id"] == "post-hoc")
     assert set(first) == set(
-        "id statement section notebook group verdict data computed pair interval why checks".split()
+        "id statement section notebook group verdict data computed pair interval why checks "
+        "recommended".split()
     )
     assert first["interval"] == pytest.approx([0.1, 0.1], abs=1e-4)
     assert len(first["checks"]) == 10 and first["checks"][0]["outcome"] == HOLDS
@@ -472,6 +473,23 @@ def test_a_ledger_as_tables_and_a_figure(stored):
     figure = claims.figure()
     assert [ax.get_title() for ax in figure.axes] == ["Goodbooks-10k"]
     assert len(figure.axes[0].containers) == 15
+
+
+def test_the_second_column_asks_the_same_of_the_recommended_setting(stored, tmp_path):
+    """Ahead of all at 64 bytes, where its rows are shorter than asked; at other sizes not there."""
+    result = main_table(ours=0.3)
+    add(result, "Recommended setting", 60, 0.45, nnz=8)
+    save_result(result, tmp_path / "goodbooks-10k-partial.json")
+    found = {claim.id: verdict for claim, verdict in report.claims(tmp_path)}
+    at_64 = found["best/goodbooks-10k/64/pruned-ease"]
+    assert (at_64.word, at_64.recommended.word) == (NOT_REPRODUCED, REPRODUCED)
+    assert found["best/goodbooks-10k/128/pruned-ease"].recommended.word == NOT_TESTED
+    assert found["hundred-times-smaller"].recommended.word == NOT_TESTED  # 128 B of 13,000
+    assert found["post-hoc"].recommended is None
+    counts = report.claims(tmp_path).counts().set_index("verdict")
+    assert counts["best at a size, recommended setting"].tolist() == [3, 0, 0, 12]
+    row = next(line for line in report.claims(tmp_path).table().split("<tr>") if "At 64" in line)
+    assert row.count("<td") == 4 and "With the recommended setting: " in row
 
 
 def test_text_in_a_ledger_is_escaped():

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from celsa_lib.files import write_whole
 from celsa_lib.models.registry import BASELINES, OURS
-from celsa_lib.report.claim_list import CLAIMS, GROUPS, OTHER_CLAIMS, Claim
+from celsa_lib.report.claim_list import CELLS, CLAIMS, GROUPS, OTHER_CLAIMS, Claim
 from celsa_lib.report.style import colour, mark, new_figure
 from celsa_lib.report.tables import Html, typeset
 from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED, WORDS, Verdict
@@ -81,8 +81,18 @@ class Ledger:
         return write_whole(path, lambda file: file.write(text.encode()))
 
     def counts(self) -> pd.DataFrame:
-        """How many claims of each group have each verdict: verdicts × groups."""
-        counts = {group: self._counts(group) for group in GROUPS}
+        """How many claims of each group have each verdict: verdicts × groups.
+
+        Beside a group, those with the recommended setting, of the claims that can be asked of it.
+        """
+        counts = {}
+        for group in GROUPS:
+            counts[group] = self._counts(group)
+            beside = [v.recommended for c, v in self if c.group == group and v.recommended]
+            if beside:
+                found = Counter(verdict.word for verdict in beside)
+                name = f"{group}, recommended setting"
+                counts[name] = {word: found[word] for word in WORDS}
         return pd.DataFrame(counts).rename_axis("verdict").reset_index()
 
     def best_by_size(self) -> pd.DataFrame:
@@ -109,7 +119,7 @@ class Ledger:
             if not chosen:
                 continue
             counts = ", ".join(f"{n} {word}" for word, n in self._counts(group).items() if n)
-            is_open = " open" if group == OTHER_CLAIMS else ""
+            is_open = " open" if group in (CELLS, OTHER_CLAIMS) else ""
             title = "claims" if others_only and group == OTHER_CLAIMS else group
             parts.append(
                 f"<details{is_open}><summary>{escape(title.capitalize())}: {counts}</summary>"
@@ -171,6 +181,7 @@ def _record(entry: Entry) -> dict:
         "interval": verdict.interval and [round(end, 5) for end in verdict.interval],
         "why": verdict.why,
         "checks": [_rounded(asdict(check)) for check in verdict.checks],
+        "recommended": verdict.recommended and verdict.recommended.word,
     }
 
 
@@ -180,7 +191,8 @@ def _rounded(check: dict) -> dict:
 
 
 def _table(entries: Sequence[Entry]) -> str:
-    head = "".join(f"<th>{title}</th>" for title in ("verdict", "claim", "evidence"))
+    titles = ("verdict", "with the recommended setting", "claim", "evidence")
+    head = "".join(f"<th>{title}</th>" for title in titles)
     body = "".join(f"<tr>{_line(entry)}</tr>" for entry in entries)
     return (
         '<div style="overflow-x:auto"><table class="dataframe celsa-table celsa-claims">'
@@ -195,12 +207,16 @@ def _line(entry: Entry) -> str:
     interval = f"<strong>{low_high}</strong>; " if low_high else ""
     cells = [
         f"<strong>{escape(verdict.word)}</strong>",
+        escape(verdict.recommended.word) if verdict.recommended else "–",
         f"{link}<br><small>Section {escape(claim.section)}</small>",
         f"{interval}{escape(typeset(_sentences(verdict.why, first=not interval)))}<br>"
         f"<small>{escape(verdict.computed)}. On: "
         f"{escape(verdict.data)}</small>",
     ]
-    return "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells)
+    label = ' data-label="With the recommended setting: "'  # shown where there is no head
+    labels = ("", label, "", "")
+    pairs = zip(labels, cells, strict=True)
+    return "".join(f'<td style="{CELL}"{label}>{cell}</td>' for label, cell in pairs)
 
 
 def _sentences(text: str, first: bool) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from celsa_lib.evaluation import Difference, difference_by_user
-from celsa_lib.models.registry import BASELINES, DENSE, OURS
+from celsa_lib.models.registry import BASELINES, DENSE, OURS, RECOMMENDED
 from celsa_lib.report.statistics import METRIC, better, is_stored, summary, users_of
 from celsa_lib.report.verdicts import Check, compared, counted, missing
 from celsa_lib.results import BUDGETS, GRADUAL, Result
@@ -19,9 +19,9 @@ STRONG_LOSS = 0.9
 ABOUT_0_001 = 0.0015  # what is rounded to 0.001
 
 
-def best_at(result: Result, budget: int, baseline: str) -> list[Check]:
-    """Compressed ELSA − a baseline at one budget in bytes per item."""
-    return [better_at(result, OURS, baseline, budget)]
+def best_at(result: Result, budget: int, baseline: str, ours: str = OURS) -> list[Check]:
+    """Compressed ELSA (`ours`) − a baseline at one budget in bytes per item."""
+    return [better_at(result, ours, baseline, budget)]
 
 
 def better_at(result: Result, label: str, other: str, budget: int) -> Check:
@@ -29,8 +29,8 @@ def better_at(result: Result, label: str, other: str, budget: int) -> Check:
     return check_of(result, f"{other}, {budget:,} B", _at(label, budget), _at(other, budget))
 
 
-def smaller(result: Result, factor: int, share: float) -> list[Check]:
-    """Compressed ELSA − share × dense ELSA, at the largest budget `factor` times smaller.
+def smaller(result: Result, factor: int, share: float, ours: str = OURS) -> list[Check]:
+    """Compressed ELSA (`ours`) − share × dense ELSA, at the largest budget `factor` times smaller.
 
     Where no budget is that small, the smallest is compared and the wanted one is missing.
     """
@@ -41,7 +41,7 @@ def smaller(result: Result, factor: int, share: float) -> list[Check]:
     fitting = [budget for budget in BUDGETS if budget * factor <= size]
     budget = max(fitting, default=min(BUDGETS))
     what = f"{budget:,} B instead of {size:,} B, {size / budget:.0f}× smaller"
-    checks = [check_of(result, what, _at(OURS, budget), {"label": DENSE}, share)]
+    checks = [check_of(result, what, _at(ours, budget), {"label": DENSE}, share)]
     if not fitting:
         checks.append(missing(f"{factor}× smaller than {size:,} B"))
     return checks
@@ -162,6 +162,9 @@ def check_of(
 
 
 def _at(label: str, budget: int) -> dict:
+    """What selects a method's rows of a size; rows of the recommended setting may be shorter."""
+    if label == RECOMMENDED:
+        return {"label": label, "nnz": budget // 8}
     return {"label": label, "budget_bytes": budget}
 
 

@@ -37,7 +37,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The word, on which data, what was computed, the deciding interval (low, high), and why."""
+    """The word, on which data, what was computed, the deciding interval (low, high), and why.
+
+    recommended: the same, judged of the recommended setting; None where it cannot be asked of it.
+    """
 
     word: str
     data: str
@@ -45,6 +48,7 @@ class Verdict:
     interval: tuple[float, float] | None
     why: str
     checks: tuple[Check, ...] = ()
+    recommended: "Verdict | None" = None
 
 
 def compared(what: str, difference: Difference) -> Check:
