@@ -32,6 +32,7 @@ from celsa_lib.report.verdicts import (
     WORDS,
     Check,
     compared,
+    contrast,
     counted,
     everywhere,
     judged,
@@ -233,6 +234,16 @@ intervals = st.tuples(ends, ends).map(sorted)
 
 @given(st.lists(intervals, min_size=1, max_size=6), st.booleans())
 @settings(deadline=None)
+def test_a_contrast_without_its_other_side_is_not_reproduced():
+    """Nothing dies with gradual pruning: no contrast where nothing dies with the other either."""
+    one, other = counted("gradual", True), counted("constant", True)
+    assert contrast([one, other]) == REPRODUCED
+    assert contrast([one, counted("constant", False)]) == NOT_REPRODUCED
+    assert contrast([counted("gradual", False), other]) == PARTLY
+    assert contrast([one, missing("constant")]) == PARTLY
+    assert contrast([]) == NOT_TESTED
+
+
 def test_nothing_is_reproduced_by_an_interval_that_includes_zero(pairs, one_is_enough):
     checks = [compared("x", Difference((low + high) / 2, low, high)) for low, high in pairs]
     verdict = judged(checks, "", "", somewhere if one_is_enough else everywhere)

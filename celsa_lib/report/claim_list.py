@@ -12,6 +12,7 @@ from celsa_lib.report.verdicts import (
     NOT_TESTED,
     Check,
     Verdict,
+    contrast,
     everywhere,
     judged,
     somewhere,
@@ -252,6 +253,7 @@ def _ablations() -> list[Claim]:
             notebook="dead_latents",
             checks=rules.latents,
             computed="latents that no item uses after training, the most of all seeds",
+            rule=contrast,
         ),
         *_twice(
             "-widths",
@@ -314,7 +316,8 @@ def _segments() -> list[Claim]:
 
 INFERENCE = Claim(
     id="inference",
-    statement="Sparse vectors make inference faster.",
+    statement="Sparse vectors make inference faster (here: compiled loops over 16 nonzeros per "
+    "item against dense products in torch).",
     section="2, Inference with Sparse Layers",
     notebook="training_cost",
     data="any",

@@ -10,7 +10,9 @@ something holds everywhere is
 - not tested here if none could be made.
 
 A claim that something holds somewhere is reproduced if one check holds; its intervals are widened
-for the number of checks (Bonferroni), because the best of many looks good by chance.
+for the number of checks (Bonferroni), because the best of many looks good by chance. A claim that
+sets one thing against another, its last check, is not reproduced where that check does not hold:
+without the other side nothing is contrasted.
 """
 
 from collections.abc import Callable, Sequence
@@ -90,10 +92,16 @@ def somewhere(checks: Sequence[Check]) -> str:
     return REPRODUCED if HOLDS in outcomes else NOT_REPRODUCED
 
 
+def contrast(checks: Sequence[Check]) -> str:
+    """The word for a claim of two sides, the second being the last check."""
+    failed = bool(checks) and checks[-1].outcome in (CONTRADICTED, UNDECIDED)
+    return NOT_REPRODUCED if failed else everywhere(checks)
+
+
 def judged(
     checks: Sequence[Check], data: str, computed: str, rule: Callable[[Sequence[Check]], str]
 ) -> Verdict:
-    """The verdict on checks by a `rule`: `everywhere` or `somewhere`."""
+    """The verdict on checks by a `rule`: `everywhere`, `somewhere` or `contrast`."""
     word = rule(checks)
     return Verdict(word, data, computed, _deciding(checks, rule), _why(checks), tuple(checks))
 
