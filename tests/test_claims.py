@@ -232,8 +232,6 @@ ends = st.floats(-1, 1)
 intervals = st.tuples(ends, ends).map(sorted)
 
 
-@given(st.lists(intervals, min_size=1, max_size=6), st.booleans())
-@settings(deadline=None)
 def test_a_contrast_without_its_other_side_is_not_reproduced():
     """Nothing dies with gradual pruning: no contrast where nothing dies with the other either."""
     one, other = counted("gradual", True), counted("constant", True)
@@ -244,6 +242,8 @@ def test_a_contrast_without_its_other_side_is_not_reproduced():
     assert contrast([]) == NOT_TESTED
 
 
+@given(st.lists(intervals, min_size=1, max_size=6), st.booleans())
+@settings(deadline=None)
 def test_nothing_is_reproduced_by_an_interval_that_includes_zero(pairs, one_is_enough):
     checks = [compared("x", Difference((low + high) / 2, low, high)) for low, high in pairs]
     verdict = judged(checks, "", "", somewhere if one_is_enough else everywhere)
@@ -325,14 +325,14 @@ def test_schedules_and_restarts():
     ("dead", "word"),
     [
         ({"constant": 5}, REPRODUCED),
-        ({}, PARTLY),  # a fixed k left none either
+        ({}, NOT_REPRODUCED),  # a fixed k left none either
         ({"constant": 5, "linear": 1}, PARTLY),
     ],
 )
 def test_dead_latents(dead, word):
     values = {(name, True): 0.5 for name in GRADUAL} | {("constant", False): 0.3}
     checks = rules.latents(schedules(values, dead))
-    assert everywhere(checks) == word
+    assert contrast(checks) == word
     assert checks[-1].what == f"constant, 64 B: {dead.get('constant', 0)} of 64 latents unused"
     assert everywhere(rules.latents(empty())) == NOT_TESTED
 
