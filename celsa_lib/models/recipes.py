@@ -18,14 +18,13 @@ PAPER = {
     "scales": False, "non_negative": False, "support": "pruned",
 }  # fmt: skip
 REGULARISED = {"epochs": 10, "falling": True, "average": 0.2}
-SPARSE = REGULARISED | {
-    "learning_rate": 0.04, "scales": True, "non_negative": True, "support": "anchored",
-    "reg": 300.0,
-}  # fmt: skip
+SPARSE = REGULARISED | {"scales": True, "support": "anchored", "reg": 300.0}
+FEW_USERS = 10_000  # below, small steps and no negative values: those are learned by chance
+OF_FEW = {"learning_rate": 0.04, "non_negative": True}
+OF_MANY = {"learning_rate": 0.06, "non_negative": False}
 DENSE = REGULARISED | {"learning_rate": 0.06}
 LARGEST_BATCH, FEWEST_STEPS = 1024, 10  # the paper's batch; steps that an epoch should have
-# Share of the interactions that are hidden, by log10 of the users, between and beyond these.
-HIDDEN_SPARSE, HIDDEN_DENSE = ((3.7, 4.5), (0.65, 0.5)), ((3.7, 4.5), (0.65, 0.35))
+HIDDEN = (3.7, 4.5), (0.65, 0.35)  # share of interactions by log10 of the users, between and beyond
 FLOOR = 0.75  # of a row's nonzeros that every row has; the rest goes where it is strongest
 
 
@@ -69,11 +68,12 @@ def of_data(X: csr_matrix, learners: int, nnz: int | None) -> dict:
 
     The fewer the users, the more is hidden from each step: with few, it is chance that is learned.
     """
-    share = lambda points: np.interp(math.log10(max(1, learners)), *points)  # noqa: E731
+    hide = round(float(np.interp(math.log10(max(1, learners)), *HIDDEN)), 2)
     if nnz is None:
-        return DENSE | {"hide": round(float(share(HIDDEN_DENSE)), 2)}
-    sparse = {"width": X.shape[1], "floor": max(1, round(FLOOR * nnz))}
-    return SPARSE | sparse | {"hide": round(float(share(HIDDEN_SPARSE)), 2)}
+        return DENSE | {"hide": hide}
+    by_users = OF_FEW if learners < FEW_USERS else OF_MANY
+    by_data = {"width": X.shape[1], "floor": max(1, round(FLOOR * nnz)), "hide": hide}
+    return SPARSE | by_users | by_data
 
 
 def numbers_of(parameters: dict) -> list:
@@ -81,5 +81,5 @@ def numbers_of(parameters: dict) -> list:
     if parameters.get("recipe") != "recommended":
         return []
     if "nnz" in parameters:
-        return [SPARSE, HIDDEN_SPARSE, FLOOR, LARGEST_BATCH, FEWEST_STEPS]
-    return [DENSE, HIDDEN_DENSE, LARGEST_BATCH, FEWEST_STEPS]
+        return [SPARSE, OF_FEW, OF_MANY, FEW_USERS, HIDDEN, FLOOR, LARGEST_BATCH, FEWEST_STEPS]
+    return [DENSE, HIDDEN, LARGEST_BATCH, FEWEST_STEPS]
