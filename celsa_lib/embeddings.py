@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 
 from celsa_lib.errors import DataError, check_count
 from celsa_lib.files import save_arrays, stored_arrays
@@ -112,15 +112,9 @@ class ItemEmbeddings:
         return n_items == width and not self.is_dense and bool(self.matrix.diagonal().all())
 
     @cached_property
-    def shared(self) -> csr_matrix:
-        """The rows without their own latent, where they are anchored and hold another."""
-        if not self.is_anchored:
-            return self.matrix
-        rows = np.repeat(np.arange(len(self.item_ids)), np.diff(self.matrix.indptr))
-        alone = np.diff(self.matrix.indptr)[rows] == 1
-        kept = (rows != self.matrix.indices) | alone
-        parts = self.matrix.data[kept], (rows[kept], self.matrix.indices[kept])
-        return csr_matrix(parts, shape=self.matrix.shape)
+    def marking(self) -> csr_matrix:
+        """What marks an item: its row; of an anchored row its own latent alone."""
+        return csr_matrix(diags(self.matrix.diagonal())) if self.is_anchored else self.matrix
 
     @cached_property
     def own_part(self) -> np.ndarray:

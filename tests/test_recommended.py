@@ -197,7 +197,7 @@ def test_budgets_are_those_of_separate_fits(histories):
 
 
 def test_segments_of_anchored_rows_hold_more_than_one_item(fitted, movies):
-    """By the strongest latent that is not their own; an item without another stays alone."""
+    """Around exemplars; an item that is like none of them stays alone."""
     embeddings = fitted.item_embeddings
     assert embeddings.is_anchored
     segments = cl.segment_items(embeddings, movies.items)

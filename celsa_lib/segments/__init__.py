@@ -6,7 +6,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "defaults": ["TAU"],
-        "grouping": ["Groups", "dominant_latents", "group_items"],
+        "exemplars": ["nearest_exemplars"],
+        "grouping": ["Groups", "dominant_latents", "group_embeddings", "group_items"],
         "merging": ["merge_by_activation", "merge_by_name"],
         "naming": [
             "AnswerCache",

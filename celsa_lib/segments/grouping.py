@@ -1,4 +1,7 @@
-"""Groups of items that share their dominant signed latent (Section 2, Interpretable Segments)."""
+"""Groups of items that share their dominant signed latent (Section 2, Interpretable Segments).
+
+Anchored rows have a latent of their own each, so their items share an exemplar instead.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,7 +9,9 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError
+from celsa_lib.segments.exemplars import nearest_exemplars
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +61,17 @@ def group_items(matrix: csr_matrix) -> Groups:
     latents, signs = dominant_latents(matrix)
     keys, of_item = np.unique(2 * latents.astype(np.int64) + (signs < 0), return_inverse=True)
     return Groups(of_item, keys // 2, np.where(keys % 2, -1, 1).astype(np.int8))
+
+
+def group_embeddings(embeddings: ItemEmbeddings) -> Groups:
+    """Groups by dominant signed latent; of anchored rows by nearest exemplar.
+
+    An exemplar is an item and so a latent. Raises DataError for an empty row.
+    """
+    if not embeddings.is_anchored:
+        return group_items(embeddings.matrix)
+    latents, of_item = np.unique(nearest_exemplars(embeddings.matrix), return_inverse=True)
+    return Groups(of_item, latents, np.ones(len(latents), dtype=np.int8))
 
 
 def members_of(of_item: np.ndarray, n_groups: int) -> list[np.ndarray]:

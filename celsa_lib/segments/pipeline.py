@@ -6,7 +6,7 @@ import pandas as pd
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError
 from celsa_lib.segments.defaults import TAU
-from celsa_lib.segments.grouping import group_items
+from celsa_lib.segments.grouping import group_embeddings
 from celsa_lib.segments.merging import Embed, check_tau, merge_by_name
 from celsa_lib.segments.naming import Describer, TfidfDescriber
 from celsa_lib.segments.segmentation import Segmentation
@@ -22,7 +22,7 @@ def segment_items(
 ) -> Segmentation:
     """Group items by dominant signed latent, name the groups, merge equal names (Section 2).
 
-    Anchored rows are grouped by the strongest latent that is not their own.
+    Anchored rows, which have a latent of their own each, are grouped by nearest exemplar.
 
     `items` is indexed by the embeddings' item ids, in their order; see Describer for its columns.
     `describer` is TfidfDescriber() unless given: no model, no network. `embed` turns names into
@@ -33,7 +33,7 @@ def segment_items(
     check_tau(tau)
     _check_items(embeddings, items)
     items = items.assign(title=items["title"].astype(object).fillna("").astype(str))
-    groups = group_items(embeddings.shared)
+    groups = group_embeddings(embeddings)
     of_item, labels = merge_by_name(
         groups.of_item,
         items,

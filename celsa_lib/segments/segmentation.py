@@ -41,6 +41,7 @@ def segment_matrix(matrix: csr_matrix, of_item: np.ndarray) -> csr_matrix:
 class Segmentation:
     """Segments of the items of `embeddings` A: row c of B is segment c, its score x·A·Bᵀ.
 
+    The latents of a segment are its items' dominant ones; of anchored rows, the items' own.
     `of_item` (n_items,) is the segment of each item, `labels` its name, `titles` (n_items,) what
     the items are called. Every item is in exactly one segment.
     """
@@ -67,7 +68,7 @@ class Segmentation:
                 f"{len(self.labels)} labels do not name every segment of the items; number the "
                 "segments 0, 1, … and pass a label for each"
             )
-        self.matrix = segment_matrix(embeddings.shared, self.of_item)
+        self.matrix = segment_matrix(embeddings.marking, self.of_item)
 
     def __len__(self) -> int:
         return len(self.labels)
