@@ -150,15 +150,20 @@ def load_result(path: str | Path) -> Result:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = content["format"], content["version"]
+        if found[0] != FORMAT:
+            raise StorageError(f"{path} is {found[0]}, not a result; name one of the others")
         result = Result(content["manifest"], content["rows"], content.get("trials", {}), path=path)
         if users_path(path).exists():
             with np.load(users_path(path), allow_pickle=False) as stored:
                 result.users = {name: stored[name] for name in stored.files}
     except FileNotFoundError as error:
         raise StorageError(f"there is no file {path}; run the study that writes it") from error
+    except StorageError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise StorageError(
-            f"{path} is not a file of results, or is damaged ({error!r}); delete it, then run again"
+            f"{path} is not a file of results, or is damaged ({error!r}); restore it from version "
+            "control, or delete it and run the study again"
         ) from error
     if found != (FORMAT, VERSION):
         raise StorageError(
@@ -169,6 +174,17 @@ def load_result(path: str | Path) -> Result:
     except (KeyError, ConfigError) as error:
         wrong = f"{path} has rows that are not of its kind, {result.kind} ({error})"
         raise StorageError(f"{wrong}; delete it, then run again") from error
+    return result
+
+
+def load_intact(path: str | Path) -> Result:
+    """`load_result`, for what is shown. Raises StorageError too where a row was changed since."""
+    result = load_result(path)
+    if changed := result.changed_rows():
+        raise StorageError(
+            f"{path} has {len(changed)} rows that are not as they were computed; restore the file "
+            f"and {users_path(path).name} from version control, or run the study again"
+        )
     return result
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import celsa_lib as cl
 from celsa_lib.data import load_interactions
 from celsa_lib.data.interactions import binarise
 from celsa_lib.errors import ConfigError, DataError
@@ -161,3 +162,37 @@ def test_bad_options(frame):
         load_interactions(frame, user="who", item="what", min_rating=4)
     with pytest.raises(ConfigError, match="at least 1"):
         load_interactions(frame, **ROLES, min_user_interactions=0)
+
+
+@pytest.mark.parametrize(
+    ("ids", "kept"),
+    [
+        (["7", "07", "007"], ["007", "07", "7"]),  # three customers, not one
+        (["1E2", "100", "100.0"], ["100", "100.0", "1E2"]),
+        (["NA", "null", "x"], ["NA", "null", "x"]),
+        (["10", "9", "8"], [8, 9, 10]),
+        (["9223372036854775813", "1", "2"], ["1", "2", "9223372036854775813"]),
+    ],
+)
+def test_ids_stay_as_they_are_written(tmp_path, ids, kept):
+    lines = [f"{user},{item}" for user in ids for item in ("a", "b")]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(["customer, product", *lines]))
+    data = cl.load_interactions(path, user="customer", item="product", min_user_interactions=1)
+    assert sorted(data.user_ids.tolist()) == sorted(kept)
+    assert data.X.shape == (3, 2) and data.X.nnz == 6
+
+
+def test_one_odd_id_far_down_changes_none_of_the_others(tmp_path):
+    """pandas guesses types in chunks of a large file."""
+    path = tmp_path / "large.csv"
+    users = [f"{i % 60_000:05d}" for i in range(300_000)] + ["guest"]
+    path.write_text("u,i\n" + "".join(f"{u},{n % 7}\n" for n, u in enumerate(users)))
+    data = cl.load_interactions(path, user="u", item="i", min_user_interactions=1)
+    assert len(data.user_ids) == 60_001
+
+
+def test_ids_beyond_64_bits_of_a_frame_are_text():
+    frame = pd.DataFrame({"u": np.array([2**63 + 5, 1], np.uint64), "i": [1, 2]})
+    data = cl.load_interactions(frame, user="u", item="i", min_user_interactions=1)
+    assert set(data.user_ids) == {str(2**63 + 5), "1"}

@@ -1,11 +1,16 @@
 """Stored results are checked: a changed number by its digest, a wrong one by computing it again."""
 
 import json
+import re
+import shutil
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from celsa_lib import report
 from celsa_lib.cli import app
+from celsa_lib.errors import StorageError
 from celsa_lib.experiments import (
     prepare,
     run_data_size,
@@ -17,6 +22,7 @@ from celsa_lib.experiments import (
 from celsa_lib.experiments.verify import TOLERANCE, recompute, verify
 from celsa_lib.results import load_result, save_result
 
+ROOT = Path(__file__).parents[1]
 METHOD = "CompressedELSA"
 SEGMENTS = segment_config("synthetic", "smoke")
 
@@ -106,3 +112,32 @@ def test_the_command_says_what_agrees(stored):
     done = CliRunner().invoke(app, ["verify", "synthetic", "--results", str(stored.parent)])
     assert done.exit_code == 0, done.output
     assert "15 rows as stored; Compressed ELSA, " in done.output and "agrees" in done.output
+
+
+def test_a_changed_number_is_neither_shown_nor_judged(tmp_path):
+    """Verdicts use the users' values and tables the mean: shown apart, they could differ."""
+    for name in ("ml-100k.json", "ml-100k.users.npz"):
+        shutil.copy(ROOT / "results" / name, tmp_path / name)
+    path = tmp_path / "ml-100k.json"
+    head, rows = path.read_text().split('"rows": [')
+    path.write_text(
+        f'{head}"rows": [' + re.sub('"ndcg@100": 0.[0-9]+', '"ndcg@100": 0.9', rows, count=1)
+    )
+    for show in (lambda: report.stored("ml-100k", tmp_path), lambda: report.claims(tmp_path)):
+        with pytest.raises(StorageError, match="not as they were computed; restore the file"):
+            show()
+
+
+def test_a_ledger_is_not_taken_for_a_result():
+    with pytest.raises(StorageError, match="is celsa-claims, not a result"):
+        load_result(ROOT / "results/claims.json")
+
+
+def test_claims_do_not_lose_their_verdicts_silently(tmp_path):
+    shutil.copytree(ROOT / "results", tmp_path / "results")
+    (tmp_path / "results/ml-100k.json").unlink()
+    before = (tmp_path / "results/claims.json").read_text()
+    done = CliRunner().invoke(app, ["claims", "--results", str(tmp_path / "results")])
+    assert done.exit_code != 0
+    assert "a verdict in" in " ".join(done.output.replace("│", "").split())
+    assert (tmp_path / "results/claims.json").read_text() == before

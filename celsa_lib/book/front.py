@@ -10,7 +10,7 @@ from celsa_lib.files import write_whole
 from celsa_lib.report.figures import named_by_size
 from celsa_lib.report.statistics import summary
 from celsa_lib.report.verdicts import WORDS
-from celsa_lib.results import load_result
+from celsa_lib.results import load_intact
 
 STUDY = "goodbooks-10k-partial"  # the paper's main data set, as far as we have it
 FIGURE, CARD, COUNTS = "accuracy.svg", "card.png", "verdicts.txt"  # .txt: no page of its own
@@ -37,7 +37,7 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
 
 def shown_rows(results: Path) -> pd.DataFrame:
     """What the figure shows: each method of the study but a second low-dimensional ELSA."""
-    rows = summary(load_result(results / f"{STUDY}.json"))
+    rows = summary(load_intact(results / f"{STUDY}.json"))
     return rows[rows["label"] != LEFT_OUT]
 
 

@@ -74,10 +74,12 @@ def book(
 ) -> None:
     """Run the notebooks that are missing or changed, build the book, print the page to open."""
     from celsa_lib.book import build_pdf
+    from celsa_lib.cli.studies import check_studies
     from celsa_lib.experiments.manifest import usable_cores
     from celsa_lib.workflow import PAGE, book_workflow
 
     root, cores = root.resolve(), cores or usable_cores()
+    check_studies(studies or ())
     workflow = book_workflow(root, profile, cores, studies or ())
     if graph:
         typer.echo(workflow.graph())
@@ -85,6 +87,8 @@ def book(
     pending = workflow.pending()
     for run in workflow.runs if dry_run else ():
         typer.echo(f"{run.notebook}: {'would run' if run.target in pending else 'up to date'}")
+    for name in studies or ():
+        typer.echo(f"study {name}: goes on first")
     typer.echo(f"{len(pending)} of {len(workflow.runs)} notebooks are missing or changed.")
     _tell_older_results(root)
     if dry_run:

@@ -1,5 +1,6 @@
 """Commands that run whole comparisons: the studies of the book, user data, the verdicts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -74,6 +75,15 @@ def _studies_of_their_own() -> dict[str, tuple]:
     }
 
 
+def check_studies(names: Sequence[str]) -> None:
+    """Raise ConfigError for a name of no study."""
+    from celsa_lib.experiments import STUDIES
+
+    known = [*STUDIES, *_studies_of_their_own()]
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(f'unknown study "{unknown[0]}"; choose one of {", ".join(known)}')
+
+
 def claims(
     results: Annotated[Path, typer.Option(help="Folder with stored results.")] = Path("results"),
     out: Annotated[Path | None, typer.Option(help="Default: claims.json beside them.")] = None,
@@ -84,9 +94,14 @@ def claims(
 
     if not results.is_dir():
         raise ConfigError(f"there is no folder {results}; name the one with stored results")
-    judged = report.claims(results)
+    judged, path = report.claims(results), out or results / "claims.json"
+    if lost := judged.lost_beside(path):
+        raise ConfigError(
+            f"{len(lost)} claims have a verdict in {path} and none now, as {lost[0]}: a stored "
+            f"result is missing from {results}, or its users' values; restore it, or delete {path}"
+        )
     typer.echo(judged.counts().to_string(index=False))
-    typer.echo(judged.write(out or results / "claims.json", report.claims(results, FINDINGS)))
+    typer.echo(judged.write(path, report.claims(results, FINDINGS)))
 
 
 def verify(

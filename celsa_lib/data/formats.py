@@ -26,9 +26,10 @@ class HighRatings:
     files: tuple[Path, ...]
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str], ids: Sequence[str] = ()) -> pd.DataFrame:
     """`columns` of a CSV, TSV or Parquet file, gzipped or not, told by its name.
 
+    Of a text file, those that are `ids` stay as they are written: 007, 1E2, NA; "" where none is.
     Raises DataError for another name, a missing column or a damaged file.
     """
     suffix = Path(path.name.removesuffix(".gz")).suffix
@@ -40,9 +41,10 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             return pd.read_parquet(path, columns=list(columns))
         if suffix not in SEPARATORS:
             raise DataError(f"{path}: cannot tell its format; use .csv, .tsv or .parquet")
-        layout = {"sep": SEPARATORS[suffix]}
+        layout = {"sep": SEPARATORS[suffix], "skipinitialspace": True}
         require_header(path, columns, layout)
-        return pd.read_csv(path, usecols=list(columns), **layout)
+        as_written = {"dtype": dict.fromkeys(ids, str), "keep_default_na": False} if ids else {}
+        return pd.read_csv(path, usecols=list(columns), **layout, **as_written)
 
 
 def require_header(path: Path, columns: Sequence[str], layout: dict) -> None:

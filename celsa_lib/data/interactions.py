@@ -100,7 +100,7 @@ def load_interactions(
     if min_rating is not None and value is None:
         raise ConfigError("min_rating needs a rating column: name it with value=")
     columns = [column for column in (user, item, value) if column is not None]
-    frame, where, checksum = _open_table(source, columns)
+    frame, where, checksum = _open_table(source, columns, (user, item))
     users, item_values = _ids(frame, user, where), _ids(frame, item, where)
     if value is not None:
         ratings = numbers(frame[value], lambda row: f"{where}, data row {row + 1}")
@@ -136,8 +136,8 @@ def _rows_of(items: pd.DataFrame, item_ids: np.ndarray) -> pd.DataFrame:
     return table.reindex(wanted).set_axis(item_ids)
 
 
-def _open_table(source, columns: list[str]) -> tuple[pd.DataFrame, str, str]:
-    """The needed columns of `source`, its name for messages, and its sha256."""
+def _open_table(source, columns: list[str], ids: tuple) -> tuple[pd.DataFrame, str, str]:
+    """The needed columns of `source`, `ids` among them, its name for messages, and its sha256."""
     if isinstance(source, pd.DataFrame):
         require_columns(source.columns, columns, "the DataFrame")
         frame = source[columns]
@@ -147,16 +147,19 @@ def _open_table(source, columns: list[str]) -> tuple[pd.DataFrame, str, str]:
     if not path.is_file():
         raise DataError(f"{path} is not a file; check the path")
     with reading(path):
-        return read_table(path, columns), str(path), sha256_of([path])
+        return read_table(path, columns, ids), str(path), sha256_of([path])
 
 
 def _ids(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
-    """Ids as integers where the column holds integers, else as strings."""
+    """Ids as integers where the column holds nothing else, as 64 bits hold them; else as text."""
     values = frame[column]
-    missing = values.isna().to_numpy()
+    missing = (values.isna() | (values.astype(object) == "")).to_numpy()
     if missing.any():
         row = int(missing.argmax()) + 1
         raise DataError(f"{where}, data row {row}, column {column!r}: no id; drop such rows")
-    if pd.api.types.is_integer_dtype(values):
-        return values.to_numpy(dtype=np.int64)
-    return values.astype(str).to_numpy(dtype=object)
+    codes, known = pd.factorize(values)
+    texts = pd.Series(known).astype(str)
+    whole = pd.to_numeric(texts, errors="coerce")
+    if whole.dtype == np.int64 and (whole.astype(str) == texts).all():
+        return whole.to_numpy()[codes]
+    return texts.to_numpy(dtype=object)[codes]

@@ -20,7 +20,7 @@ SAE_LEARNING_RATES = {
     "learning_rate": (0.1, 0.3),
     "sae_learning_rate": (0.01, 0.03, 0.1, 0.3),
 }
-RIVAL_REGS = (25.0, 50.0, 100.0, 200.0, 400.0)  # each with each of DROPOUTS, and refitted
+FURTHER_REGS = (25.0, 50.0, 100.0, 200.0, 400.0)  # each with each of DROPOUTS, and refitted
 DROPOUTS = (0.2, 0.35, 0.5)
 MRF_REGS = (0.3, 1.0, 3.0, 10.0, 30.0)  # of columns scaled by their standard deviation
 REGS = (12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
@@ -197,14 +197,14 @@ def recommended_methods(settings: Settings) -> list[MethodConfig]:
     return [method for name in families for method in at_budgets(name, budgets, **given)]
 
 
-def rivals(settings: Settings) -> list[MethodConfig]:
+def further_baselines(settings: Settings) -> list[MethodConfig]:
     """What else prunes a matrix of item weights, as small as Compressed ELSA; and whole EDLAE.
 
     With one threshold for the matrix, refitted, with EDLAE's regularisation; a sparse Markov random
     field. All choose their regularisation.
     """
     budgets = (*settings.budgets, SMALLEST)
-    regs = {"reg": tuple(reg for reg in RIVAL_REGS if reg in settings.regs)}
+    regs = {"reg": tuple(reg for reg in FURTHER_REGS if reg in settings.regs)}
     denoising, mrf = regs | {"dropout": DROPOUTS}, {"reg": MRF_REGS}
     return [
         MethodConfig("EDLAE", grid=denoising),

@@ -26,9 +26,9 @@ from celsa_lib.experiments.profiles import (
     SMALLEST,
     WIDER_RATES,
     configuration,
+    further_baselines,
     methods_for,
     recommended_methods,
-    rivals,
     settings_for,
 )
 from celsa_lib.experiments.run import Task, folds_of, make_task, run_task
@@ -48,7 +48,7 @@ def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentCo
     tuned = methods_for(settings_for(profile, dataset), tuned=True)
     methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
     settings = settings_for(profile, dataset)
-    methods += recommended_methods(settings) + rivals(settings)
+    methods += recommended_methods(settings) + further_baselines(settings)
     if dataset_info(dataset).own_test_users:
         methods = [MethodConfig("Released"), *methods]
     return configuration(dataset, profile, methods, seeds)

@@ -19,7 +19,7 @@ class Method:
     model at every budget; None for a single model. trained: by gradient, so that it has a seed, a
     learning rate, a precision and a backend. fixed: parameters that set it apart from others of
     its class. colour (Okabe and Ito 2008; Tol 2021) and marker: in figures, where it is `drawn`; of
-    rivals of one kind only the strongest is, tables have them all. package: one that it needs
+    baselines of one kind only the strongest is, tables have them all. package: one that it needs
     beyond the library's own dependencies.
     """
 

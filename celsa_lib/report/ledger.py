@@ -16,8 +16,16 @@ from celsa_lib.models.registry import BASELINES, OURS
 from celsa_lib.report.claim_list import CELLS, CLAIMS, GROUPS, OTHER_CLAIMS, Claim
 from celsa_lib.report.style import colour, mark, new_figure
 from celsa_lib.report.tables import Html, typeset
-from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED, WORDS, Verdict
-from celsa_lib.results import BUDGETS, load_result, located
+from celsa_lib.report.verdicts import (
+    CONTRADICTED,
+    HOLDS,
+    MISSING,
+    NOT_TESTED,
+    UNDECIDED,
+    WORDS,
+    Verdict,
+)
+from celsa_lib.results import BUDGETS, load_intact, located
 
 FORMAT, VERSION = "celsa-claims", 1
 OF_A_FINDING = ("id", "notebook", "data", "computed", "pair", "checks")  # which has no verdict
@@ -36,7 +44,7 @@ def claims(folder: str | Path = "results", judged: Sequence[Claim] = CLAIMS) -> 
     """Claims, judged by what is stored in `folder`. Raises StorageError, DataError."""
     names = dict.fromkeys(name for claim in judged for name in claim.stored)
     paths = {name: located(Path(folder) / f"{name}.json") for name in names}
-    results = {name: load_result(path) for name, path in paths.items() if path.exists()}
+    results = {name: load_intact(path) for name, path in paths.items() if path.exists()}
     return Ledger(tuple(Entry(claim, claim.judge(results)) for claim in judged))
 
 
@@ -79,6 +87,14 @@ class Ledger:
         }
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         return write_whole(path, lambda file: file.write(text.encode()))
+
+    def lost_beside(self, path: str | Path) -> list[str]:
+        """Ids of claims that have a verdict in the file at `path` and could not be tested now."""
+        if not Path(path).exists():
+            return []
+        stored = json.loads(Path(path).read_text(encoding="utf-8"))["claims"]
+        had = {claim["id"] for claim in stored if claim["verdict"] != NOT_TESTED}
+        return [c.id for c, verdict in self if verdict.word == NOT_TESTED and c.id in had]
 
     def counts(self) -> pd.DataFrame:
         """How many claims of each group have each verdict: verdicts × groups.

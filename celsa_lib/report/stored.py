@@ -17,7 +17,7 @@ from celsa_lib.results import (
     METHODS,
     SEGMENTS,
     Result,
-    load_result,
+    load_intact,
     located,
 )
 
@@ -37,7 +37,7 @@ def stored(name: str, folder: str | Path = "results") -> Report | Absent:
     Raises StorageError where the file is damaged.
     """
     path = located(Path(folder) / f"{name}.json")
-    return shown(load_result(path)) if path.exists() else AbsentMethods(name, absent(path))
+    return shown(load_intact(path)) if path.exists() else AbsentMethods(name, absent(path))
 
 
 def shown(result: Result | None) -> Report | Absent:
@@ -56,7 +56,7 @@ def sources(
     found = []
     for name, path in paths.items():
         if path.exists():
-            runs = load_result(path).manifest["runs"].values()
+            runs = load_intact(path).manifest["runs"].values()
             named = "; ".join(f"{run['date']}, commit {run['commit']}" for run in runs)
             found.append(f"{name} ({named})")
     missing = [name for name, path in paths.items() if not path.exists()]
