@@ -105,7 +105,8 @@ METHODS = (
 OURS, RECOMMENDED, DENSE = "Compressed ELSA", "Recommended setting", "ELSA"
 UNCOMPRESSED = ("EASE", DENSE)  # one model per data set, whatever the budget: the references
 FAMILIES = tuple(method.label for method in METHODS if method.compressed)
-BASELINES = ("Pruned EASE", "Low-dim ELSA", "ELSA + SAE")  # compressed, of the paper's Table 1
+LOW_DIM, CODES = "Low-dim ELSA", "ELSA + SAE"
+BASELINES = ("Pruned EASE", LOW_DIM, CODES)  # compressed, of the paper's Table 1
 
 
 def by_name(name: str, compressed: bool = False, params: Mapping[str, object] = {}) -> Method:

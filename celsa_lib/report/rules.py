@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from celsa_lib.evaluation import Difference, difference_by_user
-from celsa_lib.models.registry import BASELINES, DENSE, OURS, RECOMMENDED
+from celsa_lib.models.registry import BASELINES, CODES, DENSE, LOW_DIM, OURS, RECOMMENDED
 from celsa_lib.report.statistics import METRIC, better, is_stored, summary, users_of
 from celsa_lib.report.verdicts import Check, compared, counted, missing
 from celsa_lib.results import BUDGETS, GRADUAL, Result
@@ -51,7 +51,7 @@ def narrow_loses(result: Result) -> list[Check]:
     """Dense ELSA − low-dimensional ELSA: a loss at each budget, above 10 % at the smallest, and
     larger there than at the largest.
     """
-    narrow, dense, low, high = BASELINES[1], {"label": DENSE}, min(BUDGETS), max(BUDGETS)
+    narrow, dense, low, high = LOW_DIM, {"label": DENSE}, min(BUDGETS), max(BUDGETS)
     checks = [check_of(result, f"{b:,} B", dense, _at(narrow, b)) for b in BUDGETS]
     return [
         *checks,
@@ -62,9 +62,8 @@ def narrow_loses(result: Result) -> list[Check]:
 
 def afterwards_is_worse(result: Result) -> list[Check]:
     """Dense ELSA − its autoencoder's codes, and Compressed ELSA − the codes, at each budget."""
-    codes = BASELINES[2]
     return [
-        check_of(result, f"{label}, {b:,} B", ours, _at(codes, b))
+        check_of(result, f"{label}, {b:,} B", ours, _at(CODES, b))
         for b in BUDGETS
         for label, ours in ((DENSE, {"label": DENSE}), (OURS, _at(OURS, b)))
     ]
