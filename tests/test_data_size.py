@@ -185,9 +185,9 @@ def test_the_page_shows_lines_of_sets_and_of_groups(result, path):
     assert below.get_legend_handles_labels()[1] == [data_size.TEST, data_size.THINNED]
     first, last = compared.iloc[0], compared.iloc[-1]
     table = data_size_report.data_size_table(compared)
-    assert table["difference"].iloc[0].startswith(f"{first['difference']:+.4f} [")
+    assert table["difference"].iloc[0].startswith(f"{first['difference']:+.4f} (")
     assert table["change"].iloc[0] == "" and table["change"].iloc[-1].endswith(
-        f"[{last['change low']:+.4f}, {last['change high']:+.4f}]"
+        f"({last['change low']:+.4f} to {last['change high']:+.4f})"
     )
     assert table["reg"].iloc[0] == f"{first['reg']:g}"
     stored = report.stored(path.stem, path.parent)

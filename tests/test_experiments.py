@@ -361,7 +361,7 @@ def test_rows_are_selected_and_averaged_over_seeds():
 def test_damaged_users_are_refused(config, planted, tmp_path):
     path = save_result(run_experiment(config, planted), tmp_path / "result.json")
     users_path(path).write_bytes(users_path(path).read_bytes()[:100])
-    with pytest.raises(StorageError, match="damaged.*delete it, then run again"):
+    with pytest.raises(StorageError, match="damaged.*restore it from version control"):
         load_result(path)
 
 
@@ -369,7 +369,10 @@ def test_damaged_users_are_refused(config, planted, tmp_path):
 def test_another_file_is_refused(tmp_path, text):
     path = tmp_path / "result.json"
     path.write_text(text)
-    with pytest.raises(StorageError, match=r"result\.json.*delete it, then run again"):
+    with pytest.raises(
+        StorageError,
+        match=r"result\.json.*(delete it, then run again|restore it from version control)",
+    ):
         load_result(path)
 
 

@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from celsa_lib.book.front import CARD, COUNTS, FIGURE, shown_rows, verdicts, write_front
-from celsa_lib.report.figures import named_by_size
+from celsa_lib.report.figures import drawn, named_by_size
 from celsa_lib.report.statistics import summary
 from celsa_lib.report.verdicts import WORDS
 from celsa_lib.results import load_result
@@ -40,7 +40,7 @@ def test_every_method_is_named_once_beside_its_first_mark():
     (axes,) = named_by_size(rows).axes
     assert axes.get_legend() is None
     names = {text.get_text(): text.xy for text in axes.texts}
-    assert len(axes.texts) == len(names) and set(names) == set(rows["label"])
+    assert len(axes.texts) == len(names) and set(names) == set(drawn(rows)["label"])
     compressed = rows[rows["label"] == "Compressed ELSA"].set_index("budget_bytes")
     assert tuple(names["Compressed ELSA"]) == (64, compressed.loc[64, "ndcg@100"])
 

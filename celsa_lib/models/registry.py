@@ -87,7 +87,7 @@ METHODS = (
     Method("PrunedEDLAE", "EDLAE, threshold, refitted", "celsa_lib.models.pruned:PrunedEDLAE",
            "#117733", "4", SPARSE_SIZE, fixed=REFITTED),
     Method("SparseMRF", "Sparse MRF", "celsa_lib.models.pruned:SparseMRF",
-           "#999933", "H", SPARSE_SIZE, drawn=False),
+           "#999933", "H", SPARSE_SIZE),
     Method("SANSA", "SANSA", "celsa_lib.models.sansa:SANSA",
            "#AA4499", "2", SPARSE_SIZE, drawn=False, package="sansa"),
     Method("ELSA", "Low-dim ELSA", "celsa_lib.models.elsa:ELSA",
