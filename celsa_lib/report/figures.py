@@ -34,13 +34,13 @@ def named_by_size(rows: pd.DataFrame, title: str = "") -> Figure:
     """
     figure, rows = _drawn(rows, title), drawn(rows)
     (axes,) = figure.axes
-    axes.margins(x=0.3, y=0.12)  # room for the names
+    axes.margins(x=0.38, y=0.12)  # room for the names
     ordered = rows.sort_values("budget_bytes").groupby("label", sort=False)[XY]
     first, last = ordered.first(), ordered.last()
     families = first[first.index.isin(FAMILIES)].sort_values(XY[1])
     left = families[XY[0]].min()
     alone = families.index[families[XY[0]] == left] if len(families) > 1 else []
-    line, free = 0.06 * np.ptp(axes.get_ylim()), -np.inf
+    line, free = 0.045 * np.ptp(axes.get_ylim()), -np.inf
     for label, (size, value) in families.iterrows():
         style = {"fontsize": 12, "va": "center", "color": colour(label), "fontweight": "bold"}
         if list(alone) == [label]:
