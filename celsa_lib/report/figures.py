@@ -34,7 +34,8 @@ def named_by_size(rows: pd.DataFrame, title: str = "") -> Figure:
     """
     figure, rows = _drawn(rows, title), drawn(rows)
     (axes,) = figure.axes
-    axes.margins(x=0.38, y=0.12)  # room for the names
+    axes.margins(x=0.3, y=0.12)  # room for the names, most of which stand on the left
+    axes.set_xlim(left=axes.get_xlim()[0] / 8)
     ordered = rows.sort_values("budget_bytes").groupby("label", sort=False)[XY]
     first, last = ordered.first(), ordered.last()
     families = first[first.index.isin(FAMILIES)].sort_values(XY[1])
