@@ -86,14 +86,15 @@ def test_opposite_rows_do_not_join():
 @given(st.integers(0, 10**6), st.one_of(st.none(), st.integers(1, 7)))
 def test_like_a_greedy_choice_without_a_queue(seed, n_groups):
     """And as good as is proved of one: of every choice of as many, at least 1 − 1/e of the best."""
-    rng = np.random.default_rng(seed)  # real numbers, so that no two gains are equal
+    rng = np.random.default_rng(seed)
     rows = np.eye(7) + rng.uniform(-1, 1, (7, 7)) * (rng.random((7, 7)) < 0.3) * (1 - np.eye(7))
     rows += np.diag(rng.uniform(0, 0.1, 7))
     near = cosines(rows)
     ours = choose_exemplars(positive_cosines(csr_matrix(rows)), n_groups).tolist()
     naive = greedy(near, n_groups)
-    if n_groups is None:
-        assert ours == naive
+    if n_groups is None:  # of two items that are alone with each other either will do
+        assert len(ours) == len(naive)
+        assert total(near, ours) == pytest.approx(total(near, naive))
         return
     assert len(set(ours)) == n_groups
     assert total(near, ours) == pytest.approx(total(near, naive))
