@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "load_interactions",
             "make_synthetic",
         ],
-        "embeddings": ["ItemEmbeddings"],
+        "embeddings": ["ItemEmbeddings", "PackedEmbeddings"],
         "errors": ["CelsaError"],
         "evaluation": ["Evaluation", "evaluate", "paired_difference"],
         "models": [

@@ -1,4 +1,7 @@
-"""ItemEmbeddings: the one object handed from training to retrieval, segments and reports."""
+"""ItemEmbeddings: the one object handed from training to retrieval, segments and reports.
+
+PackedEmbeddings is what `pack` makes of it: a few bits per value, in a file that is read in place.
+"""
 
 import sys
 from functools import cached_property
@@ -9,7 +12,7 @@ from scipy.sparse import csr_matrix, diags
 
 from celsa_lib.errors import DataError, check_count
 from celsa_lib.files import save_arrays, stored_arrays
-from celsa_lib.retrieval import SparseIndex, exclude_seen, top_n
+from celsa_lib.retrieval import PackedRows, SparseIndex, exclude_seen, top_n, write_packed
 from celsa_lib.split import matching
 
 FORMAT = "celsa-item-embeddings"
@@ -187,8 +190,32 @@ class ItemEmbeddings:
             scales = stored.get("input_scales")
             return cls(matrix, stored.get("item_ids"), header.get("about"), scales)
 
+    def pack(self, path: str | Path, bits: int = 4) -> "PackedEmbeddings":
+        """Write rows with values of `bits` (3, 4 or 8) to `path`, whole or not; what is in them.
+
+        Dense rows are packed too, and need no indices. Raises ConfigError, StorageError.
+        """
+        parts = self.matrix, self.item_ids, self.about, self.input_scales
+        kind = self.is_anchored, self.is_dense
+        return PackedEmbeddings.open(write_packed(path, *parts, *kind, bits))
+
     def _matching(self, X: csr_matrix) -> csr_matrix:
         return matching(X, self.matrix.shape[0], "the embeddings have")
+
+
+class PackedEmbeddings(PackedRows):
+    """Item rows in a packed file (`ItemEmbeddings.pack`): used as they are, or unpacked."""
+
+    def recommend(
+        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The `n` best items per user: (indices, scores), each users × n; −1 where none is left."""
+        return recommend_in_batches(self.score, self._matching(X), n, exclude_seen)
+
+    def unpack(self) -> ItemEmbeddings:
+        """The rows in memory, items × width, CSR float32, as `score` reads them."""
+        matrix, input_scales = self.rows()
+        return ItemEmbeddings(matrix, self.item_ids, self.about, input_scales)
 
 
 def has_gpu() -> bool:

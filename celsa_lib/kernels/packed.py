@@ -1,0 +1,215 @@
+"""Compiled loops over packed rows: values of a few bits, and indices, read where they lie.
+
+Bits fill uint64 words, the lowest first; a word to spare lets two be read at once. A row is
+
+    its head (length, scale, own value, input scale) · the codes of its values · their indices
+
+Indices ascend, and are nothing at all where every row is full, a fixed number of bits each, or the
+gaps between them by Rice's code: a quotient in unary, ended by a zero, and a remainder in bits.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from celsa_lib.kernels.rows import TINY
+from celsa_lib.kernels.simd import INLINE, LANES, PARALLEL, ZERO, add_row, aligned, splat, store
+
+FULL, FIXED, RICE = range(3)  # how indices are written
+HALF = np.float32(0.5)
+
+
+class PackedLayout(NamedTuple):
+    """Packed rows, the words of which may be a file mapped into memory, and how to read them.
+
+    A value is (code − middle + ½) times its row's scale; codes of scales are places in a table.
+    """
+
+    words: np.ndarray  # uint64
+    starts: np.ndarray  # int64, rows + 1: first bit of each row, found when the file is opened
+    head_bits: np.ndarray  # of the length, the scale, the own value, the input scale
+    shortest: int  # what is added to a length in a head
+    bits: int  # of a value
+    middle: int
+    coding: int
+    index_bits: int
+    remainders: np.ndarray  # bits of a gap's remainder by the length of the row
+    scales: np.ndarray  # tables, float32
+    owns: np.ndarray  # of values at the row's own number, apart from the others; empty: none is
+    inputs: np.ndarray  # empty: no input scales
+
+
+@njit(**INLINE)
+def _read(words, at, count):
+    """The `count` (at most 32) bits from bit `at` on."""
+    word, shift = at >> 6, np.uint64(at & 63)
+    above = (words[word + 1] << np.uint64(1)) << (np.uint64(63) - shift)  # 64 would be undefined
+    mask = (np.uint64(1) << np.uint64(count)) - np.uint64(1)
+    return np.int64(((words[word] >> shift) | above) & mask)
+
+
+@njit(**INLINE)
+def _write(words, at, value):
+    word, shift = at >> 6, np.uint64(at & 63)
+    words[word] |= np.uint64(value) << shift
+    words[word + 1] |= (np.uint64(value) >> np.uint64(1)) >> (np.uint64(63) - shift)
+
+
+@njit(cache=True)
+def write_rows(layout, heads, indptr, codes, symbols):
+    """Write rows into the zeros of `layout.words`.
+
+    heads: rows × 4 codes; codes and symbols (indices, or gaps by Rice) as indptr divides them.
+    """
+    words = layout.words
+    for i in range(len(indptr) - 1):
+        at = layout.starts[i]
+        for part in range(4):
+            _write(words, at, heads[i, part])
+            at += layout.head_bits[part]
+        for k in range(indptr[i], indptr[i + 1]):
+            _write(words, at, codes[k])
+            at += layout.bits
+        remainder = layout.remainders[indptr[i + 1] - indptr[i]]
+        for k in range(indptr[i], indptr[i + 1]):
+            if layout.coding == FIXED:
+                _write(words, at, symbols[k])
+                at += layout.index_bits
+            elif layout.coding == RICE:
+                for _ in range(symbols[k] >> remainder):
+                    _write(words, at, 1)
+                    at += 1
+                _write(words, at + 1, symbols[k] & ((1 << remainder) - 1))
+                at += 1 + remainder
+
+
+@njit(**INLINE)
+def _read_head(layout, i, part):
+    """A part of the head of row i, by its number."""
+    at = layout.starts[i]
+    for before in range(part):
+        at += layout.head_bits[before]
+    return _read(layout.words, at, layout.head_bits[part])
+
+
+@njit(**INLINE)
+def _next_index(layout, at, stop, before, remainder):
+    """(index that follows `before`, where it ends); no quotient is read beyond bit `stop`."""
+    if layout.coding == FULL:
+        return before + 1, at
+    if layout.coding == FIXED:
+        return _read(layout.words, at, layout.index_bits), at + layout.index_bits
+    quotient = 0
+    while at < stop and _read(layout.words, at, 1):
+        quotient += 1
+        at += 1
+    gap = (quotient << remainder) | _read(layout.words, min(at + 1, stop), remainder)
+    return before + 1 + gap, at + 1 + remainder
+
+
+@njit(cache=True)
+def find_rows(layout, width):
+    """Fill `layout.starts`; whether all rows lie in the words, with indices that ascend < width."""
+    at, stop = np.int64(0), 64 * (len(layout.words) - 1) - 1
+    head = layout.head_bits.sum()
+    for i in range(len(layout.starts) - 1):
+        layout.starts[i] = at
+        if at > stop:
+            return False
+        length = layout.shortest + _read(layout.words, at, layout.head_bits[0])
+        if length >= len(layout.remainders):
+            return False
+        at += head + length * layout.bits
+        column = np.int64(-1)
+        for _ in range(length):
+            if at > stop:
+                return False
+            before = column
+            column, at = _next_index(layout, at, stop, before, layout.remainders[length])
+            if not before < column < width:
+                return False
+    layout.starts[-1] = at
+    return at <= stop
+
+
+@njit(**INLINE)
+def read_row(layout, i, columns, values):
+    """Write row i to the front of `columns` and `values`, its own latent last: its length."""
+    words, at, stop = layout.words, layout.starts[i], layout.starts[i + 1]
+    length = layout.shortest + _read_head(layout, i, 0)
+    scale = layout.scales[_read_head(layout, i, 1)]
+    at += layout.head_bits.sum()
+    for k in range(length):
+        values[k] = (np.float32(_read(words, at, layout.bits) - layout.middle) + HALF) * scale
+        at += layout.bits
+    column, remainder = np.int64(-1), layout.remainders[length]
+    for k in range(length):
+        column, at = _next_index(layout, at, stop, column, remainder)
+        columns[k] = column
+    if len(layout.owns):
+        columns[length], values[length] = i, layout.owns[_read_head(layout, i, 2)]
+        length += 1
+    return length
+
+
+@njit(cache=True)
+def read_rows(layout, indptr, columns, values, inputs):
+    """Write all rows as CSR (indptr, of zeros, rows + 1), and the input scales where there are any.
+
+    A row's own latent is its last.
+    """
+    for i in range(len(layout.starts) - 1):
+        start = indptr[i]
+        indptr[i + 1] = start + read_row(layout, i, columns[start:], values[start:])
+        if len(layout.inputs):
+            inputs[i] = layout.inputs[_read_head(layout, i, 3)]
+
+
+@njit(cache=True)
+def encode_users(layout, longest, indptr, seen, weights, E, own):
+    """Add users' latents to E (users × width); own: what each interaction adds to its own score.
+
+    Without input scales rows encode as they are, and an item adds its weight to itself.
+    """
+    columns, values = np.empty(longest, np.int64), np.empty(longest, np.float32)
+    for user in range(len(indptr) - 1):
+        for s in range(indptr[user], indptr[user + 1]):
+            length, x = read_row(layout, seen[s], columns, values), weights[s]
+            own[s] = x
+            if len(layout.inputs):
+                square = ZERO
+                for k in range(length):
+                    square += values[k] * values[k]
+                norm = np.sqrt(square)
+                x *= layout.inputs[_read_head(layout, seen[s], 3)]
+                own[s] = x * norm
+                x /= max(norm, np.float32(TINY))
+            for k in range(length):
+                E[user, columns[k]] += x * values[k]
+
+
+def decode_users(layout: PackedLayout, longest: int, E: np.ndarray) -> np.ndarray:
+    """Products of users' latents E (users × width) with all packed rows: users × items."""
+    scores = np.empty((len(E), len(layout.starts) - 1), np.float32)
+    lanes = aligned((get_num_threads(), E.shape[1], LANES))
+    _decode(layout, longest, E, lanes, scores)
+    return scores
+
+
+@njit(**PARALLEL)
+def _decode(layout, longest, E, lanes, scores):
+    n_users, n_items, threads = len(scores), scores.shape[1], len(lanes)
+    for t in prange(threads):
+        e, block = lanes[t], np.empty((1, LANES), np.float32)
+        columns, values = np.empty(longest, np.int64), np.empty(longest, np.float32)
+        for start in range(t * LANES, n_users, threads * LANES):
+            users = min(LANES, n_users - start)
+            for c in range(E.shape[1]):
+                for lane in range(users):
+                    e[c, lane] = E[start + lane, c]
+            for i in range(n_items):
+                length = read_row(layout, i, columns, values)
+                store(block, 0, add_row(values[:length], columns[:length], e, splat(ZERO)))
+                for lane in range(users):
+                    scores[start + lane, i] = block[0, lane]
