@@ -22,7 +22,7 @@ from celsa_lib.results import Result
 
 COMMANDS = [[], ["data"], ["data", "list"], ["data", "fetch"], ["data", "info"], ["run"], ["train"]]
 COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks-widths"], ["claims"]]
-COMMANDS += [["book"], ["compare"], ["sweep"], ["segments"], ["export"]]
+COMMANDS += [["book"], ["compare"], ["sweep"], ["segments"], ["export"], ["pack"]]
 
 
 def call(*arguments):

@@ -1,4 +1,4 @@
-"""`celsa segments` and `celsa export`: what is shown, what is written, what is refused."""
+"""`celsa segments`, `celsa export`, `celsa pack`: shown, written, refused."""
 
 import csv
 import json
@@ -274,3 +274,13 @@ class TestExport:
         assert "choose a folder you can write to" in line
         line = refused("export", tmp_path / "no.npz", "synthetic", "--format", "csr", "--out", out)
         assert "no.npz" in line and not out.exists()
+
+
+def test_pack(embeddings, tmp_path):
+    out, rows = tmp_path / "rows.packed", cl.ItemEmbeddings.load(embeddings)
+    result = call("pack", embeddings, "--out", out, "--bits", 3)
+    assert result.exit_code == 0, result.output
+    packed = cl.PackedEmbeddings.open(out)
+    assert packed.bits == 3 and np.array_equal(packed.unpack().matrix.indices, rows.matrix.indices)
+    assert result.stdout.startswith(f"{out}: {packed.bytes_per_item:.1f} B per item, ")
+    assert "one of 3, 4, 8, got 5" in refused("pack", embeddings, "--out", out, "--bits", 5)

@@ -127,3 +127,20 @@ def export(
     rows = split_signs(found.matrix) if non_negative else found.matrix
     export_rows(rows, loaded.items, form, out)
     typer.echo(f"{out}: {rows.shape[0]:,} items × {rows.shape[1]:,}, {rows.nnz:,} nonzeros")
+
+
+def pack(
+    embeddings: EmbeddingsFile,
+    out: Annotated[Path, typer.Option(help="Where to write.")],
+    bits: Annotated[int, typer.Option(help="Of each value: 8, 4 or 3.")] = 4,
+) -> None:
+    """Write embeddings in as few bytes as they need, for a file that is scored where it lies.
+
+    Read it in Python: celsa_lib.PackedEmbeddings.open(OUT).recommend(X, n).
+    """
+    from celsa_lib.retrieval import csr_bytes_per_item
+
+    found = cl.ItemEmbeddings.load(embeddings)
+    packed = found.pack(out, bits)
+    plain = csr_bytes_per_item(found.matrix, found.input_scales)
+    typer.echo(f"{out}: {packed.bytes_per_item:.1f} B per item, {plain:.1f} in memory unpacked")
