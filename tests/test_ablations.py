@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from celsa_lib import report
-from celsa_lib.report.ablations import Variants, by_size
+from celsa_lib.report.ablations import Variants, by_size, name_by_parts
 from celsa_lib.report.tables import difference_cell
 from celsa_lib.results import Result
 
@@ -168,3 +168,40 @@ def test_the_line_of_dense_elsa_is_the_mean_over_seeds():
     *_, dense = variants("restart", result).figure().axes[0].lines
     assert dense.get_ydata() == pytest.approx([0.4, 0.4])
     assert "dense ELSA of width 8 has 0.4000; set: live run" in variants("restart", result).table()
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ({"recipe": "recommended"}, "Recommended setting"),
+        ({"recipe": "recommended", "hide": 0.0}, "Recommended setting without hiding"),
+        ({"recipe": "recommended", "floor": 1}, "Recommended setting without a floor"),
+        ({"recipe": "recommended", "floor": 8}, "Recommended setting without one budget"),
+        (
+            {"recipe": "recommended", "floor": 8, "hide": 0.0, "falling": False, "average": 0.0}
+            | {"scales": False, "non_negative": False},
+            "Recommended setting with anchored rows alone",
+        ),
+        ({"width": 64}, "Compressed ELSA"),
+        ({"width": 64, "hide": 0.5}, "Compressed ELSA with hiding"),
+    ],
+)
+def test_parts_have_names(params, name):
+    assert name_by_parts(params | {"nnz": 8}) == name
+
+
+def test_each_change_of_parts_is_held_against_the_whole_that_it_changes():
+    changes = [
+        (0.3, {}), (0.31, {"hide": 0.5}),
+        (0.4, {"recipe": "recommended"}), (0.35, {"recipe": "recommended", "hide": 0.0}),
+    ]  # fmt: skip
+    result = ablation([("exponential", True, 64, value) for value, _ in changes])
+    for row, (_, change) in zip(result.rows, changes, strict=True):
+        row["params"] = {"nnz": 8} | change
+        row["label"] = "Recommended setting" if "recipe" in change else "Compressed ELSA"
+    lines = lines_of(variants("part", result).differences())
+    assert [line[:2] for line in lines] == [
+        ["Compressed ELSA with hiding", "Compressed ELSA"],
+        ["Recommended setting without hiding", "Recommended setting"],
+    ]
+    assert [line[3] for line in lines] == ["+0.0100", "-0.0500"]

@@ -279,3 +279,8 @@ def test_studies_are_listed_and_run(tmp_path):
     arguments = ("synthetic", "--profile", "smoke", "--method", "Popularity", "--out", str(out))
     assert call("study", *arguments).exit_code == 0 and out.exists()
     assert call("study", "goodboks").exit_code == 1
+
+
+def test_a_study_that_is_not_there_is_refused_before_the_book_begins():
+    result = call("book", "--study", "nosuch", "--dry-run")
+    assert result.exit_code != 0 and 'unknown study "nosuch"' in result.output

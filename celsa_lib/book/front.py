@@ -16,7 +16,7 @@ STUDY = "goodbooks-10k-partial"  # the paper's main data set, as far as we have 
 FIGURE, CARD, COUNTS = "accuracy.svg", "card.png", "verdicts.txt"  # .txt: no page of its own
 CLAIMS = "claims.json"
 # One lies on the line of the other low-dimensional ELSA; of the pruned closed forms two are enough.
-LEFT_OUT = ("Low-dim ELSA, regularised", "EDLAE", "EDLAE, threshold, refitted")
+LEFT_OUT = ("Low-dim ELSA, regularised", "EDLAE", "EASE, threshold, refitted")
 
 
 def write_front(results: Path, claims: Path, folder: Path) -> None:

@@ -38,7 +38,7 @@ from celsa_lib.split import split_users
 
 RESULTS = Path("results")
 SANSA_REGS = (50.0, 200.0, 800.0)
-LEFT_OUT = ({"hide": 0.0}, {"falling": False}, {"average": 0.0}, {"scales": False},
+WITHOUT = ({"hide": 0.0}, {"falling": False}, {"average": 0.0}, {"scales": False},
             {"non_negative": False}, {"floor": 1})  # fmt: skip
 ALONE = ({"hide": 0.5}, {"falling": True}, {"average": 0.2}, {"non_negative": True})
 
@@ -130,11 +130,11 @@ def parts(
     recommended = {"recipe": "recommended", "precision": PRECISION}
     methods = []
     for size in sizes:
-        left_out = [{}, *LEFT_OUT, {"floor": size // 8}]  # the last: k for every row
+        left_out = [{}, *WITHOUT, {"floor": size // 8}]  # the last: k for every row
         methods += [at_budgets("CompressedELSA", (size,), **recommended | p) for p in left_out]
     paper = settings.ablation()
     methods += [at_budgets("CompressedELSA", sizes, **paper | part) for part in ({}, *ALONE)]
-    bare = recommended | {name: value for part in LEFT_OUT for name, value in part.items()}
+    bare = recommended | {name: value for part in WITHOUT for name, value in part.items()}
     for size in sizes:
         methods.append(at_budgets("CompressedELSA", (size,), **bare | {"floor": size // 8}))
     return configuration(dataset, profile, [m for group in methods for m in group], seeds)

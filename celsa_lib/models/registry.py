@@ -19,7 +19,7 @@ class Method:
     model at every budget; None for a single model. trained: by gradient, so that it has a seed, a
     learning rate, a precision and a backend. fixed: parameters that set it apart from others of
     its class. colour (Okabe and Ito 2008; Tol 2021) and marker: in figures, where it is `drawn`; of
-    baselines of one kind only the strongest is, tables have them all. package: one that it needs
+    baselines of one kind only one is, tables have them all. package: one that it needs
     beyond the library's own dependencies.
     """
 
@@ -79,13 +79,13 @@ METHODS = (
     Method("PrunedEASE", "EASE, one threshold", "celsa_lib.models.pruned:PrunedEASE",
            "#009E73", "<", SPARSE_SIZE, fixed=THRESHOLD, drawn=False),
     Method("PrunedEASE", "EASE, threshold, refitted", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", ">", SPARSE_SIZE, fixed=REFITTED, drawn=False),
+           "#009E73", ">", SPARSE_SIZE, fixed=REFITTED),
     Method("PrunedEDLAE", "Pruned EDLAE", "celsa_lib.models.pruned:PrunedEDLAE",
            "#117733", "1", SPARSE_SIZE, drawn=False),
     Method("PrunedEDLAE", "EDLAE, one threshold", "celsa_lib.models.pruned:PrunedEDLAE",
            "#117733", "3", SPARSE_SIZE, fixed=THRESHOLD, drawn=False),
     Method("PrunedEDLAE", "EDLAE, threshold, refitted", "celsa_lib.models.pruned:PrunedEDLAE",
-           "#117733", "4", SPARSE_SIZE, fixed=REFITTED),
+           "#117733", "4", SPARSE_SIZE, fixed=REFITTED, drawn=False),
     Method("SparseMRF", "Sparse MRF", "celsa_lib.models.pruned:SparseMRF",
            "#999933", "H", SPARSE_SIZE),
     Method("SANSA", "SANSA", "celsa_lib.models.sansa:SANSA",
@@ -102,6 +102,7 @@ METHODS = (
     Method("Popularity", "Popularity", "celsa_lib.models.popularity:Popularity", "#999999", "X"),
     Method("Released", "Released embeddings", "", "#E69F00", "v"),
 )  # fmt: skip
+BY_LABEL = {method.label: method for method in METHODS}
 OURS, RECOMMENDED, DENSE = "Compressed ELSA", "Recommended setting", "ELSA"
 UNCOMPRESSED = ("EASE", DENSE)  # one model per data set, whatever the budget: the references
 FAMILIES = tuple(method.label for method in METHODS if method.compressed)
@@ -126,8 +127,6 @@ def by_name(name: str, compressed: bool = False, params: Mapping[str, object] = 
 
 def by_label(label: str) -> Method:
     """The method that tables call `label`. Raises ConfigError, naming what there is."""
-    found = next((method for method in METHODS if method.label == label), None)
-    if found is None:
-        known = ", ".join(method.label for method in METHODS)
-        raise ConfigError(f'no method is called "{label}"; there is {known}')
-    return found
+    if label not in BY_LABEL:
+        raise ConfigError(f'no method is called "{label}"; there is {", ".join(BY_LABEL)}')
+    return BY_LABEL[label]

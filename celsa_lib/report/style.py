@@ -5,8 +5,7 @@ from contextlib import contextmanager
 
 import matplotlib as mpl
 
-from celsa_lib.errors import ConfigError
-from celsa_lib.models.registry import Method, by_label
+from celsa_lib.models.registry import BY_LABEL
 
 # Lines on white and on black; the exponential one, the default, as Compressed ELSA.
 SCHEDULE_COLOURS = {
@@ -40,8 +39,7 @@ RC = {
 
 def colour(label: str) -> str:
     """Hex colour of a method by its label, OTHER_COLOUR for what is no method."""
-    method = _method(label)
-    return OTHER_COLOUR if method is None else method.colour
+    return BY_LABEL[label].colour if label in BY_LABEL else OTHER_COLOUR
 
 
 def variant_colour(name: str, position: int) -> str:
@@ -51,15 +49,7 @@ def variant_colour(name: str, position: int) -> str:
 
 def mark(label: str) -> str:
     """Matplotlib marker of a method by its label, OTHER_MARK for what is no method."""
-    method = _method(label)
-    return OTHER_MARK if method is None else method.marker
-
-
-def _method(label: str) -> Method | None:
-    try:
-        return by_label(label)
-    except ConfigError:
-        return None
+    return BY_LABEL[label].marker if label in BY_LABEL else OTHER_MARK
 
 
 def legend_below(figure) -> None:

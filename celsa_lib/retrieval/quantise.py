@@ -1,8 +1,8 @@
 """Values in a few bits and scales in a byte or two: what packed rows are made of.
 
 Levels are ±½, ±1½, … times the scale of the row (0, which no stored value is, is none of them), or
-½, 1½, … where no value is below 0. A row's scale is the one with the least squared error: at 3
-and 4 bits 15 to 32 % below that of the largest value, on trained and on the released rows.
+½, 1½, … where no value is below 0. A row's scale is the one with the least squared error, of a
+grid around what its largest value asks for.
 """
 
 from typing import NamedTuple
