@@ -4,6 +4,8 @@ PYTHON  ?= python3
 PROFILE ?= laptop
 VENV    := .venv
 STAMP   := $(VENV)/.stamp
+# Processes side by side, of one thread each: threads of two would slow each other tenfold.
+PYTEST  := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n logical --maxprocesses 4
 
 .DEFAULT_GOAL := help
 .PHONY: help book pdf test test-all lint bench claims paper clean
@@ -19,10 +21,10 @@ pdf: $(STAMP) ## the book, and all of it as one file, build/celsa.pdf (needs chr
 	$(VENV)/bin/celsa book --profile $(PROFILE) --pdf
 
 test: lint ## check style and spelling, run the tests
-	$(VENV)/bin/python -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: lint ## the same with the suites that take minutes each
-	$(VENV)/bin/python -m pytest -q
+	$(PYTEST)
 
 lint: $(STAMP) ## check the style and the spelling only
 	$(VENV)/bin/ruff check .

@@ -17,6 +17,14 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of a file run in one process, those that look at the built book in one and first."""
+    for item in items:
+        of_book = {"site", "executed"} & set(item.fixturenames)
+        item.add_marker(pytest.mark.xdist_group("book" if of_book else item.path.name))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args != ("book",))
+
+
 @pytest.fixture
 def checkerboard() -> csr_matrix:
     """40 users × 20 items: even users have even items, odd users odd ones, two left out each."""

@@ -54,7 +54,7 @@ def greedy(similarity: np.ndarray, n_groups: int | None) -> list[int]:
 
 
 def total(similarity: np.ndarray, chosen) -> float:
-    return similarity[:, list(chosen)].max(axis=1).sum()
+    return similarity[:, list(chosen)].max(axis=1, initial=0.0).sum()  # 0 where none is chosen
 
 
 def test_by_hand():
