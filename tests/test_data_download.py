@@ -121,6 +121,7 @@ def test_a_wrong_file_is_not_fetched_again(server):
         ("always-cut/", GOOD, "download failed"),
         ("none/", GOOD, "404"),
     ],
+    ids=["wrong checksum", "cut", "not there"],  # a checksum would be another in every process
 )
 def test_bad_downloads_leave_nothing(server, cache, path, checksum, said):
     with pytest.raises(DownloadError, match=said):
