@@ -38,9 +38,10 @@ from celsa_lib.split import split_users
 
 RESULTS = Path("results")
 SANSA_REGS = (50.0, 200.0, 800.0)
-WITHOUT = ({"hide": 0.0}, {"falling": False}, {"average": 0.0}, {"scales": False},
-            {"non_negative": False}, {"floor": 1})  # fmt: skip
-ALONE = ({"hide": 0.5}, {"falling": True}, {"average": 0.2}, {"non_negative": True})
+WITHOUT = ({"dropout": 0.0}, {"cosine_decay": False}, {"weight_averaging": 0.0},
+            {"scales": False}, {"non_negative": False}, {"floor": 1})  # fmt: skip
+ALONE = ({"dropout": 0.5}, {"cosine_decay": True}, {"weight_averaging": 0.2},
+         {"non_negative": True})  # fmt: skip
 
 
 def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
