@@ -17,9 +17,8 @@ from celsa_lib.evaluation import Difference, Ratio, difference_by_user, ratio_of
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.profiles import GOODBOOKS
-from celsa_lib.experiments.run import Task
 from celsa_lib.experiments.segment_study import RELEASED, SegmentStudy, segment_config
-from celsa_lib.experiments.studies import prepare
+from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.results import SEGMENTS, Result, save_result
 from celsa_lib.segments import (
     AnswerCache,

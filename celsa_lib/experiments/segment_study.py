@@ -10,7 +10,7 @@ from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.experiments.config import ExperimentConfig, at_budgets
 from celsa_lib.experiments.fit_cache import FitCache
 from celsa_lib.experiments.profiles import configuration, settings_for
-from celsa_lib.experiments.run import Task
+from celsa_lib.experiments.task import Task
 from celsa_lib.segments import Segmentation, SentenceEmbedder, segment_items
 from celsa_lib.segments.measures import kmeans_groups
 from celsa_lib.segments.naming.terms import Terms, shelves_of

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from celsa_lib.training.hiding import hidden
+from celsa_lib.training.dropout import dropped
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ def user_batch(
     users: np.ndarray,
     device: torch.device,
     outputs: np.ndarray | None = None,
-    hiding: tuple[int, float] | None = None,
+    dropout: tuple[int, float] | None = None,
 ) -> UserBatch:
     """The batch of the rows `users` of X (users × items, CSR), scored on `outputs` (all items).
 
-    `hiding`: seed and rate of what is hidden from the encoder, None: nothing.
+    `dropout`: seed and rate of what is dropped from the input, None: nothing.
     """
     histories = X[users]
     lengths = np.diff(histories.indptr)
@@ -67,15 +67,15 @@ def user_batch(
         outputs=to(outputs),
         positions=to(positions),
         whole=whole,
-        visible=None if hiding is None else to(~_hidden_of(X, users, *hiding), bool),
+        visible=None if dropout is None else to(~_dropped_of(X, users, *dropout), bool),
     )
 
 
-def _hidden_of(X: csr_matrix, users: np.ndarray, seed: int, rate: float) -> np.ndarray:
-    """Which of the users' interactions are hidden; each is known by its place in X."""
+def _dropped_of(X: csr_matrix, users: np.ndarray, seed: int, rate: float) -> np.ndarray:
+    """Which of the users' interactions are dropped; each is known by its place in X."""
     lengths = np.diff(X.indptr)[users]
     shifts = X.indptr[users] - np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    return hidden(np.repeat(shifts, lengths) + np.arange(lengths.sum()), seed, rate)
+    return dropped(np.repeat(shifts, lengths) + np.arange(lengths.sum()), seed, rate)
 
 
 def shuffled_batches(
@@ -85,17 +85,17 @@ def shuffled_batches(
     device: torch.device,
     max_outputs: int | None = None,
     repeat_negatives: bool = False,
-    hidings: Iterable[tuple[int, float] | None] = repeat(None),
+    dropouts: Iterable[tuple[int, float] | None] = repeat(None),
 ) -> Iterator[UserBatch]:
     """One epoch: every user with a history once, in an order drawn from `rng`.
 
-    `max_outputs`, `repeat_negatives`: see TrainingOptions; `hidings`: see user_batch, per batch.
+    `max_outputs`, `repeat_negatives`: see TrainingOptions; `dropouts`: see user_batch, per batch.
     """
     users = rng.permutation(np.flatnonzero(np.diff(X.indptr)))
-    for start, hiding in zip(range(0, len(users), batch_size), hidings, strict=False):
+    for start, dropout in zip(range(0, len(users), batch_size), dropouts, strict=False):
         part = users[start : start + batch_size]
         outputs = _outputs(X, part, max_outputs, repeat_negatives, rng)
-        yield user_batch(X, part, device, outputs, hiding)
+        yield user_batch(X, part, device, outputs, dropout)
 
 
 def _outputs(X: csr_matrix, users: np.ndarray, limit: int | None, repeat: bool, rng):
