@@ -216,15 +216,15 @@ def test_a_page_says_what_the_evidence_says(tmp_path):
 )
 def test_a_page_with_other_words_is_not_built(tmp_path, change, why, capsys):
     code, _ = strict(tmp_path, PAGE.replace(*change), [*best(*[HOLDS] * 5), WIDER])
-    told = capsys.readouterr().err
-    assert code and "index.md:3" in told and why in told
+    printed = capsys.readouterr().err
+    assert code and "index.md:3" in printed and why in printed
 
 
 def test_a_finding_typed_by_hand_is_not_built(tmp_path, capsys):
     typed = "Pruned EASE is ahead at every size."
     code, _ = strict(tmp_path / "a", f"# Results\n\n{typed}\n", [])
-    told = capsys.readouterr().err
-    assert code and "index.md" in told and f"finding without evidence: {typed}" in told
+    printed = capsys.readouterr().err
+    assert code and "index.md" in printed and f"finding without evidence: {typed}" in printed
     code, text = strict(tmp_path / "b", f"# Results\n\n{typed}\n", [], quoted=typed)
     assert code == 0 and typed in text
 
