@@ -141,7 +141,7 @@ def test_a_deviation_and_rounding_are_judged_by_their_intervals():
 
 @pytest.mark.parametrize(("low", "outcome"), [(0.5, HOLDS), (0.3, UNDECIDED)])
 def test_raw_groups_beside_k_means_where_intervals_are_apart(low, outcome):
-    about = {"section": "groupings", "space": "ours", "measure": "shelves"}
+    about = {"section": "groupings", "space": "ours", "measure": "genres"}
     ours = about | {"grouping": "raw groups", "value": 0.6, "low": low, "high": 0.7}
     theirs = about | {"grouping": "k-means, as many as raw groups", "value": 0.3, "low": 0.2}
     random = about | {"grouping": "random", "value": 0.1, "low": 0.0, "high": 0.2}
@@ -150,7 +150,7 @@ def test_raw_groups_beside_k_means_where_intervals_are_apart(low, outcome):
         "raw groups",
         "k-means, as many as raw groups",
     )
-    assert (check.what, check.outcome) == ("ours, shelves", outcome)
+    assert (check.what, check.outcome) == ("ours, genres", outcome)
 
 
 def test_times_of_two_contenders_by_nonzeros():
