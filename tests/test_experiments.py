@@ -538,7 +538,7 @@ def test_a_study_is_not_run_without_its_data(monkeypatch, tmp_path):
 
 
 def test_a_file_whose_rows_are_of_another_kind_is_refused(tmp_path):
-    """By file, row and field; a few of the faults are told, the others counted."""
+    """By file, row and field; a few of the faults are described, the others counted."""
     path = save_result(
         Result({}, [method_row(hash=h, seed="x") for h in "abcd"]), tmp_path / "r.json"
     )
