@@ -52,8 +52,9 @@ class CompressedELSA(GradientRecommender):
     survivors of a prune go back to their initial values. Size: 8·nnz bytes per item.
 
     recipe "recommended": support "anchored", a latent per item, `nnz` nonzeros per row on average
-    and at least `floor`, from partial correlations with ridge `reg`; scales, input dropout, cosine
-    decay and weight averaging. It has no schedule; nothing but `nnz` need be given.
+    and at least `floor`, from partial correlations with ridge `reg`; scales, input dropout, long
+    histories drawn more often, cosine decay and weight averaging. It has no schedule; nothing but
+    `nnz` need be given.
     """
 
     name = "Compressed ELSA"

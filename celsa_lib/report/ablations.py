@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 VARIED = ("schedule", "restart", "width", "part")
 PARTS = {  # parameters that a part of the recommended setting is switched by
     "dropout": "input dropout",
+    "length_exponent": "sampling by length",
     "cosine_decay": "cosine decay",
     "weight_averaging": "weight averaging",
     "scales": "scales",
