@@ -180,6 +180,7 @@ def test_wrong_recipes_are_found_before_any_work(histories):
         ({"support": "moving"}, 'unknown support "moving"'),
         ({"scales": True}, "scales belong to anchored rows"),
         ({"dropout": 1.0}, "dropout is a share from 0 up to 1"),
+        ({"length_exponent": -1.0}, "length_exponent must be a finite number above 0"),
         ({"floor": 0}, "floor"),
         ({"reg": -1.0}, "reg"),
     ):

@@ -71,6 +71,7 @@ class CompressedELSA(GradientRecommender):
         learning_rate: float | None = None,
         cosine_decay: bool | None = None,
         dropout: float | None = None,
+        length_exponent: float | None = None,
         weight_averaging: float | None = None,
         support: str | None = None,
         floor: int | None = None,
@@ -99,6 +100,7 @@ class CompressedELSA(GradientRecommender):
         self.learning_rate = learning_rate
         self.cosine_decay = cosine_decay
         self.dropout = dropout
+        self.length_exponent = length_exponent
         self.weight_averaging = weight_averaging
         self.support = support
         self.floor = floor

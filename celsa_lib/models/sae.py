@@ -40,6 +40,7 @@ class SparseAutoencoderELSA(GradientRecommender):
         learning_rate: float | None = None,
         cosine_decay: bool | None = None,
         dropout: float | None = None,
+        length_exponent: float | None = None,
         weight_averaging: float | None = None,
         epsilon: float = 1e-7,
         relu_cap: float | None = None,
@@ -68,6 +69,7 @@ class SparseAutoencoderELSA(GradientRecommender):
         self.learning_rate = learning_rate
         self.cosine_decay = cosine_decay
         self.dropout = dropout
+        self.length_exponent = length_exponent
         self.weight_averaging = weight_averaging
         self.epsilon = epsilon
         self.relu_cap = relu_cap

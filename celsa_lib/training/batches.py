@@ -78,20 +78,51 @@ def _dropped_of(X: csr_matrix, users: np.ndarray, seed: int, rate: float) -> np.
     return dropped(np.repeat(shifts, lengths) + np.arange(lengths.sum()), seed, rate)
 
 
+def users_of_epoch(X: csr_matrix, length_exponent: float, rng: np.random.Generator) -> np.ndarray:
+    """The users of an epoch in random order, as many as have a history.
+
+    Each once, or on average in proportion to (length of the history)^`length_exponent`: by
+    systematic sampling, so one comes as often as expected, rounded down or up.
+    """
+    lengths = np.diff(X.indptr)
+    users = rng.permutation(np.flatnonzero(lengths))
+    if not length_exponent:
+        return users
+    ends = np.cumsum(lengths[users].astype(float) ** length_exponent)
+    places = (rng.random() + np.arange(len(users))) * (ends[-1] / len(users))
+    return rng.permutation(
+        users[np.searchsorted(ends, places, side="right").clip(max=len(users) - 1)]
+    )
+
+
+def most_interactions(X: csr_matrix, length_exponent: float) -> int:
+    """What an epoch of `users_of_epoch` has at most: each user as often as expected, and once more.
+
+    With exponent 0 each comes once.
+    """
+    lengths = np.diff(X.indptr)
+    if not length_exponent:
+        return X.nnz
+    shares = lengths.astype(float) ** length_exponent
+    expected = shares * (np.count_nonzero(lengths) / shares.sum())
+    return int((np.floor(expected) + 1) @ lengths)
+
+
 def shuffled_batches(
     X: csr_matrix,
     batch_size: int,
     rng: np.random.Generator,
     device: torch.device,
+    length_exponent: float = 0.0,
     max_outputs: int | None = None,
     repeat_negatives: bool = False,
     dropouts: Iterable[tuple[int, float] | None] = repeat(None),
 ) -> Iterator[UserBatch]:
-    """One epoch: every user with a history once, in an order drawn from `rng`.
+    """One epoch: the users of `users_of_epoch`, cut into batches.
 
     `max_outputs`, `repeat_negatives`: see TrainingOptions; `dropouts`: see user_batch, per batch.
     """
-    users = rng.permutation(np.flatnonzero(np.diff(X.indptr)))
+    users = users_of_epoch(X, length_exponent, rng)
     for start, dropout in zip(range(0, len(users), batch_size), dropouts, strict=False):
         part = users[start : start + batch_size]
         outputs = _outputs(X, part, max_outputs, repeat_negatives, rng)

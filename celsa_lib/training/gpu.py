@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import TrainingError
 from celsa_lib.kernels import gpu, gpu_dense
+from celsa_lib.training.batches import most_interactions, users_of_epoch
 from celsa_lib.training.dropout import seeds_of, threshold
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import TrainingOptions
@@ -33,9 +34,9 @@ class Epochs:
     def __init__(self, X: csr_matrix, options: TrainingOptions, device: torch.device):
         self.X, self.device, self.batch_size = X, device, options.batch_size
         self.n_items = X.shape[1]
-        self.users = np.flatnonzero(np.diff(X.indptr))
-        self.lanes = 32 * -(-min(options.batch_size, len(self.users)) // 32)
-        self.n_steps = -(-len(self.users) // options.batch_size)
+        n_users = int(np.count_nonzero(np.diff(X.indptr)))
+        self.lanes = 32 * -(-min(options.batch_size, n_users) // 32)
+        self.n_steps = options.steps_per_epoch(X)
         self.window = min(self.n_steps, max(1, WINDOW // self.n_items))
         new = lambda *shape: torch.zeros(shape, dtype=torch.int32, device=device)  # noqa: E731
         self.indptr = torch.from_numpy(X.indptr.astype(np.int32)).to(device)
@@ -44,11 +45,13 @@ class Epochs:
         self.seeds = torch.zeros(self.window, dtype=torch.uint32, device=device)
         self.table = torch.zeros(self.window, gpu.N_SCALARS.value, device=device)
         self.seen_starts = new(self.window * self.n_items + 1)
-        self.seen_lanes, self.interactions = new(X.nnz), new(X.nnz)
+        self.length_exponent = options.length_exponent
+        most = most_interactions(X, self.length_exponent)
+        self.seen_lanes, self.interactions = new(most), new(most)
 
     def windows(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         """Cut one epoch: (first step, steps) of each window, ready on the GPU when it is given."""
-        users = rng.permutation(self.users)
+        users = users_of_epoch(self.X, self.length_exponent, rng)
         for first in range(0, self.n_steps, self.window):
             part = users[first * self.batch_size : (first + self.window) * self.batch_size]
             steps = -(-len(part) // self.batch_size)

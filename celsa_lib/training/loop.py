@@ -110,7 +110,7 @@ class Run:
         self._notify("end", self)
 
     def batches(self) -> Iterator[UserBatch]:
-        """Every user's history once in each epoch that is left of the stage, in a random order.
+        """The batches of each epoch that is left of the stage, in a random order.
 
         Raises TrainingError if the loss of an epoch is not finite.
         """

@@ -13,6 +13,7 @@ NUMBERS = {
     "max_outputs": int,
     "learning_rate": float,
     "dropout": float,
+    "length_exponent": float,
     "weight_averaging": float,
     "epsilon": float,
     "relu_cap": float,
@@ -42,6 +43,9 @@ class TrainingOptions:
     (not by the loops of backend "sparse").
     dropout: input dropout, the share of the interactions that each step hides from the encoder, at
     random; the target stays the whole history (denoising; Steck 2020).
+    length_exponent: an epoch draws users in proportion to (length of the history)^length_exponent,
+    see `users_of_epoch`; 0: each once. The loss counts a user as one, whatever the length; with 1
+    as many as the squared error of EASE.
     cosine_decay: the learning rate falls to 0 by half a cosine within each stage (Loshchilov and
     Hutter 2017). weight_averaging: the rows become their mean over this last share of a stage's
     steps (Polyak and Juditsky 1992). scales: learn a scale of each item as output and as input, see
@@ -59,6 +63,7 @@ class TrainingOptions:
     max_outputs: int | None = None
     repeat_negatives: bool = False
     dropout: float = 0.0
+    length_exponent: float = 0.0
     cosine_decay: bool = False
     weight_averaging: float = 0.0
     scales: bool = False
@@ -79,6 +84,8 @@ class TrainingOptions:
         check_count(batch_size=self.batch_size)
         check_count(0, seed=self.seed)
         check_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+        if self.length_exponent:
+            check_positive(length_exponent=self.length_exponent)
         if self.relu_cap is not None:
             check_positive(relu_cap=self.relu_cap)
         if self.max_outputs is not None:
@@ -98,7 +105,7 @@ class TrainingOptions:
             raise ConfigError('backend "sparse" scores an item once; choose backend "dense"')
 
     def steps_per_epoch(self, X: csr_matrix) -> int:
-        """Batches in which every user of X with a history comes once."""
+        """Batches of an epoch: of as many users as have a history in X."""
         return -(-int(np.count_nonzero(np.diff(X.indptr))) // self.batch_size)
 
     def rates(self, steps: int) -> np.ndarray:

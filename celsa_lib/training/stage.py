@@ -52,9 +52,9 @@ class StageTrainer:
         if options.dropout:
             seeds = seeds_of(options.seed, self.optimiser.steps, len(rates))
             dropouts = [(int(seed), options.dropout) for seed in seeds]
-        outputs = options.max_outputs, options.repeat_negatives
+        drawn = options.length_exponent, options.max_outputs, options.repeat_negatives
         device = self.rows.values.device
-        every = shuffled_batches(self.X, options.batch_size, rng, device, *outputs, dropouts)
+        every = shuffled_batches(self.X, options.batch_size, rng, device, *drawn, dropouts)
         for batch, (self.learning_rate, self.of_mean) in zip(every, rates, strict=True):
             yield batch
 
