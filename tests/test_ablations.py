@@ -184,6 +184,7 @@ def test_the_line_of_dense_elsa_is_the_mean_over_seeds():
             "Recommended setting with anchored rows alone",
         ),
         ({"width": 64}, "Compressed ELSA"),
+        ({"width": 64, "support": "moving"}, "Compressed ELSA with a moving support"),
         ({"width": 64, "dropout": 0.5}, "Compressed ELSA with input dropout"),
     ],
 )

@@ -41,6 +41,7 @@ ALONE = (
     {"cosine_decay": True},
     {"weight_averaging": 0.2},
     {"non_negative": True},
+    {"support": "moving"},
 )
 
 

@@ -31,6 +31,7 @@ PARTS = {  # parameters that a part of the recommended setting is switched by
     "scales": "scales",
     "non_negative": "values held at 0 or above",
 }
+MOVING = {"support": "a moving support"}  # a part that only the paper's procedure can have
 
 
 class Variants:
@@ -161,7 +162,7 @@ class Variants:
 def name_by_parts(params: dict) -> str:
     """The recommended setting "without …" or the paper's procedure "with …", by parameters."""
     if params.get("recipe", "paper") == "paper":
-        added = [name for part, name in PARTS.items() if part in params]
+        added = [name for part, name in (PARTS | MOVING).items() if part in params]
         return " with ".join([OURS, *added])
     left_out = [name for part, name in PARTS.items() if part in params]
     budgets = {1: "a floor", params["nnz"]: "one budget"}
