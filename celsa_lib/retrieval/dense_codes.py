@@ -41,7 +41,7 @@ def product(rows: np.ndarray, values: int, bits: int) -> Coded:
     faiss, (n_items, width) = _faiss(), rows.shape
     quantiser = faiss.ProductQuantizer(width, width // values, bits)
     quantiser.cp.min_points_per_centroid = 1  # there are as many items as there are
-    quantiser.train(np.ascontiguousarray(rows))
+    quantiser.train(np.resize(rows, (max(n_items, 2**bits), width)))  # again from the first
     books = faiss.vector_to_array(quantiser.centroids).astype(np.float16)
     faiss.copy_array_to_vector(books.astype(np.float32), quantiser.centroids)
     codes = quantiser.compute_codes(np.ascontiguousarray(rows))
