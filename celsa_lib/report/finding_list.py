@@ -193,8 +193,8 @@ BESIDE = {  # and as prose says it
 PACKED_BESIDE = {
     "Low-dim ELSA, regularised": "low-dimensional ELSA at 4 bits with the same regularisation",
     "Pruned EASE": "pruned EASE at 4 bits",
-    "EASE, threshold, refitted": "EASE at 4 bits, pruned by one threshold and refitted",
-    "EDLAE, threshold, refitted": "EDLAE at 4 bits, pruned by one threshold and refitted",
+    "EASE, threshold, refitted": "refitted EASE at 4 bits",
+    "EDLAE, threshold, refitted": "refitted EDLAE at 4 bits",
     "Sparse MRF": "a sparse Markov random field at 4 bits",
     "EASE": "whole EASE",
 }
