@@ -1,4 +1,4 @@
-"""Parts of the library that need an extra: what is missing is told, with the command for it."""
+"""Parts of the library that need an extra: what is missing is reported, with the command for it."""
 
 from collections.abc import Callable
 

@@ -1,11 +1,11 @@
-"""Plain values checked by pydantic against the types of ours; what is wrong is told in a line."""
+"""Plain values checked by pydantic against the types of ours; what is wrong is said in a line."""
 
 from functools import cache
 from typing import Any, get_args
 
 from celsa_lib.errors import ConfigError
 
-TOLD = 3  # faults that are told in a message; the others are counted
+SHOWN = 3  # faults that a message describes; the others are counted
 
 
 def checked(kind: type, values: Any):
@@ -19,9 +19,9 @@ def checked(kind: type, values: Any):
     try:
         return _adapter(kind).validate_python(values)
     except ValidationError as error:
-        told = [_told(one) for one in error.errors()]
-        more = f" and {len(told) - TOLD} more" if len(told) > TOLD else ""
-        raise ConfigError(f"{_named(kind)}: {'; '.join(told[:TOLD])}{more}") from error
+        faults = [_described(one) for one in error.errors()]
+        more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        raise ConfigError(f"{_named(kind)}: {'; '.join(faults[:SHOWN])}{more}") from error
 
 
 @cache
@@ -37,7 +37,7 @@ def _named(kind: type) -> str:
     return of.__name__
 
 
-def _told(error: dict) -> str:
+def _described(error: dict) -> str:
     """A clause: what a check of ours said, or the place, what is wrong, and what was there."""
     cause = error.get("ctx", {}).get("error")
     if cause is not None:

@@ -11,19 +11,35 @@ import numpy as np
 import pytest
 from chat_server import ChatServer
 from scipy.sparse import csr_matrix
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+BOOK = {"book", "front", "notebooks", "pages", "pdf", "slides"}  # tests of what is built once
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def of_book(file: str) -> bool:
+    """Whether the tests of `file` look at what is built once."""
+    return Path(file).stem.removeprefix("test_") in BOOK
+
+
 def pytest_collection_modifyitems(items):
-    """Tests of a file run in one process, those that look at the built book in one and first."""
-    for item in items:
-        of_book = {"site", "executed"} & set(item.fixturenames)
-        item.add_marker(pytest.mark.xdist_group("book" if of_book else item.path.name))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args != ("book",))
+    """The built book comes first: it takes longest."""
+    items.sort(key=lambda item: not of_book(item.path))
+
+
+class ByFile(LoadScopeScheduling):
+    """Tests of a file run in one process, and so do all that look at the built book."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return "book" if of_book(file) else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """How tests are divided among the processes of `pytest -n`."""
+    return ByFile(config, log)
 
 
 @pytest.fixture

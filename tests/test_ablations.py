@@ -174,16 +174,16 @@ def test_the_line_of_dense_elsa_is_the_mean_over_seeds():
     ("params", "name"),
     [
         ({"recipe": "recommended"}, "Recommended setting"),
-        ({"recipe": "recommended", "hide": 0.0}, "Recommended setting without hiding"),
+        ({"recipe": "recommended", "dropout": 0.0}, "Recommended setting without input dropout"),
         ({"recipe": "recommended", "floor": 1}, "Recommended setting without a floor"),
         ({"recipe": "recommended", "floor": 8}, "Recommended setting without one budget"),
         (
-            {"recipe": "recommended", "floor": 8, "hide": 0.0, "falling": False, "average": 0.0}
-            | {"scales": False, "non_negative": False},
+            {"recipe": "recommended", "floor": 8, "dropout": 0.0, "cosine_decay": False}
+            | {"weight_averaging": 0.0, "scales": False, "non_negative": False},
             "Recommended setting with anchored rows alone",
         ),
         ({"width": 64}, "Compressed ELSA"),
-        ({"width": 64, "hide": 0.5}, "Compressed ELSA with hiding"),
+        ({"width": 64, "dropout": 0.5}, "Compressed ELSA with input dropout"),
     ],
 )
 def test_parts_have_names(params, name):
@@ -192,8 +192,8 @@ def test_parts_have_names(params, name):
 
 def test_each_change_of_parts_is_held_against_the_whole_that_it_changes():
     changes = [
-        (0.3, {}), (0.31, {"hide": 0.5}),
-        (0.4, {"recipe": "recommended"}), (0.35, {"recipe": "recommended", "hide": 0.0}),
+        (0.3, {}), (0.31, {"dropout": 0.5}),
+        (0.4, {"recipe": "recommended"}), (0.35, {"recipe": "recommended", "dropout": 0.0}),
     ]  # fmt: skip
     result = ablation([("exponential", True, 64, value) for value, _ in changes])
     for row, (_, change) in zip(result.rows, changes, strict=True):
@@ -201,7 +201,7 @@ def test_each_change_of_parts_is_held_against_the_whole_that_it_changes():
         row["label"] = "Recommended setting" if "recipe" in change else "Compressed ELSA"
     lines = lines_of(variants("part", result).differences())
     assert [line[:2] for line in lines] == [
-        ["Compressed ELSA with hiding", "Compressed ELSA"],
-        ["Recommended setting without hiding", "Recommended setting"],
+        ["Compressed ELSA with input dropout", "Compressed ELSA"],
+        ["Recommended setting without input dropout", "Recommended setting"],
     ]
     assert [line[3] for line in lines] == ["+0.0100", "-0.0500"]

@@ -170,7 +170,7 @@ def test_the_history_has_what_was_asked_for(histories):
 @pytest.mark.parametrize("recipe", ["paper", "recommended"])
 def test_the_last_validation_is_of_the_fitted_model(histories, recipe):
     mean_score = lambda embeddings: embeddings.score(histories).mean()  # noqa: E731
-    options = {"recipe": recipe, "epochs": 2, "average": 0.0, "progress": False}
+    options = {"recipe": recipe, "epochs": 2, "weight_averaging": 0.0, "progress": False}
     model = cl.CompressedELSA(nnz=4, callbacks=[Validation(mean_score)], **options)
     last = model.fit(histories).history_[-1]["validation"]
     assert last == pytest.approx(mean_score(model.item_embeddings), rel=1e-6)

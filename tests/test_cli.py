@@ -186,7 +186,7 @@ def test_notebooks_without_their_extra(package):
     assert done.stdout.splitlines() == [said] * 3, done.stderr
 
 
-def test_a_kernel_that_dies_is_told(notebook, tmp_path):
+def test_a_kernel_that_dies_is_reported(notebook, tmp_path):
     found = nbformat.read(notebook, as_version=4)
     found.cells.insert(1, nbformat.v4.new_code_cell("import os\nos._exit(9)"))
     nbformat.write(found, notebook)
@@ -261,7 +261,7 @@ def test_embeddings_come_in_the_order_of_the_dataset(tmp_path, monkeypatch):
     shown = [call("recommend", tmp_path / f"{name}.npz", "synthetic", "0007") for name in "ab"]
     assert shown[0].exit_code == 0 and shown[0].output == shown[1].output
     monkeypatch.setattr(cl, "load_dataset", lambda name: with_ids(data, data.item_ids + 1))
-    cl.ItemEmbeddings(rows).save(tmp_path / "bare.npz")  # of a model that was told no ids
+    cl.ItemEmbeddings(rows).save(tmp_path / "bare.npz")  # of a model that was given no ids
     refused = call("recommend", tmp_path / "bare.npz", "synthetic", "0007")
     assert refused.exit_code == 1 and "fit(X, item_ids=data.item_ids)" in refused.stderr
     monkeypatch.undo()

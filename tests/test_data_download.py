@@ -238,7 +238,7 @@ def test_synthetic_has_no_files():
         fetch_dataset("synthetic")
 
 
-def test_another_version_in_the_data_folder_is_told(tmp_path, caplog):
+def test_another_version_in_the_data_folder_is_reported(tmp_path, caplog):
     folder = tmp_path / "goodbooks-10k-partial"
     folder.mkdir()
     (folder / "ratings.csv.gz").write_bytes(b"mine")

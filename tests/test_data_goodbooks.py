@@ -1,4 +1,4 @@
-"""Goodreads shelves as words; the paper's test users of Goodbooks-10k, and who else there is."""
+"""Genres as words; the paper's test users of Goodbooks-10k, and who else there is."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from celsa_lib.data import Dataset, GoodbooksTestUsers, load_goodbooks_test_users
-from celsa_lib.data.shelves import shelf_name
+from celsa_lib.data.genres import genre_name
 from celsa_lib.errors import DataError, DatasetNotFoundError
 
 
@@ -54,7 +54,7 @@ def test_test_users_that_are_missing_or_damaged(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("shelf", "name"),
+    ("genre", "name"),
     [
         ("sci-fi", "Science Fiction"),
         ("ya-lit", "Young Adult Literature"),
@@ -85,5 +85,5 @@ def test_test_users_that_are_missing_or_damaged(tmp_path, monkeypatch):
         ("mythology", "Mythology"),
     ],
 )
-def test_shelves_become_words(shelf, name):
-    assert shelf_name(shelf) == name
+def test_genres_become_words(genre, name):
+    assert genre_name(genre) == name

@@ -12,7 +12,7 @@ from celsa_lib import report
 from celsa_lib.data import load_dataset
 from celsa_lib.evaluation import evaluate, paired_difference
 from celsa_lib.experiments import data_size, run_data_size
-from celsa_lib.experiments.studies import prepare
+from celsa_lib.experiments.task import prepare
 from celsa_lib.models import CompressedELSA, PrunedEASE
 from celsa_lib.report import data_size as data_size_report
 from celsa_lib.report.tables import typeset

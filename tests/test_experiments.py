@@ -13,6 +13,7 @@ from stored_rows import method_row
 
 import celsa_lib as cl
 from celsa_lib import report
+from celsa_lib.data import GoodbooksTestUsers
 from celsa_lib.errors import ConfigError, DataError, DatasetNotFoundError, StorageError
 from celsa_lib.experiments import (
     PROFILES,
@@ -25,15 +26,16 @@ from celsa_lib.experiments import (
     first_look,
     live_or_stored,
     manifest,
+    prepare,
     quickstart,
     recommend_by_title,
     run_deviations,
-    run_prepared,
     run_where_data_is,
 )
 from celsa_lib.experiments import run as run_experiment
+from celsa_lib.experiments import task as task_module
 from celsa_lib.experiments.deviations import FilteredAfterwards, ZeroedSeen
-from celsa_lib.experiments.run import label, make_task, run_task
+from celsa_lib.experiments.run import label, run_task
 from celsa_lib.experiments.studies import (
     STUDIES,
     run_study,
@@ -42,6 +44,7 @@ from celsa_lib.experiments.studies import (
     study,
 )
 from celsa_lib.experiments.summary import TRAINING
+from celsa_lib.experiments.task import make_task
 from celsa_lib.models import make_schedule, recipes
 from celsa_lib.report.deviations import deviations_table
 from celsa_lib.report.statistics import paired_table
@@ -173,6 +176,17 @@ def test_users_are_counted_as_they_took_part(config, planted):
     del manifest["users"]  # as in results from before
     older = describe(manifest).set_index("what")["value"]
     assert facts.drop(older.index).index.tolist() == list(TRAINING.values())
+
+
+def test_a_run_reports_on_test_users_that_are_a_set_of_their_own(config, planted, monkeypatch):
+    """As studies do, and they do not learn."""
+    own = GoodbooksTestUsers(
+        planted.X[:50], planted.item_ids, planted.user_ids[:50], planted.X.T.tocsr()
+    )
+    monkeypatch.setattr(task_module, "load_goodbooks_test_users", lambda: own)
+    elsewhere = replace(config, test_users="elsewhere")
+    assert run_experiment(elsewhere, planted).manifest["users"]["reported"] == 300 - 50
+    assert prepare(elsewhere, planted)[1].folds[0][0].shape[0] == config.n_test
 
 
 def test_the_choice_is_the_best_trial(config, planted):
@@ -504,13 +518,13 @@ def test_without_data_what_is_stored_is_shown(monkeypatch, tmp_path):
     monkeypatch.setenv("CELSA_DATA", str(tmp_path))
     monkeypatch.setenv("CELSA_OFFLINE", "1")
     with pytest.raises(DatasetNotFoundError):
-        live_or_stored(lambda: run_prepared(config), tmp_path / "none.json")
+        live_or_stored(lambda: run_experiment(config), tmp_path / "none.json")
     path = save_result(
         Result({"seconds": 0.0}, [method_row(label="stored")]), tmp_path / "some.json"
     )
-    found = live_or_stored(lambda: run_prepared(config), path)
+    found = live_or_stored(lambda: run_experiment(config), path)
     assert [row["label"] for row in found.rows] == ["stored"] and not found.is_live
-    planted = live_or_stored(lambda: run_prepared(first_look("synthetic", "smoke")), path)
+    planted = live_or_stored(lambda: run_experiment(first_look("synthetic", "smoke")), path)
     assert len(planted.rows) == 2 and planted.is_live
 
 
@@ -524,7 +538,7 @@ def test_a_study_is_not_run_without_its_data(monkeypatch, tmp_path):
 
 
 def test_a_file_whose_rows_are_of_another_kind_is_refused(tmp_path):
-    """By file, row and field; a few of the faults are told, the others counted."""
+    """By file, row and field; a few of the faults are described, the others counted."""
     path = save_result(
         Result({}, [method_row(hash=h, seed="x") for h in "abcd"]), tmp_path / "r.json"
     )

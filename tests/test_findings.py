@@ -141,7 +141,7 @@ def test_a_deviation_and_rounding_are_judged_by_their_intervals():
 
 @pytest.mark.parametrize(("low", "outcome"), [(0.5, HOLDS), (0.3, UNDECIDED)])
 def test_raw_groups_beside_k_means_where_intervals_are_apart(low, outcome):
-    about = {"section": "groupings", "space": "ours", "measure": "shelves"}
+    about = {"section": "groupings", "space": "ours", "measure": "genres"}
     ours = about | {"grouping": "raw groups", "value": 0.6, "low": low, "high": 0.7}
     theirs = about | {"grouping": "k-means, as many as raw groups", "value": 0.3, "low": 0.2}
     random = about | {"grouping": "random", "value": 0.1, "low": 0.0, "high": 0.2}
@@ -150,7 +150,7 @@ def test_raw_groups_beside_k_means_where_intervals_are_apart(low, outcome):
         "raw groups",
         "k-means, as many as raw groups",
     )
-    assert (check.what, check.outcome) == ("ours, shelves", outcome)
+    assert (check.what, check.outcome) == ("ours, genres", outcome)
 
 
 def test_times_of_two_contenders_by_nonzeros():
@@ -216,15 +216,15 @@ def test_a_page_says_what_the_evidence_says(tmp_path):
 )
 def test_a_page_with_other_words_is_not_built(tmp_path, change, why, capsys):
     code, _ = strict(tmp_path, PAGE.replace(*change), [*best(*[HOLDS] * 5), WIDER])
-    told = capsys.readouterr().err
-    assert code and "index.md:3" in told and why in told
+    printed = capsys.readouterr().err
+    assert code and "index.md:3" in printed and why in printed
 
 
 def test_a_finding_typed_by_hand_is_not_built(tmp_path, capsys):
     typed = "Pruned EASE is ahead at every size."
     code, _ = strict(tmp_path / "a", f"# Results\n\n{typed}\n", [])
-    told = capsys.readouterr().err
-    assert code and "index.md" in told and f"finding without evidence: {typed}" in told
+    printed = capsys.readouterr().err
+    assert code and "index.md" in printed and f"finding without evidence: {typed}" in printed
     code, text = strict(tmp_path / "b", f"# Results\n\n{typed}\n", [], quoted=typed)
     assert code == 0 and typed in text
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from celsa_lib.errors import ConfigError, TrainingError
-from celsa_lib.training.hiding import hidden, seeds_of
+from celsa_lib.training.dropout import dropped, seeds_of
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # before triton is first imported
@@ -69,17 +69,17 @@ def naive_loss(A, log_s, log_w, x, visible):
 
 
 @pytest.mark.parametrize(
-    ("kind", "hide", "scales"),
+    ("kind", "dropout", "scales"),
     [("even", 0.0, False), ("even", 0.3, False), ("ragged", 0.0, True), ("ragged", 0.4, True),
      ("full", 0.0, False), ("full", 0.3, False)],
 )  # fmt: skip
-def test_twenty_steps_are_autograds_in_float64(X, kind, hide, scales):
+def test_twenty_steps_are_autograds_in_float64(X, kind, dropout, scales):
     """Losses within 1e-5 (relative), values and scales within 1e-4 after 21 steps of NAdam.
 
     With a seed by which no score falls on the kink of ReLU, where rounding decides.
     """
     options = TrainingOptions(
-        batch_size=BATCH, learning_rate=RATE, hide=hide, scales=scales, seed=5
+        batch_size=BATCH, learning_rate=RATE, dropout=dropout, scales=scales, seed=5
     )
     rows, mask = some_rows(kind, scales)
     dense = torch.zeros(N_ITEMS, WIDTH, dtype=torch.float64)
@@ -103,7 +103,7 @@ def test_twenty_steps_are_autograds_in_float64(X, kind, hide, scales):
             users = order[t * BATCH : (t + 1) * BATCH]
             x = torch.from_numpy(X[users].toarray()).double()
             out = X.copy()
-            out.data = hidden(np.arange(X.nnz), int(seeds[t]), hide).astype(np.float32)
+            out.data = dropped(np.arange(X.nnz), int(seeds[t]), dropout).astype(np.float32)
             visible = x - torch.from_numpy(out[users].toarray()).double()
             naive.zero_grad()
             loss = naive_loss(A * kept, log_s, log_w, x, visible)
@@ -123,11 +123,12 @@ def test_twenty_steps_are_autograds_in_float64(X, kind, hide, scales):
     [
         {"width": 64, "epochs": 1, "restart": False, "schedule": "step-wise"},
         {"recipe": "recommended", "epochs": 2},
-        {"recipe": "recommended", "epochs": 2, "non_negative": True, "hide": 0.3},
+        {"recipe": "recommended", "epochs": 2, "non_negative": True, "dropout": 0.3},
+        {"recipe": "recommended", "epochs": 2, "length_exponent": 1.0},
     ],
 )
 def test_the_same_model_as_on_a_cpu(parameters):
-    """Whole trainings, prunes, hiding, falling rate and mean included.
+    """Whole trainings, prunes, dropout, cosine decay and averaging included.
 
     Rows and histories are full enough for every item to overlap with others: one that does not
     scores 1 − 1, at ReLU's kink, where rounding decides.
@@ -162,7 +163,7 @@ def test_a_dynamic_support_takes_the_fast_loops(X):
 def test_dense_rows_that_are_not_full_stay_so():
     """A stage that is dense for the GPU: pruned entries come back as zero, kept ones train."""
     X = make_synthetic(n_users=20, n_items=20, n_segments=4, mean_interactions=6.0).X
-    options = TrainingOptions(batch_size=10, learning_rate=0.1, average=0.5)
+    options = TrainingOptions(batch_size=10, learning_rate=0.1, weight_averaging=0.5)
     values = torch.randn(20, 8, generator=torch.Generator().manual_seed(0)).to(DEVICE)
     cols = torch.arange(8, dtype=torch.int32, device=DEVICE).repeat(20, 1) * 2
     results = []
@@ -182,7 +183,7 @@ def test_a_window_of_an_epoch_at_a_time(X, monkeypatch):
     losses = []
     for window in (2**26, N_ITEMS):
         monkeypatch.setattr(gpu_module, "WINDOW", window)
-        options = TrainingOptions(batch_size=BATCH, learning_rate=RATE, hide=0.2)
+        options = TrainingOptions(batch_size=BATCH, learning_rate=RATE, dropout=0.2)
         rows, _ = some_rows("even", False)
         epochs = Epochs(X, options, DEVICE)
         assert epochs.window == (3 if window > N_ITEMS else 1)
@@ -217,12 +218,12 @@ def test_tf32_is_a_gpus():
             cl.ELSA(8, precision="tf32", progress=False).fit(np.eye(4))
 
 
-def test_an_interaction_is_hidden_at_the_stated_rate_anew_in_each_step():
+def test_an_interaction_is_dropped_at_the_stated_rate_anew_in_each_step():
     places = np.arange(200_000)
-    first, second = (hidden(places, int(seed), 0.3) for seed in seeds_of(0, 0, 2))
+    first, second = (dropped(places, int(seed), 0.3) for seed in seeds_of(0, 0, 2))
     assert first.mean() == pytest.approx(0.3, abs=0.005)
     assert (first & second).mean() == pytest.approx(0.09, abs=0.005)
-    assert not hidden(places, 7, 0.0).any()
+    assert not dropped(places, 7, 0.0).any()
     assert np.array_equal(seeds_of(1, 5, 3), seeds_of(1, 0, 8)[5:])
 
 

@@ -23,7 +23,7 @@ def one_by_one(X, ridge, columns):
     return B
 
 
-def test_edlae_is_the_expected_loss_of_hidden_inputs(histories):
+def test_edlae_is_the_expected_loss_under_input_dropout(histories):
     """E‖x_j − Σ m_i·x_i·b_i‖² over masks m of mean q = 1 − p has G_ij·q² off the diagonal, G_ii·q
     on it; predictions are made from whole inputs with q·b.
     """

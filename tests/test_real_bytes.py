@@ -13,7 +13,7 @@ from celsa_lib import report
 from celsa_lib.errors import ConfigError
 from celsa_lib.experiments import real_bytes, run_real_bytes
 from celsa_lib.experiments.real_bytes import forms_of, plain_bytes, real_bytes_config
-from celsa_lib.experiments.studies import prepare
+from celsa_lib.experiments.task import prepare
 from celsa_lib.experiments.verify import verify
 from celsa_lib.models import PrunedEASE
 from celsa_lib.models.registry import BY_LABEL, RECOMMENDED

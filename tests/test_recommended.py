@@ -12,7 +12,7 @@ from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.evaluation.exposure import exposure
 from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.training.anchored import STRENGTH, anchored_rows, neighbourhoods
-from celsa_lib.training.hiding import seeds_of
+from celsa_lib.training.dropout import seeds_of
 
 CPU = torch.device("cpu")
 QUIET = {"recipe": "recommended", "progress": False}
@@ -153,10 +153,10 @@ def test_what_is_left_out_is_filled_and_told(fitted, movies):
     resolved = fitted.resolved_
     assert resolved["width"] == movies.X.shape[1] == fitted.item_embeddings.matrix.shape[1]
     assert fitted.get_params()["width"] is None  # the caller's parameters stay as they are
-    assert {"batch_size", "epochs", "learning_rate", "hide", "reg", "floor"} <= resolved.keys()
-    assert all(resolved[name] is not None for name in ("hide", "reg", "floor", "support"))
-    own = cl.CompressedELSA(nnz=8, hide=0.1, epochs=1, **QUIET).fit(movies.X)
-    assert own.resolved_["hide"] == 0.1 and len(own.history_) == 1
+    assert {"batch_size", "epochs", "learning_rate", "dropout", "reg", "floor"} <= resolved.keys()
+    assert all(resolved[name] is not None for name in ("dropout", "reg", "floor", "support"))
+    own = cl.CompressedELSA(nnz=8, dropout=0.1, epochs=1, **QUIET).fit(movies.X)
+    assert own.resolved_["dropout"] == 0.1 and len(own.history_) == 1
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,8 @@ def test_wrong_recipes_are_found_before_any_work(histories):
         ({"recipe": "secret"}, 'unknown recipe "secret"; choose one of paper, recommended'),
         ({"support": "moving"}, 'unknown support "moving"'),
         ({"scales": True}, "scales belong to anchored rows"),
-        ({"hide": 1.0}, "hide is a share from 0 up to 1"),
+        ({"dropout": 1.0}, "dropout is a share from 0 up to 1"),
+        ({"length_exponent": -1.0}, "length_exponent must be a finite number above 0"),
         ({"floor": 0}, "floor"),
         ({"reg": -1.0}, "reg"),
     ):
@@ -237,12 +238,12 @@ def test_coverage_and_rare_recall_by_hand():
     assert missed.coverage == 3 / 5 and missed.rare == 0.0
 
 
-def test_no_two_steps_hide_by_the_same_seed():
+def test_no_two_steps_drop_by_the_same_seed():
     for seed in (0, 1, 2**20, 2**31):
         assert len(set(seeds_of(seed, 0, 200_000).tolist())) == 200_000
     assert len(set(seeds_of(0, 0, 5000)) & set(seeds_of(2**20, 0, 5000))) < 10
 
 
 def test_a_mean_of_rows_whose_support_changes_at_every_step_is_refused():
-    with pytest.raises(cl.CelsaError, match="leave average out"):
-        cl.CompressedELSA(schedule="constant", average=0.5)
+    with pytest.raises(cl.CelsaError, match="leave weight_averaging out"):
+        cl.CompressedELSA(schedule="constant", weight_averaging=0.5)

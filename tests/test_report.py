@@ -124,7 +124,7 @@ def test_provenance_says_where_numbers_come_from(live, word):
     assert provenance("the paper") == "Source: the paper."
 
 
-def test_every_run_of_a_result_is_told_with_its_rows():
+def test_every_run_of_a_result_is_named_with_its_rows():
     """Also one of which nothing is known; a run that computed none of the rows is left out."""
     old = {"commit": "old1234", "clean": None, "machine": {}, "versions": {}, "threads": None,
            "date": "unknown", "rows": 3}  # fmt: skip

@@ -109,7 +109,7 @@ def test_a_study_of_items_without_genres():
     shown = report.shown(run_segments(config, bare, task))
     table = shown.frame("groupings", "our embeddings")
     assert len(table) == 7 and "rarest genre" not in set(table["grouping"])
-    assert {"metadata (cosine)", "shelves (weighted Jaccard)"} < set(table.columns)
+    assert {"metadata (cosine)", "genres (weighted Jaccard)"} < set(table.columns)
     assert not [column for column in table.columns if column.endswith("rarest genre")]
     assert len(shown.figure("coherence").axes) == 1
 

@@ -26,7 +26,7 @@ from celsa_lib.segments import (
     segment_matrix,
 )
 from celsa_lib.segments.grouping import indicator_of, members_of
-from celsa_lib.segments.naming.terms import shelves_of, terms_of
+from celsa_lib.segments.naming.terms import genres_of, terms_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -126,9 +126,9 @@ class TestTerms:
         table = pd.DataFrame({"title": ["A", None], "genres": [None, "x|"], "year": [pd.NA, 0]})
         assert terms_of(table).names.tolist() == ["X"]
 
-    def test_shelves_keep_what_tells_items_apart(self):
+    def test_genres_keep_what_tells_items_apart(self):
         genres = ["a|b"] * 3 + ["a|c"] * 2 + ["a"] * 5
-        found = shelves_of(pd.DataFrame({"title": ["t"] * 10, "genres": genres}), 3, 0.5)
+        found = genres_of(pd.DataFrame({"title": ["t"] * 10, "genres": genres}), 3, 0.5)
         assert found.names.tolist() == ["b"]  # a is on all, c on two
         assert found.idf == pytest.approx([np.log(10 / 3)])
 

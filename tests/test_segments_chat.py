@@ -366,7 +366,7 @@ def test_answers_are_said_to_be_kept_where_some_are(describer, server, caplog, t
     assert f"; answers are kept in {tmp_path / 'answers.jsonl'}" in caplog.text
 
 
-def test_a_model_that_thinks_is_told_not_to(describer, server):
+def test_a_model_that_thinks_is_asked_not_to(describer, server):
     describer(model="gpt-6-luna").describe(GROUPS[:1], ITEMS)
     assert server.bodies[0]["reasoning_effort"] == "none"
     assert server.bodies[0]["temperature"] == 0

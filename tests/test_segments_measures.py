@@ -15,27 +15,27 @@ from celsa_lib.segments.grouping import members_of
 from celsa_lib.segments.measures import (
     agreement,
     alignment,
+    genre_jaccard,
+    genre_npmi,
     kmeans_groups,
     main_term,
     random_groups,
-    shelf_jaccard,
     stability,
-    tag_npmi,
     vector_cosine,
 )
-from celsa_lib.segments.naming.terms import shelves_of
+from celsa_lib.segments.naming.terms import genres_of
 
-GENRES = ["a|b", "a|b|c", "c", "", "d|c", "d"]
-ITEMS = pd.DataFrame({"title": list("uvwxyz"), "genres": GENRES})
-SHELVES = shelves_of(ITEMS, least=1, most=1.0)
+WRITTEN = ["a|b", "a|b|c", "c", "", "d|c", "d"]
+ITEMS = pd.DataFrame({"title": list("uvwxyz"), "genres": WRITTEN})
+GENRES = genres_of(ITEMS, least=1, most=1.0)
 MEMBERS = [np.array([0, 1, 2]), np.array([3]), np.array([4, 5])]
 
 
-def test_shelf_jaccard_by_hand():
-    idf = dict(zip(SHELVES.names, SHELVES.idf, strict=True))
+def test_genre_jaccard_by_hand():
+    idf = dict(zip(GENRES.names, GENRES.idf, strict=True))
     assert idf == pytest.approx({"a": np.log(3), "b": np.log(3), "c": np.log(2), "d": np.log(3)})
     ab, c = 2 * np.log(3), np.log(2)
-    found = shelf_jaccard(MEMBERS, SHELVES)
+    found = genre_jaccard(MEMBERS, GENRES)
     first = ab / (ab + c) + 0 + c / (ab + c)
     second = np.log(3) / (np.log(3) + c)
     assert found.sums == pytest.approx([first, second])
@@ -44,16 +44,16 @@ def test_shelf_jaccard_by_hand():
 
 
 def test_a_large_group_is_compared_in_parts(monkeypatch):
-    whole = shelf_jaccard([np.arange(6)], SHELVES).sums
+    whole = genre_jaccard([np.arange(6)], GENRES).sums
     monkeypatch.setattr("celsa_lib.segments.measures.coherence.ITEMS_AT_ONCE", 2)
-    assert shelf_jaccard([np.arange(6)], SHELVES).sums == pytest.approx(whole)
+    assert genre_jaccard([np.arange(6)], GENRES).sums == pytest.approx(whole)
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.sets(st.sampled_from("abcde")), min_size=2, max_size=9), st.data())
-def test_shelf_jaccard_like_a_loop(shelves, data):
-    items = pd.DataFrame({"title": "t", "genres": ["|".join(sorted(s)) for s in shelves]})
-    terms = shelves_of(items, least=1, most=1.0)
+def test_genre_jaccard_like_a_loop(genres, data):
+    items = pd.DataFrame({"title": "t", "genres": ["|".join(sorted(s)) for s in genres]})
+    terms = genres_of(items, least=1, most=1.0)
     groups = data.draw(st.lists(st.integers(0, 2), min_size=len(items), max_size=len(items)))
     members = members_of(np.array(groups), 3)
     idf = dict(zip(terms.names, terms.idf, strict=True))
@@ -63,16 +63,16 @@ def test_shelf_jaccard_like_a_loop(shelves, data):
             continue
         total = 0.0
         for i, j in combinations(group, 2):
-            union = sum(idf[s] for s in shelves[i] | shelves[j])
-            total += sum(idf[s] for s in shelves[i] & shelves[j]) / union if union else 0.0
+            union = sum(idf[s] for s in genres[i] | genres[j])
+            total += sum(idf[s] for s in genres[i] & genres[j]) / union if union else 0.0
         expected.append(total)
-    assert shelf_jaccard(members, terms).sums == pytest.approx(np.array(expected))
+    assert genre_jaccard(members, terms).sums == pytest.approx(np.array(expected))
 
 
 def test_npmi_of_tags_that_always_or_never_meet():
-    always = shelves_of(pd.DataFrame({"title": "t", "genres": ["a|b", "a|b", "c", "d"]}), 1, 1.0)
-    assert tag_npmi([np.array([0, 1])], always).mean().value == pytest.approx(1)
-    never = tag_npmi([np.array([2, 3])], always)
+    always = genres_of(pd.DataFrame({"title": "t", "genres": ["a|b", "a|b", "c", "d"]}), 1, 1.0)
+    assert genre_npmi([np.array([0, 1])], always).mean().value == pytest.approx(1)
+    never = genre_npmi([np.array([2, 3])], always)
     assert never.mean().value == pytest.approx(-1)
 
 
@@ -103,7 +103,7 @@ def test_stability_of_equal_and_of_unrelated_groupings():
 
 
 def test_the_rarest_genre_of_an_item():
-    names = [SHELVES.names[i] if i >= 0 else None for i in main_term(SHELVES)]
+    names = [GENRES.names[i] if i >= 0 else None for i in main_term(GENRES)]
     assert names == ["a", "a", "c", None, "d", "d"]
 
 

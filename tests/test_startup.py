@@ -10,8 +10,10 @@ HEAVY = {"torch", "numba", "scipy", "numpy", "pandas", "sklearn", "matplotlib", 
 
 def loaded_by(code: str) -> set[str]:
     """Heavy packages in memory after `code` has run in a process of its own."""
-    told = f"{code}\nimport sys\nprint(' '.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    script = f"{code}\nimport sys\nprint(' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return HEAVY & set(done.stdout.split())
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
 from celsa_lib.models.compressed import train
@@ -16,7 +17,12 @@ from celsa_lib.training import (
     top_k_mask,
     unit_rows,
 )
-from celsa_lib.training.batches import shuffled_batches, user_batch
+from celsa_lib.training.batches import (
+    most_interactions,
+    shuffled_batches,
+    user_batch,
+    users_of_epoch,
+)
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.objective import predict, reconstruction_loss
 from celsa_lib.training.rows import Rows
@@ -72,6 +78,31 @@ def test_an_epoch_sees_every_user_once(histories):
     batches = list(shuffled_batches(histories, 64, np.random.default_rng(0), CPU))
     assert sum(batch.size for batch in batches) == 300
     assert sum(len(batch.items) for batch in batches) == histories.nnz
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=40).filter(any),
+    st.floats(0.1, 2.0),
+    st.integers(0, 99),
+)
+def test_long_histories_are_drawn_more_often(lengths, exponent, seed):
+    """As often as expected, rounded down or up; the same number of users, none without items."""
+    X = csr_matrix([[1.0] * length + [0.0] * (30 - length) for length in lengths])
+    drawn = users_of_epoch(X, exponent, np.random.default_rng(seed))
+    shares = np.array(lengths, float) ** exponent
+    expected = shares / shares.sum() * np.count_nonzero(lengths)
+    times = np.bincount(drawn, minlength=len(lengths))
+    assert len(drawn) == np.count_nonzero(lengths)
+    assert (abs(times - expected) < 1 + 1e-9).all() and not times[np.equal(lengths, 0)].any()
+    assert X[drawn].nnz <= most_interactions(X, exponent)
+
+
+def test_users_drawn_by_length_are_another_draw_each_epoch(histories):
+    draws = [users_of_epoch(histories, 0.5, np.random.default_rng(seed)) for seed in range(200)]
+    shares = np.sqrt(np.diff(histories.indptr))
+    times = sum(np.bincount(drawn, minlength=300) for drawn in draws) / 200
+    np.testing.assert_allclose(times, shares / shares.mean(), atol=0.2)
 
 
 def trained(histories, stages, restart, options=QUIET) -> torch.Tensor:

@@ -15,7 +15,7 @@ import celsa_lib as cl
 from celsa_lib.cli import app
 from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.experiments import methods_for, settings_for_size, user_data_config
-from celsa_lib.experiments.run import make_task
+from celsa_lib.experiments.task import make_task
 from celsa_lib.experiments.user_data import affordable, check_same_study
 from celsa_lib.results import Result, load_result
 

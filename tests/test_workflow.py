@@ -121,7 +121,7 @@ def test_a_sweep_from_json(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('notebook = "tiny"', "grid"),
         ("[grid]\nseed = [0]", "notebook"),
@@ -140,10 +140,10 @@ def test_a_sweep_from_json(tmp_path):
         ("not toml", "sweep.toml is not a sweep"),
     ],
 )
-def test_a_wrong_file_is_refused(tmp_path, text, told):
+def test_a_wrong_file_is_refused(tmp_path, text, message):
     path = tmp_path / "sweep.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=told) as error:
+    with pytest.raises(ConfigError, match=message) as error:
         load_sweep(path)
     assert "sweep.toml" in str(error.value)
 
@@ -252,13 +252,13 @@ def test_costs_come_from_what_was_measured_then_estimates(root):
     assert lines[-1] == (
         "6 of 6 would run, about 2 min of computing, 70 s with 2 at a time; 2 of unknown duration"
     )
-    told = sweep_lines(found, set(), threads=1, cores=None)
-    assert told[0].endswith("finished   took 20 s") and told[-1] == "0 of 6 would run"
+    lines = sweep_lines(found, set(), threads=1, cores=None)
+    assert lines[0].endswith("finished   took 20 s") and lines[-1] == "0 of 6 would run"
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(9.6, "10 s"), (600, "10 min"), (9000, "2.5 h")])
-def test_durations(seconds, told):
-    assert duration(seconds) == told
+@pytest.mark.parametrize(("seconds", "text"), [(9.6, "10 s"), (600, "10 min"), (9000, "2.5 h")])
+def test_durations(seconds, text):
+    assert duration(seconds) == text
 
 
 def test_the_dry_run_lists_and_runs_nothing(root):
@@ -323,7 +323,7 @@ def test_a_lock_of_a_process_that_is_gone_is_cleared_and_that_of_another_respect
     assert ran(root) == ["x 0"]
 
 
-def test_a_failing_run_is_told_and_the_others_go_on(root, capfd):
+def test_a_failing_run_is_reported_and_the_others_go_on(root, capfd):
     write_notebook(root, body=BODY + "\n1 / seed")
     with pytest.raises(NotebookError, match="goes on from here"):
         workflow_of(root).run(1)

@@ -88,8 +88,8 @@ function schedules(root) {
     const rows = curves.map(([name, ks]) => [name, whole(ks.length), work(ks, d).toFixed(2)]);
     body.replaceChildren(...rows.map(([name, ...cells]) =>
       make("tr", { style: colour(name) }, make("th", { scope: "row" }, sample(name), name), ...cells.map((text) => make("td", {}, text)))));
-    const told = rows.map(([name, total, share]) => `${name} ${total} epochs, work of ${share} dense epochs`);
-    said.textContent = `From ${whole(d)} to ${k} nonzeros with E = ${E}: ${told.join("; ")}.`;
+    const texts = rows.map(([name, total, share]) => `${name} ${total} epochs, work of ${share} dense epochs`);
+    said.textContent = `From ${whole(d)} to ${k} nonzeros with E = ${E}: ${texts.join("; ")}.`;
     svg.setAttribute("aria-label", `Nonzeros per item by epoch, logarithmic. ${said.textContent}`);
     drawCurves(svg, curves, d, k);
   }
@@ -182,7 +182,7 @@ function latents(root) {
 
   function draw() {
     const t = epoch.input.valueAsNumber - 1;
-    const told = runs.map(({ schedule, nnz, used }, place) => {
+    const texts = runs.map(({ schedule, nnz, used }, place) => {
       const { svg, caption } = parts[place], now = used[t];
       const text = `${schedule}: ${nnz[t]} nonzeros, ${count(now)} of ${now.length} latents in use`;
       caption.textContent = text;
@@ -190,7 +190,7 @@ function latents(root) {
       drawCells(svg, now);
       return text;
     });
-    said.textContent = `After epoch ${t + 1}. ${told.join("; ")}.`;
+    said.textContent = `After epoch ${t + 1}. ${texts.join("; ")}.`;
   }
   draw();
 }

@@ -76,8 +76,8 @@ def build_html(root: Path) -> Path:
     page = out / "_build" / "html" / "index.html"
     if done.returncode or not page.exists():
         lines = (done.stdout + done.stderr).splitlines()
-        told = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-15:]
-        raise NotebookError("the book has not been built:\n" + "\n".join(told))
+        shown = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-15:]
+        raise NotebookError("the book has not been built:\n" + "\n".join(shown))
     write_slides(page.parent, pages_of(work))
     if address(work):
         lead_to_copies(page.parent, pages_of(work), *repository(work))

@@ -47,5 +47,5 @@ def verdicts(claims: list[dict]) -> str:
     counts = Counter(claim["verdict"] for claim in claims)
     lines = [WORDS, ["---"] * len(WORDS), [f"**{counts[word]}**" for word in WORDS]]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    told = "those of the paper, cell by cell of its table, and the same on other data"
-    return f"The book judges {len(claims)} claims: {told}. So far:\n\n{table}\n"
+    kinds = "those of the paper, cell by cell of its table, and the same on other data"
+    return f"The book judges {len(claims)} claims: {kinds}. So far:\n\n{table}\n"

@@ -123,13 +123,13 @@ def verify(
         if path.name != "claims.json" or name:
             one = checked(path)
             changed = f"{len(one.changed)} CHANGED" if one.changed else "as stored"
-            typer.echo(f"{one.name:24} {one.rows:4} rows {changed}; {told(one)}")
+            typer.echo(f"{one.name:24} {one.rows:4} rows {changed}; {recomputation(one)}")
             holds = holds and one.holds
     if not holds:
         raise typer.Exit(1)
 
 
-def told(one) -> str:
+def recomputation(one) -> str:
     """What computing a row again gave, or why none was."""
     again = one.recomputed
     if again is None:

@@ -1,4 +1,4 @@
-"""Checks shared by the readers: columns, checksums, and damaged files told in plain words."""
+"""Checks shared by the readers: columns, checksums, and damaged files reported in plain words."""
 
 import hashlib
 import tarfile

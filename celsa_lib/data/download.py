@@ -24,7 +24,7 @@ from celsa_lib.data.registry import DatasetInfo, Source, WheelSource, dataset_in
 from celsa_lib.errors import DatasetNotFoundError, DownloadError
 
 log = logging.getLogger(__name__)
-pooch.get_logger().setLevel(logging.WARNING)  # the bar tells of a download
+pooch.get_logger().setLevel(logging.WARNING)  # the bar shows a download
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
 RETRIES = 2  # after a broken transfer, from its start
 WHEEL_TIMEOUT = 300
@@ -132,7 +132,7 @@ def _archive(root: Path, info: DatasetInfo) -> Path | None:
 
 
 def _warn_of_other_versions(folder: Path, info: DatasetInfo) -> None:
-    """Files a user put there may be theirs to change: tell, do not refuse."""
+    """Files a user put there may be theirs to change: warn, do not refuse."""
     for name, checksum in info.checksums:
         if (folder / name).is_file():
             try:

@@ -27,7 +27,7 @@ class HighRatings:
 
 
 def read_table(path: Path, columns: Sequence[str], ids: Sequence[str] = ()) -> pd.DataFrame:
-    """`columns` of a CSV, TSV or Parquet file, gzipped or not, told by its name.
+    """`columns` of a CSV, TSV or Parquet file, gzipped or not, recognised by its name.
 
     Of a text file, those that are `ids` stay as they are written: 007, 1E2, NA; "" where none is.
     Raises DataError for another name, a missing column or a damaged file.

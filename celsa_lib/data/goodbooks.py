@@ -11,8 +11,8 @@ from celsa_lib.data.checks import reading
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.download import data_root, find_file
 from celsa_lib.data.formats import HighRatings, high_ratings, read_table
+from celsa_lib.data.genres import GENRE_TAGS
 from celsa_lib.data.registry import DatasetInfo
-from celsa_lib.data.shelves import GENRE_SHELVES
 from celsa_lib.errors import DataError, DatasetNotFoundError
 
 TEST_USERS = "goodbooks-10k-test-users"  # the folder of the paper's test users
@@ -52,7 +52,7 @@ def _books(home: Path, books: Path) -> pd.DataFrame:
 
 
 def _genres(home: Path, goodreads_ids: pd.Series) -> pd.Series:
-    """Genres by book id: a file's own, or else users' shelves that are genres, most used first."""
+    """Genres by book id: a file's own, or else users' tags that are genres, most used first."""
     if genres := find_file(home, "book_genres.csv"):
         found = read_table(genres, ("book_id", "genres")).set_index("book_id")["genres"]
         return found.str.replace(",", "|", regex=False).reindex(goodreads_ids.index).fillna("")
@@ -61,7 +61,7 @@ def _genres(home: Path, goodreads_ids: pd.Series) -> pd.Series:
         return pd.Series("", goodreads_ids.index)
     names = read_table(tags, ("tag_id", "tag_name"))
     counts = read_table(used, ("goodreads_book_id", "tag_id", "count"))
-    counts = counts.merge(names[names["tag_name"].isin(GENRE_SHELVES)], on="tag_id")
+    counts = counts.merge(names[names["tag_name"].isin(GENRE_TAGS)], on="tag_id")
     counts = counts.sort_values("count", ascending=False, kind="stable")
     found = counts.groupby("goodreads_book_id")["tag_name"].agg("|".join)
     return goodreads_ids.map(found).fillna("")

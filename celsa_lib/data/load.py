@@ -76,6 +76,6 @@ def _files_in(path: Path) -> list[Path]:
 
 
 def _names(files: tuple[Path, ...]) -> list[str]:
-    """File names for a sentence; a folder of thousands is told by its first and last."""
+    """File names for a sentence; of thousands the first and last alone."""
     names = [file.name for file in files]
     return names if len(names) <= 5 else [names[0], "…", names[-1]]

@@ -25,8 +25,6 @@ from celsa_lib.experiments.studies import (
     beside_recommended,
     live_or_stored,
     main_table,
-    prepare,
-    run_prepared,
     run_study,
     run_where_data_is,
     schedules,
@@ -34,6 +32,7 @@ from celsa_lib.experiments.studies import (
     widths,
 )
 from celsa_lib.experiments.summary import describe
+from celsa_lib.experiments.task import prepare
 from celsa_lib.experiments.titles import find_title, history_of, recommend_by_title
 from celsa_lib.experiments.user_data import compare_methods, settings_for_size, user_data_config
 from celsa_lib.results import BUDGETS
@@ -69,7 +68,6 @@ __all__ = [
     "run_and_keep",
     "run_data_size",
     "run_deviations",
-    "run_prepared",
     "run_real_bytes",
     "run_segment_study",
     "run_segments",

@@ -16,8 +16,7 @@ from celsa_lib.evaluation import Evaluation, evaluate, paired_difference
 from celsa_lib.experiments.config import MethodConfig
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.profiles import GOODBOOKS, configuration, settings_for
-from celsa_lib.experiments.run import Task
-from celsa_lib.experiments.studies import prepare
+from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.models import EASE, CompressedELSA, Recommender, SparseAutoencoderELSA
 from celsa_lib.models.registry import OURS
 from celsa_lib.results import DEVIATIONS, Result, save_result

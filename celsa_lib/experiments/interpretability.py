@@ -17,9 +17,8 @@ from celsa_lib.evaluation import Difference, Ratio, difference_by_user, ratio_of
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.profiles import GOODBOOKS
-from celsa_lib.experiments.run import Task
 from celsa_lib.experiments.segment_study import RELEASED, SegmentStudy, segment_config
-from celsa_lib.experiments.studies import prepare
+from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.results import SEGMENTS, Result, save_result
 from celsa_lib.segments import (
     AnswerCache,
@@ -36,11 +35,11 @@ from celsa_lib.segments.measures import (
     GroupScores,
     agreement,
     alignment,
+    genre_jaccard,
+    genre_npmi,
     main_term,
     random_groups,
-    shelf_jaccard,
     stability,
-    tag_npmi,
     vector_cosine,
 )
 
@@ -109,18 +108,19 @@ def _of_space(study: SegmentStudy, embeddings, segmentation: Segmentation) -> It
         "random, sizes of raw groups": random_groups(groups),
         "random, sizes of segments": random_groups(segmentation.of_item),
     }
-    if len(study.shelves.names):
-        groupings["rarest genre"] = main_term(study.shelves)
+    if len(study.genres.names):
+        groupings["rarest genre"] = main_term(study.genres)
     for name, of_item in groupings.items():
         yield from _of_grouping(study, name, np.unique(of_item, return_inverse=True)[1])
     yield from _against_random(study, groups)
     yield from _of_users(study, segmentation)
 
 
+NPMI = "genres (NPMI)"
 Measure = Callable[[SegmentStudy, list], GroupScores]
 COHERENCE: dict[str, Measure] = {
-    "shelves (weighted Jaccard)": lambda study, members: shelf_jaccard(members, study.shelves),
-    "tags (NPMI)": lambda study, members: tag_npmi(members, study.shelves),
+    "genres (weighted Jaccard)": lambda study, members: genre_jaccard(members, study.genres),
+    NPMI: lambda study, members: genre_npmi(members, study.genres),
     "metadata (cosine)": lambda study, members: vector_cosine(members, study.vectors),
 }
 
@@ -132,10 +132,10 @@ def _of_grouping(study: SegmentStudy, name: str, of_item: np.ndarray) -> Iterato
     about["alone"] = int(sum(len(group) == 1 for group in members))
     for measure, scores in COHERENCE.items():
         found = scores(study, members)
-        if found.pairs.any():  # no pairs of tags where items have one genre each
+        if found.pairs.any():  # none of NPMI where items have one genre each
             yield about | {"measure": measure} | _interval(found.mean())
     truth = study.dataset.truth
-    against = main_term(study.shelves) if truth is None else truth.item_segment
+    against = main_term(study.genres) if truth is None else truth.item_segment
     known = against >= 0
     if not known.any():
         return
@@ -154,7 +154,7 @@ def _against_random(study: SegmentStudy, of_item: np.ndarray) -> Iterator[dict]:
     n = of_item.max() + 1
     ours, chance = (members_of(g, n) for g in (of_item, random_groups(of_item)))
     for measure, scores in COHERENCE.items():
-        if measure.startswith("tags"):
+        if measure == NPMI:
             continue  # its number of pairs differs between the twins
         a, b = scores(study, ours), scores(study, chance)
         found = ratio_of_means(a.sums - b.sums, a.pairs)
@@ -189,7 +189,7 @@ def _of_tau(study: SegmentStudy) -> Iterator[dict]:
         members = members_of(of_item, of_item.max() + 1)
         row = {"section": "tau", "tau": tau, "groups": len(members)}
         row["largest"] = int(max(map(len, members)))
-        yield row | _interval(shelf_jaccard(members, study.shelves).mean())
+        yield row | _interval(genre_jaccard(members, study.genres).mean())
 
 
 def _of_seeds(study: SegmentStudy) -> Iterator[dict]:

@@ -3,7 +3,7 @@
 from celsa_lib.experiments.interpretability import ACTIVATION_TAU
 from celsa_lib.experiments.profiles import settings_for
 from celsa_lib.experiments.segment_study import SegmentStudy, segment_config
-from celsa_lib.experiments.studies import prepare
+from celsa_lib.experiments.task import prepare
 from celsa_lib.segments import SentenceEmbedder, group_items, merge_by_activation
 from celsa_lib.segments.measures import agreement
 

@@ -24,8 +24,9 @@ from celsa_lib.experiments.profiles import (
     recommended_methods,
     settings_for,
 )
-from celsa_lib.experiments.run import TUNED_ON, Task, rounded, run_task
-from celsa_lib.experiments.studies import STUDIES, prepare, stored_at
+from celsa_lib.experiments.run import TUNED_ON, rounded, run_task
+from celsa_lib.experiments.studies import STUDIES, stored_at
+from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.models.pruned import SparseWeights
 from celsa_lib.models.registry import by_name
 from celsa_lib.results import BYTES, PLAIN, Result, load_result, save_result

@@ -2,77 +2,34 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from scipy.sparse import csr_matrix, vstack
 
-from celsa_lib.data import Dataset, load_dataset
-from celsa_lib.errors import ConfigError
+from celsa_lib.data import Dataset
 from celsa_lib.evaluation import evaluate
 from celsa_lib.evaluation.exposure import exposure
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.experiments.fit_cache import FitCache, order_of
 from celsa_lib.experiments.manifest import make_manifest
+from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.models import Recommender
 from celsa_lib.models.registry import by_name
 from celsa_lib.results import Result
-from celsa_lib.split import Fold, holdout_folds, split_users
 
 log = logging.getLogger(__name__)
 
 TUNED_ON = "ndcg@100"
 
 
-@dataclass
-class Task:
-    """Users to tune on (fit, validation folds) and to report on (all non-test users, test folds).
-
-    item_ids: of the columns. `ready` holds models that need no training, by method name.
-    """
-
-    tune_fit: csr_matrix
-    tune_folds: list[Fold]
-    fit: csr_matrix
-    folds: list[Fold]
-    item_ids: np.ndarray | None = None
-    ready: dict = field(default_factory=dict)
-
-    @property
-    def users(self) -> dict[str, int]:
-        """How many users learn while choosing and for the report, and how many test."""
-        return {
-            "choosing": self.tune_fit.shape[0],
-            "reported": self.fit.shape[0],
-            "test": self.folds[0][0].shape[0] if self.folds else 0,
-        }
-
-
 def run(config: ExperimentConfig, dataset: Dataset | None = None) -> Result:
-    """Load the data, split its users, run every method. Raises CelsaError."""
-    dataset = dataset or load_dataset(config.dataset, **config.data_params)
-    return run_task(config, dataset, make_task(config, dataset))
+    """Divide the users of the data, run every method. Raises CelsaError.
 
-
-def make_task(config: ExperimentConfig, dataset: Dataset) -> Task:
-    """Test, validation and training users drawn from the data; all but the test users learn for the
-    report.
+    `dataset`: the data of the configuration, loaded where it is not given.
     """
-    if config.test_users != "split":
-        raise ConfigError(f'test_users "{config.test_users}" needs its own task; use "split"')
-    split = split_users(dataset.X, config.n_test, config.n_val, config.split_seed)
-    fit = vstack([split.train, split.val], format="csr") if config.n_val else split.train
-    validation, test = folds_of(config, split.val), folds_of(config, split.test)
-    return Task(split.train, validation, fit, test, dataset.item_ids)
-
-
-def folds_of(config: ExperimentConfig, X: csr_matrix) -> list[Fold]:
-    """Hold-out folds of the users X as configured; none without users."""
-    if not X.shape[0]:
-        return []
-    return holdout_folds(X, config.n_folds, config.fraction, config.fold_seed, config.fold_method)
+    return run_task(config, *prepare(config, dataset))
 
 
 def run_task(

@@ -10,10 +10,10 @@ from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.experiments.config import ExperimentConfig, at_budgets
 from celsa_lib.experiments.fit_cache import FitCache
 from celsa_lib.experiments.profiles import configuration, settings_for
-from celsa_lib.experiments.run import Task
+from celsa_lib.experiments.task import Task
 from celsa_lib.segments import Segmentation, SentenceEmbedder, segment_items
 from celsa_lib.segments.measures import kmeans_groups
-from celsa_lib.segments.naming.terms import Terms, shelves_of
+from celsa_lib.segments.naming.terms import Terms, genres_of
 
 BUDGET = 128  # bytes per item, where a profile has that budget
 DENSE_WIDTH = 256  # of the dense ELSA that k-means groups
@@ -57,9 +57,9 @@ class SegmentStudy:
         self._segments: dict[ItemEmbeddings, Segmentation] = {}
 
     @cached_property
-    def shelves(self) -> Terms:
+    def genres(self) -> Terms:
         """Genres that are neither very rare nor on most items."""
-        return shelves_of(self.items, least=min(20, max(2, len(self.items) // 100)), most=0.2)
+        return genres_of(self.items, least=min(20, max(2, len(self.items) // 100)), most=0.2)
 
     @cached_property
     def vectors(self) -> np.ndarray:

@@ -1,22 +1,10 @@
-"""Studies: experiments whose results are stored in results/ and shown by the book.
-
-On Goodbooks-10k partial the models are reported on the paper's own 2,500 test users. Their ids are
-not published, so every user who is likely to be one of them is dropped from the training data: the
-removal is approximate.
-"""
+"""Studies: experiments whose results are stored in results/ and shown by the book."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from celsa_lib.data import (
-    Dataset,
-    GoodbooksTestUsers,
-    dataset_info,
-    load_dataset,
-    load_goodbooks_test_users,
-)
-from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.data import dataset_info
 from celsa_lib.errors import ConfigError, DatasetNotFoundError, DownloadError
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.profiles import (
@@ -31,16 +19,17 @@ from celsa_lib.experiments.profiles import (
     recommended_methods,
     settings_for,
 )
-from celsa_lib.experiments.run import Task, folds_of, make_task, run_task
+from celsa_lib.experiments.run import run, run_task
+from celsa_lib.experiments.task import prepare
 from celsa_lib.models import make_schedule
 from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
-from celsa_lib.split import split_users
 
 RESULTS = Path("results")
 SANSA_REGS = (50.0, 200.0, 800.0)
-WITHOUT = ({"hide": 0.0}, {"falling": False}, {"average": 0.0}, {"scales": False},
-            {"non_negative": False}, {"floor": 1})  # fmt: skip
-ALONE = ({"hide": 0.5}, {"falling": True}, {"average": 0.2}, {"non_negative": True})
+WITHOUT = ({"dropout": 0.0}, {"cosine_decay": False}, {"weight_averaging": 0.0},
+            {"scales": False}, {"non_negative": False}, {"floor": 1})  # fmt: skip
+ALONE = ({"dropout": 0.5}, {"cosine_decay": True}, {"weight_averaging": 0.2},
+         {"non_negative": True})  # fmt: skip
 
 
 def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
@@ -216,48 +205,19 @@ def stored_at(name: str, profile: str | None = None) -> Path:
 def run_where_data_is(config: ExperimentConfig) -> Result | None:
     """The experiment, None where its data cannot be had here. Raises CelsaError for the rest."""
     try:
-        return run_prepared(config)
+        return run(config)
     except (DatasetNotFoundError, DownloadError):
         return None
 
 
-def live_or_stored(run: Callable[[], Result], path: str | Path) -> Result:
-    """What `run` gives; where its data cannot be had here, the result stored at `path`.
+def live_or_stored(live: Callable[[], Result], path: str | Path) -> Result:
+    """What `live` gives; where its data cannot be had here, the result stored at `path`.
 
-    Raises what `run` raises where there is no such file either.
+    Raises what `live` raises where there is no such file either.
     """
     try:
-        return run()
+        return live()
     except (DatasetNotFoundError, DownloadError):
         if not located(path).exists():
             raise
         return load_result(path)
-
-
-def run_prepared(config: ExperimentConfig) -> Result:
-    """The experiment on its own task. Raises CelsaError."""
-    return run_task(config, *prepare(config))
-
-
-def prepare(config: ExperimentConfig) -> tuple[Dataset, Task]:
-    """The data of a configuration and its users, divided. Raises CelsaError."""
-    dataset = load_dataset(config.dataset, **config.data_params)
-    if config.test_users == "split":
-        return dataset, make_task(config, dataset)
-    return dataset, _task_of_test_users(config, dataset, load_goodbooks_test_users())
-
-
-def _task_of_test_users(
-    config: ExperimentConfig, dataset: Dataset, test: GoodbooksTestUsers
-) -> Task:
-    """Trained on everybody else, in the test users' columns; validation users are from the rest."""
-    X = test.others(dataset)
-    split = split_users(X, 0, config.n_val, config.split_seed)
-    return Task(
-        tune_fit=split.train,
-        tune_folds=folds_of(config, split.val),
-        fit=X,
-        folds=folds_of(config, test.X[: config.n_test]),
-        item_ids=test.item_ids,
-        ready={"Released": ItemEmbeddings(test.released, test.item_ids)},
-    )

@@ -14,7 +14,8 @@ from celsa_lib.experiments.profiles import (
     methods_for,
     recommended_methods,
 )
-from celsa_lib.experiments.run import make_task, run_task
+from celsa_lib.experiments.run import run_task
+from celsa_lib.experiments.task import make_task
 from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.results import BUDGETS, Result, load_result, save_result
 

@@ -14,9 +14,9 @@ from celsa_lib.experiments.deviations import protocol_deviations
 from celsa_lib.experiments.fit_cache import FitCache
 from celsa_lib.experiments.interpretability import COHERENCE
 from celsa_lib.experiments.real_bytes import forms_of
-from celsa_lib.experiments.run import TUNED_ON, Task
+from celsa_lib.experiments.run import TUNED_ON
 from celsa_lib.experiments.segment_study import OWN, SegmentStudy
-from celsa_lib.experiments.studies import prepare
+from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.models.registry import OURS, RECOMMENDED, by_name
 from celsa_lib.results import (
     BYTES,

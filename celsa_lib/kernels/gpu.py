@@ -15,8 +15,8 @@ SCALE, BIAS2, OF_GRADIENT, OF_MOMENTUM, RATE_OF_MEAN, EPSILON = map(tl.constexpr
 
 
 @triton.jit
-def is_hidden(interaction, seed, below):
-    """Whether an interaction is hidden in this step: `interactions.hidden`, the same bits."""
+def is_dropped(interaction, seed, below):
+    """Whether an interaction is dropped in this step: `training.dropout.dropped`, the same bits."""
     x = interaction.to(tl.uint32) ^ seed
     x = (x ^ (x >> 16)) * 0x85EBCA6B
     x = (x ^ (x >> 13)) * 0xC2B2AE35
@@ -34,15 +34,15 @@ def history(step, order, indptr, lane, lanes):
 
 @triton.jit
 def encode(step, order, indptr, items, seeds, row_starts, cols, unit, inputs, E, below, lanes,
-           HIDE: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
-    """E[:, lane] += Σ w_i·a_i over the items that the user has seen and that are not hidden."""
+           DROPOUT: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
+    """E[:, lane] += Σ w_i·a_i over the items that the user has seen and that are not dropped."""
     lane = tl.program_id(0)
     start, stop = history(step, order, indptr, lane, lanes)
     for first in range(start, stop, N):
         n = first + tl.arange(0, N)
         seen = n < stop
-        if HIDE:
-            seen &= ~is_hidden(n, tl.load(seeds + tl.load(step)), below)
+        if DROPOUT:
+            seen &= ~is_dropped(n, tl.load(seeds + tl.load(step)), below)
         i = tl.load(items + n, mask=seen, other=0)
         begin = tl.load(row_starts + i, mask=seen, other=0)
         end = tl.load(row_starts + i + 1, mask=seen, other=0)
@@ -79,7 +79,7 @@ def decode(row_starts, cols, unit, outputs, E, P, squares, n_items, lanes,
 
 @triton.jit
 def score_users(step, order, indptr, items, seeds, table, inputs, outputs, squares, P, alpha,
-                losses, below, lanes, HIDE: tl.constexpr, N: tl.constexpr):  # fmt: skip
+                losses, below, lanes, DROPOUT: tl.constexpr, N: tl.constexpr):  # fmt: skip
     """Each user's loss; P becomes what its gradient is `alpha` times of, at what the user has seen.
 
     With o = Σ_seen p: loss 2 − 2·o/(‖p‖‖x‖), gradient 2·o/(‖p‖³‖x‖)·(p − x·‖p‖²/o). The own part
@@ -93,8 +93,8 @@ def score_users(step, order, indptr, items, seeds, table, inputs, outputs, squar
         seen = n < stop
         i = tl.load(items + n, mask=seen, other=0).to(tl.int64)
         own = tl.load(inputs + i, mask=seen, other=0.0) * tl.load(outputs + i, mask=seen, other=0.0)
-        if HIDE:
-            own = tl.where(is_hidden(n, tl.load(seeds + t), below), 0.0, own)
+        if DROPOUT:
+            own = tl.where(is_dropped(n, tl.load(seeds + t), below), 0.0, own)
         with_own = tl.load(P + i * lanes + lane, mask=seen, other=0.0)
         p = tl.maximum(with_own - own, 0.0)
         tl.store(P + i * lanes + lane, p, mask=seen)
@@ -165,7 +165,7 @@ def through_unit(a, gradient):
 @triton.jit
 def update_sparse(step, table, row_starts, cols, seen_starts, seen_lanes, alpha, C, D, values, m, v,
                   unit, mean, n_values, n_items, n_blocks, lanes, inputs, outputs, scales, seeds,
-                  interactions, P, below, HIDE: tl.constexpr, SCALES: tl.constexpr,
+                  interactions, P, below, DROPOUT: tl.constexpr, SCALES: tl.constexpr,
                   MEAN: tl.constexpr, POSITIVE: tl.constexpr, N: tl.constexpr,
                   K: tl.constexpr):  # fmt: skip
     """One row: its gradient through the decoder (C) and the encoder (D), a step, its unit row.
@@ -188,9 +188,9 @@ def update_sparse(step, table, row_starts, cols, seen_starts, seen_lanes, alpha,
     for begin in range(first, last, N):
         n = begin + tl.arange(0, N)
         seen = n < last
-        if HIDE:
+        if DROPOUT:
             interaction = tl.load(interactions + n, mask=seen, other=0)
-            seen &= ~is_hidden(interaction, tl.load(seeds + t), below)
+            seen &= ~is_dropped(interaction, tl.load(seeds + t), below)
         lane = tl.load(seen_lanes + n, mask=seen, other=0)
         weight = tl.load(alpha + lane, mask=seen, other=0.0)
         both = seen[:, None] & inside[None, :]

@@ -7,13 +7,13 @@ which the step before has left in `norms`. See kernels.gpu for the layout of bat
 import triton
 import triton.language as tl
 
-from celsa_lib.kernels.gpu import N_SCALARS, RATE_OF_MEAN, SCALE, history, is_hidden, nadam
+from celsa_lib.kernels.gpu import N_SCALARS, RATE_OF_MEAN, SCALE, history, is_dropped, nadam
 
 
 @triton.jit
 def encode_rows(step, order, indptr, items, seeds, A, inverse_norms, E, below, width, lanes,
-                HIDE: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
-    """E[lane] = Σ a_i/‖a_i‖ over the items that are not hidden, K columns of it."""
+                DROPOUT: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
+    """E[lane] = Σ a_i/‖a_i‖ over the items that are not dropped, K columns of it."""
     lane = tl.program_id(0)
     start, stop = history(step, order, indptr, lane, lanes)
     c = tl.program_id(1) * K + tl.arange(0, K)
@@ -21,8 +21,8 @@ def encode_rows(step, order, indptr, items, seeds, A, inverse_norms, E, below, w
     for first in range(start, stop, N):
         n = first + tl.arange(0, N)
         seen = n < stop
-        if HIDE:
-            seen &= ~is_hidden(n, tl.load(seeds + tl.load(step)), below)
+        if DROPOUT:
+            seen &= ~is_dropped(n, tl.load(seeds + tl.load(step)), below)
         i = tl.load(items + n, mask=seen, other=0)
         weight = tl.load(inverse_norms + i, mask=seen, other=0.0)
         inside = seen[:, None] & (c < width)[None, :]
@@ -33,7 +33,8 @@ def encode_rows(step, order, indptr, items, seeds, A, inverse_norms, E, below, w
 
 @triton.jit
 def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losses, below,
-               n_items, lanes, HIDE: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
+               n_items, lanes, DROPOUT: tl.constexpr, N: tl.constexpr,
+               K: tl.constexpr):  # fmt: skip
     """Each user's loss; P (lanes × items), E·Aᵀ on entry, becomes the gradient of P/‖a_i‖.
 
     The formulas are those of `gpu.score_users`.
@@ -47,8 +48,8 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
         weight = tl.load(inverse_norms + i, mask=n < stop, other=1.0)
         p = tl.load(P + i, mask=n < stop, other=0.0).to(tl.float32)
         visible = n < stop
-        if HIDE:
-            visible &= ~is_hidden(n, tl.load(seeds + t), below)
+        if DROPOUT:
+            visible &= ~is_dropped(n, tl.load(seeds + t), below)
         tl.store(P + i, p - 1.0 / weight, mask=visible)
     tl.debug_barrier()
     squares = tl.zeros((K,), tl.float32)
@@ -89,7 +90,7 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
 
 @triton.jit
 def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G, A, m, v, mask,
-                 mean, inverse_norms, rounded, below, n_items, width, HIDE: tl.constexpr,
+                 mean, inverse_norms, rounded, below, n_items, width, DROPOUT: tl.constexpr,
                  MASKED: tl.constexpr, MEAN: tl.constexpr, ROUNDED: tl.constexpr,
                  K: tl.constexpr):  # fmt: skip
     """One row: the encoder's part of its gradient added to the decoder's (G·‖a‖), and a step."""
@@ -103,8 +104,8 @@ def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G
     first = tl.load(seen_starts + t * n_items + i)
     for n in range(first, tl.load(seen_starts + t * n_items + i + 1)):
         visible = inside
-        if HIDE:
-            visible &= ~is_hidden(tl.load(interactions + n), tl.load(seeds + t), below)
+        if DROPOUT:
+            visible &= ~is_dropped(tl.load(interactions + n), tl.load(seeds + t), below)
         lane = tl.load(seen_lanes + n).to(tl.int64)
         g += tl.load(D + lane * width + c, mask=visible, other=0.0).to(tl.float32)
     if MASKED:

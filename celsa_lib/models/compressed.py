@@ -52,8 +52,8 @@ class CompressedELSA(GradientRecommender):
     survivors of a prune go back to their initial values. Size: 8·nnz bytes per item.
 
     recipe "recommended": support "anchored", a latent per item, `nnz` nonzeros per row on average
-    and at least `floor`, from partial correlations with ridge `reg`; scales, hiding, a falling rate
-    and the mean of the last steps. It has no schedule; nothing but `nnz` need be given.
+    and at least `floor`, from partial correlations with ridge `reg`; scales, input dropout, cosine
+    decay and weight averaging. It has no schedule; nothing but `nnz` need be given.
     """
 
     name = "Compressed ELSA"
@@ -69,9 +69,10 @@ class CompressedELSA(GradientRecommender):
         recipe: str = "paper",
         batch_size: int | None = None,
         learning_rate: float | None = None,
-        falling: bool | None = None,
-        hide: float | None = None,
-        average: float | None = None,
+        cosine_decay: bool | None = None,
+        dropout: float | None = None,
+        length_exponent: float | None = None,
+        weight_averaging: float | None = None,
         support: str | None = None,
         floor: int | None = None,
         reg: float | None = None,
@@ -97,9 +98,10 @@ class CompressedELSA(GradientRecommender):
         self.recipe = recipe
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.falling = falling
-        self.hide = hide
-        self.average = average
+        self.cosine_decay = cosine_decay
+        self.dropout = dropout
+        self.length_exponent = length_exponent
+        self.weight_averaging = weight_averaging
         self.support = support
         self.floor = floor
         self.reg = reg
@@ -131,10 +133,10 @@ class CompressedELSA(GradientRecommender):
         anchored = self.support or ("anchored" if self.recipe == "recommended" else "pruned")
         if self.scales and anchored != "anchored":
             raise ConfigError('scales belong to anchored rows; take support="anchored"')
-        if self.average and anchored == "pruned" and self.schedule == "constant":
+        if self.weight_averaging and anchored == "pruned" and self.schedule == "constant":
             raise ConfigError(
                 "the constant schedule chooses the support at every step, so its rows have no "
-                "mean; leave average out"
+                "mean; leave weight_averaging out"
             )
         check_count(nnz=self.nnz)
         width = max(WIDTH, self.nnz) if self.width is None else self.width

@@ -66,7 +66,7 @@ class EASE(Recommender):
 class EDLAE(EASE):
     """EASE with reg + p/(1 − p)·popularity as each item's λ (Steck 2020).
 
-    In expectation that is training with a share p of the interactions hidden from the input.
+    In expectation that is training with input dropout: a share p of the interactions is hidden.
     """
 
     name = "EDLAE"

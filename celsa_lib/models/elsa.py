@@ -14,7 +14,7 @@ class ELSA(GradientRecommender):
 
     L is the mean squared error between ℓ2-normalised rows of X and of ReLU(X(AAᵀ − I)). Size:
     4·width bytes per item, so width = bytes / 4 is the paper's low-dimensional ELSA. recipe
-    "recommended": with hiding, a falling learning rate and the mean of the last steps.
+    "recommended": with input dropout, cosine decay and weight averaging.
     """
 
     name = "ELSA"
@@ -27,9 +27,10 @@ class ELSA(GradientRecommender):
         recipe: str = "paper",
         batch_size: int | None = None,
         learning_rate: float | None = None,
-        falling: bool | None = None,
-        hide: float | None = None,
-        average: float | None = None,
+        cosine_decay: bool | None = None,
+        dropout: float | None = None,
+        length_exponent: float | None = None,
+        weight_averaging: float | None = None,
         epsilon: float = 1e-7,
         relu_cap: float | None = None,
         max_outputs: int | None = None,
@@ -47,9 +48,10 @@ class ELSA(GradientRecommender):
         self.recipe = recipe
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.falling = falling
-        self.hide = hide
-        self.average = average
+        self.cosine_decay = cosine_decay
+        self.dropout = dropout
+        self.length_exponent = length_exponent
+        self.weight_averaging = weight_averaging
         self.epsilon = epsilon
         self.relu_cap = relu_cap
         self.max_outputs = max_outputs

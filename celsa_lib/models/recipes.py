@@ -14,17 +14,17 @@ from celsa_lib.errors import ConfigError
 
 RECIPES = ("paper", "recommended")
 PAPER = {
-    "epochs": 10, "learning_rate": 0.1, "falling": False, "hide": 0.0, "average": 0.0,
-    "scales": False, "non_negative": False, "support": "pruned",
+    "epochs": 10, "learning_rate": 0.1, "cosine_decay": False, "dropout": 0.0,
+    "weight_averaging": 0.0, "scales": False, "non_negative": False, "support": "pruned",
 }  # fmt: skip
-REGULARISED = {"epochs": 10, "falling": True, "average": 0.2}
+REGULARISED = {"epochs": 10, "cosine_decay": True, "weight_averaging": 0.2}
 SPARSE = REGULARISED | {"scales": True, "support": "anchored", "reg": 300.0}
 FEW_USERS = 10_000  # below, small steps and no negative values: those are learned by chance
 OF_FEW = {"learning_rate": 0.04, "non_negative": True}
 OF_MANY = {"learning_rate": 0.06, "non_negative": False}
 DENSE = REGULARISED | {"learning_rate": 0.06}
 LARGEST_BATCH, FEWEST_STEPS = 1024, 10  # the paper's batch; steps that an epoch should have
-HIDDEN = (3.7, 4.5), (0.65, 0.35)  # share of interactions by log10 of the users, between and beyond
+DROPOUT = (3.7, 4.5), (0.65, 0.35)  # by log10 of the users, between and beyond
 FLOOR = 0.75  # of a row's nonzeros that every row has; the rest goes where it is strongest
 
 
@@ -66,13 +66,13 @@ def batch_that_fits(learners: int) -> int:
 def of_data(X: csr_matrix, learners: int, nnz: int | None) -> dict:
     """The recommended setting of sparse rows, or of dense ones (`nnz` None), for histories X.
 
-    The fewer the users, the more is hidden from each step: with few, it is chance that is learned.
+    The fewer the users, the higher the dropout: with few, it is chance that is learned.
     """
-    hide = round(float(np.interp(math.log10(max(1, learners)), *HIDDEN)), 2)
+    dropout = round(float(np.interp(math.log10(max(1, learners)), *DROPOUT)), 2)
     if nnz is None:
-        return DENSE | {"hide": hide}
+        return DENSE | {"dropout": dropout}
     by_users = OF_FEW if learners < FEW_USERS else OF_MANY
-    by_data = {"width": X.shape[1], "floor": max(1, round(FLOOR * nnz)), "hide": hide}
+    by_data = {"width": X.shape[1], "floor": max(1, round(FLOOR * nnz)), "dropout": dropout}
     return SPARSE | by_users | by_data
 
 
@@ -81,5 +81,5 @@ def numbers_of(parameters: dict) -> list:
     if parameters.get("recipe") != "recommended":
         return []
     if "nnz" in parameters:
-        return [SPARSE, OF_FEW, OF_MANY, FEW_USERS, HIDDEN, FLOOR, LARGEST_BATCH, FEWEST_STEPS]
-    return [DENSE, HIDDEN, LARGEST_BATCH, FEWEST_STEPS]
+        return [SPARSE, OF_FEW, OF_MANY, FEW_USERS, DROPOUT, FLOOR, LARGEST_BATCH, FEWEST_STEPS]
+    return [DENSE, DROPOUT, LARGEST_BATCH, FEWEST_STEPS]

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 VARIED = ("schedule", "restart", "width", "part")
 PARTS = {  # parameters that a part of the recommended setting is switched by
-    "hide": "hiding",
-    "falling": "a falling rate",
-    "average": "a mean of rows",
+    "dropout": "input dropout",
+    "cosine_decay": "cosine decay",
+    "weight_averaging": "weight averaging",
     "scales": "scales",
     "non_negative": "values held at 0 or above",
 }

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from celsa_lib.report import cost, cost_figures
 from celsa_lib.report.base import Parts, Report
-from celsa_lib.report.tables import Html, runs_told
+from celsa_lib.report.tables import Html, runs_note
 
 
 class BenchmarkReport(Report):
@@ -47,6 +47,6 @@ class BenchmarkReport(Report):
         named = ", ".join(f"{name} {version}" for name, version in versions.items())
         text = (
             f"{self.title.capitalize()}: {manifest['what']}; {manifest['seconds']} s. "
-            f"{runs_told(manifest)} Versions: {named}."
+            f"{runs_note(manifest)} Versions: {named}."
         )
         return Html(f'<p class="celsa-provenance"><small>{escape(text)}</small></p>')

@@ -24,7 +24,7 @@ from celsa_lib.report.budgets import (
 from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.statistics import choices, paired_table
 from celsa_lib.report.style import styled
-from celsa_lib.report.tables import runs_told
+from celsa_lib.report.tables import runs_note
 from celsa_lib.results import Result, fit_seconds
 
 COLUMNS = {"user": "user", "item": "item", "value": "rating"}
@@ -163,7 +163,7 @@ def origin_facts(manifest: dict) -> dict[str, str]:
     config, run = manifest["config"], list(manifest["runs"].values())[-1]
     versions = (f"{name} {version}" for name, version in run["versions"].items())
     return {
-        "runs": runs_told(manifest),
+        "runs": runs_note(manifest),
         "versions": ", ".join(versions),
         "seeds": f"split {config['split_seed']}, folds {config['fold_seed']}, training "
         f"{', '.join(map(str, config['seeds']))}",

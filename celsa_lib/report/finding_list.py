@@ -102,11 +102,11 @@ def grid_ends(result: Result) -> list[Check]:
     """What was chosen at an end of its grid, so that something better may lie beyond."""
     chosen = choices(result.select(seed=result.manifest["config"]["seeds"][0]))
     at_end = chosen[chosen["at an end"] != ""].groupby(["method", "at an end"], sort=False)
-    told = [
+    ends = [
         f"{method} ({name.replace('_', ' ')}) at {listed_sizes(list(lines['bytes per item']))}"
         for (method, name), lines in at_end
     ]
-    return [counted(what, holds=False) for what in told] or [counted("none", holds=True)]
+    return [counted(what, holds=False) for what in ends] or [counted("none", holds=True)]
 
 
 def quicker(result: Result, section: str, column: str, ours, theirs) -> list[Check]:
@@ -154,13 +154,13 @@ def _recommended(data: str, stored: str) -> list[Claim]:
     """The recommended setting beside every other method of Table 1."""
     return [
         _finding("recommended", stored, f"recommended/{data}/{slug(label)}",
-                 partial(recommended, label=label), "the recommended setting", told)
-        for label, told in BESIDE.items()
+                 partial(recommended, label=label), "the recommended setting", theirs)
+        for label, theirs in BESIDE.items()
     ] + [
         _finding("recommended", stored, f"recommended-at-half/{data}/{slug(label)}",
                  partial(at_half, label=label), "the recommended setting at 32 bytes",
-                 f"{told} at 64")
-        for label, told in BESIDE.items() if by_label(label).compressed
+                 f"{theirs} at 64")
+        for label, theirs in BESIDE.items() if by_label(label).compressed
     ]  # fmt: skip
 
 

@@ -32,8 +32,8 @@ PHRASES = {
 }  # fmt: skip
 
 
-class Seen(NamedTuple):
-    """A stored check: its outcome and bytes per item, None where it is about no single size."""
+class SizedOutcome(NamedTuple):
+    """Outcome of a stored check and its bytes per item, None where it is about no single size."""
 
     outcome: str
     size: int | None
@@ -54,9 +54,9 @@ def finding(claims: list[dict], text: str) -> str:
     if len({pair for pair, _ in found}) > 1:
         raise DataError(f'"{about}" compares several pairs; name a part of one of them')
     ours, theirs = found[0][0]
-    seen = [_seen(check) for _, check in found]
+    outcomes = [_sized_outcome(check) for _, check in found]
     named = ", ".join(part for part in parts if "*" not in part)
-    return f"{ours}{f' ({named})' if named else ''} {told(seen, PHRASES[phrase], theirs)}"
+    return f"{ours}{f' ({named})' if named else ''} {described(outcomes, PHRASES[phrase], theirs)}"
 
 
 def comparison(claims: list[dict], stored: str, baseline: str) -> str:
@@ -83,19 +83,19 @@ def evidence(claims: list[dict], text: str) -> str:
     )
 
 
-def told(seen: list[Seen], phrase: Sequence[str], name: str) -> str:
-    """A phrase about checks: one for all of them, or what holds at which sizes, or how often."""
+def described(outcomes: list[SizedOutcome], phrase: Sequence[str], name: str) -> str:
+    """Outcomes in a phrase: one for all of them, or what holds at which sizes, or how often."""
     says = dict(zip(OUTCOMES, phrase, strict=True))
-    groups = {outcome: [one for one in seen if one.outcome == outcome] for outcome in OUTCOMES}
+    groups = {outcome: [one for one in outcomes if one.outcome == outcome] for outcome in OUTCOMES}
     groups = {outcome: found for outcome, found in groups.items() if found}
-    sizes = [one.size for one in seen]
+    sizes = [one.size for one in outcomes]
     if len(groups) == 1:
         (outcome,) = groups
         return says[outcome].format(name) + _everywhere(outcome, sizes)
     by_size = None not in sizes and len(set(sizes)) == len(sizes)
     clauses = []
     for outcome, found in groups.items():
-        of = "" if clauses else f" of {len(seen)} comparisons"
+        of = "" if clauses else f" of {len(outcomes)} comparisons"
         where = (
             f"at {listed_sizes([one.size for one in found])}" if by_size else f"in {len(found)}{of}"
         )
@@ -156,10 +156,10 @@ def _is_about(check: dict, parts: list[str]) -> bool:
     return made == [""] or all(any(fnmatchcase(one, part) for one in made) for part in parts)
 
 
-def _seen(check: dict) -> Seen:
+def _sized_outcome(check: dict) -> SizedOutcome:
     sizes = [part for part in _parts(check["what"]) if re.fullmatch(r"[\d,]+ B", part)]
     size = int(sizes[0].removesuffix(" B").replace(",", "")) if sizes else None
-    return Seen(check["outcome"], size)
+    return SizedOutcome(check["outcome"], size)
 
 
 def _everywhere(outcome: str, sizes: list[int | None]) -> str:

@@ -20,7 +20,7 @@ GROUPING_ORDER = (
     "random, sizes of segments",
     "rarest genre",
 )
-SHELVES = "shelves (weighted Jaccard)"  # the measure that the figure shows
+JACCARD = "genres (weighted Jaccard)"  # the measure that the figure shows
 SHARES = {
     "recommended": "in the recommended segments",
     "history": "in the segments with most items of the user's history",
@@ -52,7 +52,7 @@ def groupings_table(result: Result, space: str) -> pd.DataFrame:
 
 
 def coherence_figure(result: Result) -> Figure:
-    """Coherence by SHELVES of each grouping with its interval, one panel per space."""
+    """Coherence by JACCARD of each grouping with its interval, one panel per space."""
     spaces = list(dict.fromkeys(r["space"] for r in result.rows if r["section"] == "groupings"))
     shape = {"nrows": 1, "ncols": len(spaces), "figsize": (7.0, 3.6)}
     with new_figure(**shape, sharey=True, squeeze=False) as (figure, panels):
@@ -60,7 +60,7 @@ def coherence_figure(result: Result) -> Figure:
             rows = {
                 r["grouping"]: r
                 for r in result.rows
-                if r["section"] == "groupings" and r["space"] == space and r["measure"] == SHELVES
+                if r["section"] == "groupings" and r["space"] == space and r["measure"] == JACCARD
             }
             names = [name for name in GROUPING_ORDER if name in rows][::-1]
             values = np.array([rows[n]["value"] for n in names])
@@ -69,7 +69,7 @@ def coherence_figure(result: Result) -> Figure:
             colours = [_kind_colour(name) for name in names]
             axes.barh(names, values, xerr=errors, color=colours, capsize=2)
             axes.set(title=space)
-        figure.supxlabel(f"{SHELVES}, pairs of items in a group", fontsize=11)
+        figure.supxlabel(f"{JACCARD}, pairs of items in a group", fontsize=11)
     return figure
 
 
@@ -89,7 +89,7 @@ def tau_figure(result: Result) -> Figure:
         right.errorbar(
             rows["tau"], rows["value"], yerr=errors, color="#0072B2", marker="s", capsize=2
         )
-        right.set(xlabel="τ (cosine of names)", ylabel="shelves in common, pairs", ylim=(0, None))
+        right.set(xlabel="τ (cosine of names)", ylabel="genres in common, pairs", ylim=(0, None))
     return figure
 
 

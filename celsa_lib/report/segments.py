@@ -110,15 +110,15 @@ def _neighbours(segmentation) -> list[np.ndarray]:
 
 def home_page(rows: pd.DataFrame) -> Html:
     """A two-dimensional page from `Segmentation.rows`: a row per segment, its best items in it."""
-    shelves = []
+    carousels = []
     for label, group in rows.groupby("label", sort=False):
         cards = "".join(f"<li>{escape(str(title))}</li>" for title in group["title"])
         name = escape(str(label))
-        shelves.append(
+        carousels.append(
             f'<section aria-label="{name}"><h4>{name}</h4>'
-            f'<ol class="celsa-shelf" tabindex="0">{cards}</ol></section>'
+            f'<ol class="celsa-carousel" tabindex="0">{cards}</ol></section>'
         )
-    return Html(f'<div class="celsa-home">{"".join(shelves)}</div>')
+    return Html(f'<div class="celsa-home">{"".join(carousels)}</div>')
 
 
 def user_figure(segmentation, x: csr_matrix, n_segments: int = 4) -> Figure:

@@ -61,17 +61,17 @@ def provenance(source: str | dict, live: bool = False) -> str:
         f"split seed {config['split_seed']}, "
         f"training seeds {', '.join(map(str, config['seeds']))}; profile {config['profile']}"
         + (f"; {source['seconds']:.0f} s. " if source["seconds"] else ". ")
-        + runs_told(source)
+        + runs_note(source)
     )
 
 
-def runs_told(manifest: dict) -> str:
+def runs_note(manifest: dict) -> str:
     """Every run whose rows are shown: how many, when, with which code and on what machine."""
     shown = [run for run in manifest.get("runs", {}).values() if run.get("rows", 1)]
-    return " ".join(f"{run_told(run, len(shown) > 1)}." for run in shown)
+    return " ".join(f"{run_note(run, len(shown) > 1)}." for run in shown)
 
 
-def run_told(run: dict, of_several: bool = False) -> str:
+def run_note(run: dict, of_several: bool = False) -> str:
     """One run in a clause, without the full stop; what is not known of it is said to be unknown."""
     machine = run["machine"]
     where = (

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from celsa_lib.training.hiding import hidden
+from celsa_lib.training.dropout import dropped
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ def user_batch(
     users: np.ndarray,
     device: torch.device,
     outputs: np.ndarray | None = None,
-    hiding: tuple[int, float] | None = None,
+    dropout: tuple[int, float] | None = None,
 ) -> UserBatch:
     """The batch of the rows `users` of X (users × items, CSR), scored on `outputs` (all items).
 
-    `hiding`: seed and rate of what is hidden from the encoder, None: nothing.
+    `dropout`: seed and rate of what is dropped from the input, None: nothing.
     """
     histories = X[users]
     lengths = np.diff(histories.indptr)
@@ -67,15 +67,45 @@ def user_batch(
         outputs=to(outputs),
         positions=to(positions),
         whole=whole,
-        visible=None if hiding is None else to(~_hidden_of(X, users, *hiding), bool),
+        visible=None if dropout is None else to(~_dropped_of(X, users, *dropout), bool),
     )
 
 
-def _hidden_of(X: csr_matrix, users: np.ndarray, seed: int, rate: float) -> np.ndarray:
-    """Which of the users' interactions are hidden; each is known by its place in X."""
+def _dropped_of(X: csr_matrix, users: np.ndarray, seed: int, rate: float) -> np.ndarray:
+    """Which of the users' interactions are dropped; each is known by its place in X."""
     lengths = np.diff(X.indptr)[users]
     shifts = X.indptr[users] - np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    return hidden(np.repeat(shifts, lengths) + np.arange(lengths.sum()), seed, rate)
+    return dropped(np.repeat(shifts, lengths) + np.arange(lengths.sum()), seed, rate)
+
+
+def users_of_epoch(X: csr_matrix, length_exponent: float, rng: np.random.Generator) -> np.ndarray:
+    """The users of an epoch in random order, as many as have a history.
+
+    Each once, or on average in proportion to (length of the history)^`length_exponent`: by
+    systematic sampling, so one comes as often as expected, rounded down or up.
+    """
+    lengths = np.diff(X.indptr)
+    users = rng.permutation(np.flatnonzero(lengths))
+    if not length_exponent:
+        return users
+    ends = np.cumsum(lengths[users].astype(float) ** length_exponent)
+    places = (rng.random() + np.arange(len(users))) * (ends[-1] / len(users))
+    return rng.permutation(
+        users[np.searchsorted(ends, places, side="right").clip(max=len(users) - 1)]
+    )
+
+
+def most_interactions(X: csr_matrix, length_exponent: float) -> int:
+    """What an epoch of `users_of_epoch` has at most: each user as often as expected, and once more.
+
+    With exponent 0 each comes once.
+    """
+    lengths = np.diff(X.indptr)
+    if not length_exponent:
+        return X.nnz
+    shares = lengths.astype(float) ** length_exponent
+    expected = shares * (np.count_nonzero(lengths) / shares.sum())
+    return int((np.floor(expected) + 1) @ lengths)
 
 
 def shuffled_batches(
@@ -83,19 +113,20 @@ def shuffled_batches(
     batch_size: int,
     rng: np.random.Generator,
     device: torch.device,
+    length_exponent: float = 0.0,
     max_outputs: int | None = None,
     repeat_negatives: bool = False,
-    hidings: Iterable[tuple[int, float] | None] = repeat(None),
+    dropouts: Iterable[tuple[int, float] | None] = repeat(None),
 ) -> Iterator[UserBatch]:
-    """One epoch: every user with a history once, in an order drawn from `rng`.
+    """One epoch: the users of `users_of_epoch`, cut into batches.
 
-    `max_outputs`, `repeat_negatives`: see TrainingOptions; `hidings`: see user_batch, per batch.
+    `max_outputs`, `repeat_negatives`: see TrainingOptions; `dropouts`: see user_batch, per batch.
     """
-    users = rng.permutation(np.flatnonzero(np.diff(X.indptr)))
-    for start, hiding in zip(range(0, len(users), batch_size), hidings, strict=False):
+    users = users_of_epoch(X, length_exponent, rng)
+    for start, dropout in zip(range(0, len(users), batch_size), dropouts, strict=False):
         part = users[start : start + batch_size]
         outputs = _outputs(X, part, max_outputs, repeat_negatives, rng)
-        yield user_batch(X, part, device, outputs, hiding)
+        yield user_batch(X, part, device, outputs, dropout)
 
 
 def _outputs(X: csr_matrix, users: np.ndarray, limit: int | None, repeat: bool, rng):

@@ -1,4 +1,4 @@
-"""What may happen beside training: each callback is told where a run stands."""
+"""What may happen beside training: callbacks are called as a run goes on."""
 
 from collections.abc import Callable
 

@@ -10,7 +10,8 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import TrainingError
 from celsa_lib.kernels import gpu, gpu_dense
-from celsa_lib.training.hiding import seeds_of, threshold
+from celsa_lib.training.batches import most_interactions, users_of_epoch
+from celsa_lib.training.dropout import seeds_of, threshold
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows
@@ -27,15 +28,15 @@ class Epochs:
     step: the position in the window, on the GPU. order: users by step and lane, −1 where a batch
     is filled up. table: `gpu.N_SCALARS` scalars per step. seen_lanes: who of a batch has seen an
     item, those of item i in step t from seen_starts[t·items + i] on; interactions: which entries of
-    X these are. seeds: what decides which are hidden.
+    X these are. seeds: what decides which are dropped.
     """
 
     def __init__(self, X: csr_matrix, options: TrainingOptions, device: torch.device):
         self.X, self.device, self.batch_size = X, device, options.batch_size
         self.n_items = X.shape[1]
-        self.users = np.flatnonzero(np.diff(X.indptr))
-        self.lanes = 32 * -(-min(options.batch_size, len(self.users)) // 32)
-        self.n_steps = -(-len(self.users) // options.batch_size)
+        n_users = int(np.count_nonzero(np.diff(X.indptr)))
+        self.lanes = 32 * -(-min(options.batch_size, n_users) // 32)
+        self.n_steps = options.steps_per_epoch(X)
         self.window = min(self.n_steps, max(1, WINDOW // self.n_items))
         new = lambda *shape: torch.zeros(shape, dtype=torch.int32, device=device)  # noqa: E731
         self.indptr = torch.from_numpy(X.indptr.astype(np.int32)).to(device)
@@ -44,11 +45,13 @@ class Epochs:
         self.seeds = torch.zeros(self.window, dtype=torch.uint32, device=device)
         self.table = torch.zeros(self.window, gpu.N_SCALARS.value, device=device)
         self.seen_starts = new(self.window * self.n_items + 1)
-        self.seen_lanes, self.interactions = new(X.nnz), new(X.nnz)
+        self.length_exponent = options.length_exponent
+        most = most_interactions(X, self.length_exponent)
+        self.seen_lanes, self.interactions = new(most), new(most)
 
     def windows(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         """Cut one epoch: (first step, steps) of each window, ready on the GPU when it is given."""
-        users = rng.permutation(self.users)
+        users = users_of_epoch(self.X, self.length_exponent, rng)
         for first in range(0, self.n_steps, self.window):
             part = users[first * self.batch_size : (first + self.window) * self.batch_size]
             steps = -(-len(part) // self.batch_size)
@@ -88,7 +91,7 @@ class GpuTrainer:
 
     def __init__(self, rows: Rows, optimiser: Nadam, options: TrainingOptions, epochs: Epochs):
         self.rows, self.optimiser, self.options, self.epochs = rows, optimiser, options, epochs
-        if options.average and rows.mean is None:
+        if options.weight_averaging and rows.mean is None:
             rows.mean = torch.zeros_like(rows.values)
         self.losses = torch.zeros(epochs.lanes, device=epochs.device)
         self.loss = torch.zeros((), dtype=torch.float64, device=epochs.device)
@@ -148,7 +151,7 @@ class GpuTrainer:
 
 
 class SparseGpuTrainer(GpuTrainer):
-    """The k-sparse step: rows of any length, hiding, scales."""
+    """The k-sparse step: rows of any length, input dropout, scales."""
 
     name = "triton-sparse"
     USERS, CHUNK, ITEMS = 256, 8, 16  # of a tile: users, nonzeros; items that a program scores
@@ -196,13 +199,13 @@ class SparseGpuTrainer(GpuTrainer):
     def _kernels(self) -> None:
         ep, options = self.epochs, self.options
         users, lanes, n_items = (ep.step, ep.order, ep.indptr), ep.lanes, ep.n_items
-        below, hide = threshold(options.hide), options.hide > 0
+        below, dropout = threshold(options.dropout), options.dropout > 0
         tile = {"K": min(self.CHUNK, self.fullest), "U": self.users}
         warps = max(1, self.users // 128)
         self.E.zero_()
         gpu.encode[(lanes,)](
             *users, ep.items, ep.seeds, self.starts, self.cols, self.unit, self.inputs, self.E,
-            below, lanes, HIDE=hide, N=8, K=min(32, self.fullest), num_warps=4,
+            below, lanes, DROPOUT=dropout, N=8, K=min(32, self.fullest), num_warps=4,
         )  # fmt: skip
         gpu.decode[(self.parts, self.blocks)](
             self.starts, self.cols, self.unit, self.outputs, self.E, self.P, self.squares,
@@ -211,7 +214,7 @@ class SparseGpuTrainer(GpuTrainer):
         torch.sum(self.squares, 0, out=self.sums)
         gpu.score_users[(lanes,)](
             *users, ep.items, ep.seeds, ep.table, self.inputs, self.outputs, self.sums, self.P,
-            self.alpha, self.losses, below, lanes, HIDE=hide, N=64, num_warps=2,
+            self.alpha, self.losses, below, lanes, DROPOUT=dropout, N=64, num_warps=2,
         )  # fmt: skip
         gpu.decode_backward[(len(self.E), self.blocks)](
             self.col_starts, self.places, self.positions, self.unit, self.outputs, self.alpha,
@@ -221,7 +224,7 @@ class SparseGpuTrainer(GpuTrainer):
             ep.step, ep.table, self.starts, self.cols, ep.seen_starts, ep.seen_lanes, self.alpha,
             self.C, self.D, self.values, self.m, self.v, self.unit, self.mean, len(self.values),
             n_items, self.blocks, lanes, self.inputs, self.outputs, self.scales, ep.seeds,
-            ep.interactions, self.P, below, HIDE=hide, SCALES=options.scales,
+            ep.interactions, self.P, below, DROPOUT=dropout, SCALES=options.scales,
             MEAN=self.rows.mean is not None,
             POSITIVE=options.non_negative, N=max(1, min(16, 512 // self.fullest)),
             K=self.fullest, num_warps=1 if self.fullest <= 64 else 4,
@@ -270,18 +273,18 @@ class DenseGpuTrainer(GpuTrainer):
     def _kernels(self) -> None:
         ep, width, options = self.epochs, self.rows.width, self.options
         users, lanes, n_items = (ep.step, ep.order, ep.indptr), ep.lanes, ep.n_items
-        below, hide = threshold(options.hide), options.hide > 0
+        below, dropout = threshold(options.dropout), options.dropout > 0
         block = min(1024, triton.next_power_of_2(width))
         gpu_dense.encode_rows[(lanes, -(-width // block))](
             *users, ep.items, ep.seeds, self.A, self.inverse_norms, self.E, below, width, lanes,
-            HIDE=hide, N=4, K=block, num_warps=4,
+            DROPOUT=dropout, N=4, K=block, num_warps=4,
         )  # fmt: skip
         with _products(options.precision):
             E = self.E.bfloat16() if self.low else self.E
             self._product(E, self.rounded.T, self.P)
             gpu_dense.score_rows[(lanes,)](
                 *users, ep.items, ep.seeds, ep.table, self.inverse_norms, self.P, self.losses,
-                below, n_items, lanes, HIDE=hide, N=64, K=2048, num_warps=8,
+                below, n_items, lanes, DROPOUT=dropout, N=64, K=2048, num_warps=8,
             )  # fmt: skip
             P = self.P.bfloat16() if self.low else self.P
             D = self._product(P, self.rounded)
@@ -290,7 +293,7 @@ class DenseGpuTrainer(GpuTrainer):
             ep.step, ep.table, ep.seeds, ep.seen_starts, ep.seen_lanes, ep.interactions, D, G,
             self.A, self.m, self.v, self.A if self.full else self.mask,
             self.A if self.mean is None else self.mean, self.inverse_norms, self.rounded, below,
-            n_items, width, HIDE=hide, MASKED=not self.full, MEAN=self.mean is not None,
+            n_items, width, DROPOUT=dropout, MASKED=not self.full, MEAN=self.mean is not None,
             ROUNDED=self.low, K=triton.next_power_of_2(width), num_warps=8 if width > 1024 else 4,
         )  # fmt: skip
 

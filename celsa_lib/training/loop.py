@@ -88,7 +88,7 @@ class Run:
         Rows that were restored in the middle of a stage have its nnz already. Raises what callbacks
         raise.
         """
-        self._tell("begin", self)
+        self._notify("begin", self)
         where = device_name(self.device)
         log.info("training on %s, %s", where, self.options.precision)
         with tqdm(
@@ -106,11 +106,11 @@ class Run:
                 yield node.stage
                 self._leave()
                 if self.node < len(self.plan.nodes):
-                    self._tell("pause", self)
-        self._tell("end", self)
+                    self._notify("pause", self)
+        self._notify("end", self)
 
     def batches(self) -> Iterator[UserBatch]:
-        """Every user's history once in each epoch that is left of the stage, in a random order.
+        """The batches of each epoch that is left of the stage, in a random order.
 
         Raises TrainingError if the loss of an epoch is not finite.
         """
@@ -168,11 +168,11 @@ class Run:
         self.bar.set_postfix({name: f"{value:.4g}" for name, value in entry.items()})
         self.bar.update(self._cost(stage))
         entry["backend"] = self.trainer.name
-        self._tell("epoch", entry, result.averaged())
+        self._notify("epoch", entry, result.averaged())
         self.histories[self.node].append(entry)
         self.epochs += 1
         if self.epochs < stage.epochs:
-            self._tell("pause", self)
+            self._notify("pause", self)
 
     def _leave(self) -> None:
         """Keep what later stages start from and the paths that end here; drop what no one needs."""
@@ -185,7 +185,7 @@ class Run:
         self.at_end = {n: rows for n, rows in self.at_end.items() if n in needed | {-1}}
         self.node, self.epochs, self.rows, self.optimiser = self.node + 1, 0, None, None
 
-    def _tell(self, event: str, *about) -> None:
+    def _notify(self, event: str, *about) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*about)
 

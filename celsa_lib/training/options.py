@@ -12,8 +12,9 @@ NUMBERS = {
     "seed": int,
     "max_outputs": int,
     "learning_rate": float,
-    "hide": float,
-    "average": float,
+    "dropout": float,
+    "length_exponent": float,
+    "weight_averaging": float,
     "epsilon": float,
     "relu_cap": float,
 }
@@ -40,12 +41,15 @@ class TrainingOptions:
     max_outputs: score a batch on the items it has seen and a random rest, this many in all; None
     scores all items. repeat_negatives: draw that rest with replacement, as the released code does
     (not by the loops of backend "sparse").
-    hide: share of the interactions that each step hides from the encoder, at random (denoising;
-    Steck 2020); the target stays the whole history.
-    falling: the learning rate falls to 0 by half a cosine within each stage (Loshchilov and Hutter
-    2017). average: over this last share of a stage's steps the mean of the
-    rows is taken (Polyak and Juditsky 1992). scales: learn a scale of each item as output and as
-    input, see Rows. non_negative: values are held at 0 or above.
+    dropout: input dropout, the share of the interactions that each step hides from the encoder, at
+    random; the target stays the whole history (denoising; Steck 2020).
+    length_exponent: an epoch draws users in proportion to (length of the history)^length_exponent,
+    see `users_of_epoch`; 0: each once. The loss counts a user as one, whatever the length; with 1
+    as many as the squared error of EASE.
+    cosine_decay: the learning rate falls to 0 by half a cosine within each stage (Loshchilov and
+    Hutter 2017). weight_averaging: the rows become their mean over this last share of a stage's
+    steps (Polyak and Juditsky 1992). scales: learn a scale of each item as output and as input, see
+    Rows. non_negative: values are held at 0 or above.
     precision: "bfloat16" rounds the factors of dense products to 8 bits, "tf32" (on a GPU) to 11,
     sums stay in float32. Whatever the processor, nothing else changes the precision.
     backend: "auto" takes k-sparse kernels where rows are sparse (page "Training cost"), dense
@@ -58,9 +62,10 @@ class TrainingOptions:
     relu_cap: float | None = None
     max_outputs: int | None = None
     repeat_negatives: bool = False
-    hide: float = 0.0
-    falling: bool = False
-    average: float = 0.0
+    dropout: float = 0.0
+    length_exponent: float = 0.0
+    cosine_decay: bool = False
+    weight_averaging: float = 0.0
     scales: bool = False
     non_negative: bool = False
     precision: str = "float32"
@@ -79,11 +84,13 @@ class TrainingOptions:
         check_count(batch_size=self.batch_size)
         check_count(0, seed=self.seed)
         check_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+        if self.length_exponent:
+            check_positive(length_exponent=self.length_exponent)
         if self.relu_cap is not None:
             check_positive(relu_cap=self.relu_cap)
         if self.max_outputs is not None:
             check_count(max_outputs=self.max_outputs)
-        check_share(hide=self.hide, average=self.average)
+        check_share(dropout=self.dropout, weight_averaging=self.weight_averaging)
         for name, kind in NUMBERS.items():  # NumPy's are welcome, but no JSON of a checkpoint
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else kind(value))
@@ -98,7 +105,7 @@ class TrainingOptions:
             raise ConfigError('backend "sparse" scores an item once; choose backend "dense"')
 
     def steps_per_epoch(self, X: csr_matrix) -> int:
-        """Batches in which every user of X with a history comes once."""
+        """Batches of an epoch: of as many users as have a history in X."""
         return -(-int(np.count_nonzero(np.diff(X.indptr))) // self.batch_size)
 
     def rates(self, steps: int) -> np.ndarray:
@@ -108,8 +115,8 @@ class TrainingOptions:
         """
         rates = np.zeros((steps, 2))
         rates[:, 0] = self.learning_rate
-        if self.falling:
+        if self.cosine_decay:
             rates[:, 0] *= (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2
-        averaged = round(self.average * steps)
+        averaged = round(self.weight_averaging * steps)
         rates[steps - averaged :, 1] = 1.0 / np.arange(1, averaged + 1)
         return rates

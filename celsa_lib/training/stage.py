@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib.kernels.rows import TINY, unit_backward, unit_rows_into
 from celsa_lib.training.backends import Memory, make_backend
 from celsa_lib.training.batches import UserBatch, shuffled_batches
-from celsa_lib.training.hiding import seeds_of
+from celsa_lib.training.dropout import seeds_of
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.objective import top_k_columns, unit_rows
 from celsa_lib.training.options import Stage, TrainingOptions
@@ -48,13 +48,13 @@ class StageTrainer:
 
         rates: learning rate and weight of the mean for each of its steps, steps × 2.
         """
-        options, hidings = self.options, repeat(None)
-        if options.hide:
+        options, dropouts = self.options, repeat(None)
+        if options.dropout:
             seeds = seeds_of(options.seed, self.optimiser.steps, len(rates))
-            hidings = [(int(seed), options.hide) for seed in seeds]
-        outputs = options.max_outputs, options.repeat_negatives
+            dropouts = [(int(seed), options.dropout) for seed in seeds]
+        drawn = options.length_exponent, options.max_outputs, options.repeat_negatives
         device = self.rows.values.device
-        every = shuffled_batches(self.X, options.batch_size, rng, device, *outputs, hidings)
+        every = shuffled_batches(self.X, options.batch_size, rng, device, *drawn, dropouts)
         for batch, (self.learning_rate, self.of_mean) in zip(every, rates, strict=True):
             yield batch
 

@@ -108,9 +108,6 @@ def digest_of(values: dict) -> str:
 
 def name_of(parameters: dict) -> str:
     """A file's name that tells parameters apart, readable as far as it goes."""
-    told = "".join(c if c.isalnum() or c in "=.-_" else "" for c in _told(parameters))
-    return f"{told[:80]}-{digest_of(parameters)[:8]}"
-
-
-def _told(parameters: dict) -> str:
-    return "_".join(f"{name}={value}" for name, value in parameters.items())
+    text = "_".join(f"{name}={value}" for name, value in parameters.items())
+    readable = "".join(c for c in text if c.isalnum() or c in "=.-_")
+    return f"{readable[:80]}-{digest_of(parameters)[:8]}"

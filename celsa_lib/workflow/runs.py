@@ -29,7 +29,7 @@ class NotebookRun:
     seconds: float | None = None
 
     def as_config(self) -> dict:
-        """What the workflow's rules are told of it."""
+        """What the workflow's rules are given of it."""
         return {
             "notebook": str(self.notebook),
             "parameters": self.parameters,

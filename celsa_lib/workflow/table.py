@@ -1,4 +1,4 @@
-"""A sweep told in lines: what is finished, what would run, what it may cost."""
+"""A sweep in lines: what is finished, what would run, what it may cost."""
 
 from collections.abc import Container, Sequence
 
@@ -9,11 +9,11 @@ def sweep_lines(
     runs: Sequence[NotebookRun], pending: Container[str], threads: int, cores: int | None
 ) -> list[str]:
     """A line for each run, then the sum. `cores`: those of this machine, None on a cluster."""
-    told = [" ".join(f"{k}={v}" for k, v in run.parameters.items()) for run in runs]
-    width = max(map(len, told))
+    texts = [" ".join(f"{k}={v}" for k, v in run.parameters.items()) for run in runs]
+    width = max(map(len, texts))
     lines = [
         f"{text:{width}}  {_state(run, run.target in pending)}"
-        for run, text in zip(runs, told, strict=True)
+        for run, text in zip(runs, texts, strict=True)
     ]
     would = [run.seconds for run in runs if run.target in pending]
     return [*lines, _sum(would, len(runs), threads, cores)]

@@ -5,8 +5,8 @@ from celsa_lib.segments.measures.alignment import alignment
 from celsa_lib.segments.measures.baselines import kmeans_groups, random_groups
 from celsa_lib.segments.measures.coherence import (
     GroupScores,
-    shelf_jaccard,
-    tag_npmi,
+    genre_jaccard,
+    genre_npmi,
     vector_cosine,
 )
 
@@ -14,11 +14,11 @@ __all__ = [
     "GroupScores",
     "agreement",
     "alignment",
+    "genre_jaccard",
+    "genre_npmi",
     "kmeans_groups",
     "main_term",
     "random_groups",
-    "shelf_jaccard",
     "stability",
-    "tag_npmi",
     "vector_cosine",
 ]

@@ -1,4 +1,4 @@
-"""Do the items of a group belong together? By shelves, by tags, by the meaning of metadata."""
+"""Do the items of a group belong together? By genres, by the meaning of metadata."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib.evaluation import Ratio, ratio_of_means
 from celsa_lib.segments.naming.terms import Terms
 
-TOP_TAGS = 5
+TOP_GENRES = 5
 ITEMS_AT_ONCE = 1024  # compared with all of their group: a whole group may be the whole catalogue
 
 
@@ -25,14 +25,14 @@ class GroupScores:
         return ratio_of_means(self.sums, self.pairs, seed=seed)
 
 
-def shelf_jaccard(members: Sequence[np.ndarray], shelves: Terms) -> GroupScores:
-    """Jaccard similarity of the shelves of item pairs, each shelf weighted by its idf.
+def genre_jaccard(members: Sequence[np.ndarray], genres: Terms) -> GroupScores:
+    """Jaccard similarity of the genres of item pairs, each genre weighted by its idf.
 
-    Two items without a shelf have similarity 0.
+    Two items without a genre have similarity 0.
     """
-    weighted = shelves.matrix.multiply(shelves.idf).tocsr()
+    weighted = genres.matrix.multiply(genres.idf).tocsr()
     totals = np.asarray(weighted.sum(axis=1)).ravel()
-    found = [_jaccard_of(group, weighted, shelves.matrix, totals) for group in _several(members)]
+    found = [_jaccard_of(group, weighted, genres.matrix, totals) for group in _several(members)]
     return GroupScores(np.array(found), _n_pairs(members))
 
 
@@ -47,13 +47,13 @@ def _jaccard_of(group, weighted: csr_matrix, matrix: csr_matrix, totals: np.ndar
     return total
 
 
-def tag_npmi(members: Sequence[np.ndarray], shelves: Terms) -> GroupScores:
-    """Normalised pointwise mutual information of the shelves that name a group.
+def genre_npmi(members: Sequence[np.ndarray], genres: Terms) -> GroupScores:
+    """Normalised pointwise mutual information of the genres that name a group.
 
-    The TOP_TAGS shelves with the largest class-based TF-IDF, all pairs of them; together or alone
+    The TOP_GENRES genres with the largest class-based TF-IDF, all pairs of them; together or alone
     on items of the catalogue. From −1 (never together) to 1 (always).
     """
-    matrix, n_items = shelves.matrix, shelves.matrix.shape[0]
+    matrix, n_items = genres.matrix, genres.matrix.shape[0]
     together = (matrix.T @ matrix).toarray() / n_items
     alone = np.diag(together)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -61,8 +61,8 @@ def tag_npmi(members: Sequence[np.ndarray], shelves: Terms) -> GroupScores:
     npmi[together == 0] = -1.0
     sums, pairs = [], []
     for group in _several(members):
-        weight = np.asarray(matrix[group].sum(axis=0)).ravel() * shelves.idf
-        top = np.argsort(-weight, kind="stable")[:TOP_TAGS]
+        weight = np.asarray(matrix[group].sum(axis=0)).ravel() * genres.idf
+        top = np.argsort(-weight, kind="stable")[:TOP_GENRES]
         top = top[weight[top] > 0]
         sums.append(np.triu(npmi[np.ix_(top, top)], 1).sum())
         pairs.append(len(top) * (len(top) - 1) / 2)

@@ -1,4 +1,4 @@
-"""One question to an OpenAI-compatible chat API; what goes wrong is told without the key."""
+"""One question to an OpenAI-compatible chat API; errors are reported without the key."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Terms of items: genres or shelves, authors, series, words of titles, decades."""
+"""Terms of items: genres, authors, series, words of titles, decades."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from celsa_lib.data.shelves import SERIES_IN_TITLE, shelf_name
+from celsa_lib.data.genres import SERIES_IN_TITLE, genre_name
 
 # Where a term comes from. A name starts with what is proper to few items (an author, a series, a
 # word of the titles, a decade) and ends with what kind of items they are (a genre).
@@ -43,7 +43,7 @@ def terms_of(items: pd.DataFrame, most: float = 1.0) -> Terms:
     return _matrix(per_item, kept)
 
 
-def shelves_of(items: pd.DataFrame, least: int = 20, most: float = 0.2) -> Terms:
+def genres_of(items: pd.DataFrame, least: int = 20, most: float = 0.2) -> Terms:
     """The genres as they are written, on `least` items to a share `most` of them: for measuring."""
     genres = items["genres"] if "genres" in items else [""] * len(items)
     per_item = [[(GENRE, name) for name in set(_split(value))] for value in genres]
@@ -73,7 +73,7 @@ def _is_text(value) -> bool:
 def _terms(row: dict) -> list[tuple[str, str]]:
     title = row.get("title") if _is_text(row.get("title")) else ""
     series = SERIES_IN_TITLE.search(title)
-    found = [(GENRE, name) for name in map(shelf_name, _split(row.get("genres"))) if name]
+    found = [(GENRE, name) for name in map(genre_name, _split(row.get("genres"))) if name]
     found += [(AUTHOR, name) for name in _split(row.get("authors"), ",")[:1]]
     if series:
         found.append((SERIES, re.sub(r"^The\s+", "", series["series"].strip())))

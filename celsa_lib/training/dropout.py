@@ -1,7 +1,7 @@
-"""Which interactions a step hides from the encoder (denoising; Steck 2020), alike on all devices.
+"""Input dropout: which interactions a step hides from the encoder, alike on all devices.
 
-Each is hidden by a hash of its place in X and of the step's seed: no random numbers are stored, and
-a CPU and a GPU hide the same ones.
+Each is dropped by a hash of its place in X and of the step's seed: no random numbers are stored,
+and a CPU and a GPU drop the same ones. The target keeps them (denoising; Steck 2020).
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ def threshold(rate: float) -> int:
     return round(rate * 2**24)
 
 
-def hidden(interactions: np.ndarray, seed: int, rate: float) -> np.ndarray:
-    """Which of `interactions` (places in X.indices) a step with `seed` hides: boolean."""
+def dropped(interactions: np.ndarray, seed: int, rate: float) -> np.ndarray:
+    """Which of `interactions` (places in X.indices) a step with `seed` drops: boolean."""
     return _mixed(interactions.astype(np.uint32) ^ np.uint32(seed)) >> np.uint32(8) < threshold(
         rate
     )

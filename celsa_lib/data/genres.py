@@ -1,10 +1,10 @@
-"""How Goodreads writes: shelves as words, which of them are genres, and series in titles."""
+"""Genres of items as words, those among the tags of Goodreads' readers, and series in titles."""
 
 import re
 from functools import cache
 
 SERIES_IN_TITLE = re.compile(r"\((?P<series>[^()#]+?),?\s*#[^()]*\)\s*$")
-GENRE_SHELVES = (
+GENRE_TAGS = (  # of Goodreads, where a tag is called a shelf
     "art biography business chick-lit children christian classics comics contemporary cookbooks "
     "crime fantasy fiction gay-and-lesbian graphic-novels historical-fiction history horror humor "
     "manga memoir music mystery non-fiction paranormal philosophy poetry psychology religion "
@@ -17,8 +17,8 @@ READERS_NOTE = re.compile(
     r"\bi (own|have|ve|am|m|want|need|read|like|love)(e?d)?\b.*"
     r"|\b(my|mine|own(ed)?|((to|currently|re) )?read(ing)?|wish ?list|favou?rites?|default)\b"
 )
-POSSESSIVE = re.compile(r"\b(\w{2,}) s\b")  # "children-s": no shelf has an apostrophe
-# Spellings of the same shelf, and short forms written out; what stands here is not replaced again.
+POSSESSIVE = re.compile(r"\b(\w{2,}) s\b")  # "children-s": no tag has an apostrophe
+# Spellings of the same genre, and short forms written out; what stands here is not replaced again.
 SPELLINGS = {
     "sci fi": "science fiction",
     "scifi": "science fiction",
@@ -72,11 +72,11 @@ _SPELLED = re.compile(rf"\b({'|'.join(sorted(SPELLINGS, key=len, reverse=True))}
 
 
 @cache
-def shelf_name(shelf: str) -> str:
-    """A shelf as words: "sci-fi" → "Science Fiction", "manga-i-own" → "Manga", "to-read" → ""."""
-    if "-" in shelf and shelf[:1].isupper():
-        return shelf  # "Film-Noir", "Sci-Fi": a name as it stands
-    words = re.sub(r"[-_\s]+", " ", shelf).strip().lower()
+def genre_name(genre: str) -> str:
+    """A genre as words: "sci-fi" → "Science Fiction", "manga-i-own" → "Manga", "to-read" → ""."""
+    if "-" in genre and genre[:1].isupper():
+        return genre  # "Film-Noir", "Sci-Fi": a name as it stands
+    words = re.sub(r"[-_\s]+", " ", genre).strip().lower()
     words = READERS_NOTE.sub("", words)
     words = POSSESSIVE.sub(r"\1's", " ".join(words.split()))
     words = _SPELLED.sub(lambda found: SPELLINGS[found[0]], words)
