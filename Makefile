@@ -37,6 +37,7 @@ bench: $(STAMP) ## measure costs, store them in results/ (half an hour, on an id
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check compresso-recsys==0.3.7
 	$(VENV)/bin/python benchmarks/training_cost.py
 	$(VENV)/bin/python benchmarks/inference_cost.py
+	$(VENV)/bin/python benchmarks/packed_cost.py
 	$(VENV)/bin/python benchmarks/bfloat16_effect.py
 	$(VENV)/bin/python benchmarks/cache_reads.py
 	$(VENV)/bin/python benchmarks/netflix_memory.py

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from celsa_lib.errors import DataError, check_count
-from celsa_lib.files import save_arrays, stored_arrays
+from celsa_lib.files import form_of, save_arrays, stored_arrays
 from celsa_lib.retrieval import PackedRows, SparseIndex, exclude_seen, top_n, write_packed
 from celsa_lib.split import matching
 
@@ -216,6 +216,12 @@ class PackedEmbeddings(PackedRows):
         """The rows in memory, items × width, CSR float32, as `score` reads them."""
         matrix, input_scales = self.rows()
         return ItemEmbeddings(matrix, self.item_ids, self.about, input_scales)
+
+
+def open_embeddings(path: str | Path) -> ItemEmbeddings | PackedEmbeddings:
+    """What `save` or `pack` wrote, as the file says. Raises StorageError for anything else."""
+    packed = form_of(path, "item embeddings") == PackedEmbeddings.FORMAT
+    return PackedEmbeddings.open(path) if packed else ItemEmbeddings.load(path)
 
 
 def has_gpu() -> bool:

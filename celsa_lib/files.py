@@ -66,6 +66,14 @@ def save_arrays(path: str | Path, header: dict, arrays: Mapping, compress: bool 
     return write_whole(path, lambda file: save(file, **plain))
 
 
+def form_of(path: str | Path, what: str) -> str:
+    """The format that `save_arrays` wrote into a file; `what` it should be. Raises StorageError."""
+    import numpy as np
+
+    with _reading(path, what), np.load(path, allow_pickle=False) as stored:
+        return json.loads(str(stored["header"]))["format"]
+
+
 @contextmanager
 def stored_arrays(path: str | Path, form: str, version: int, what: str) -> Iterator[tuple]:
     """Header and arrays that `save_arrays` wrote, to be put together inside.

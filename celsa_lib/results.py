@@ -15,7 +15,7 @@ import numpy as np
 
 from celsa_lib.errors import ConfigError, StorageError
 from celsa_lib.files import write_whole
-from celsa_lib.rows import DataSizeRow, DeviationRow, MethodRow, SectionRow
+from celsa_lib.rows import BytesRow, DataSizeRow, DeviationRow, MethodRow, SectionRow
 from celsa_lib.typed import checked
 
 BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
@@ -23,13 +23,15 @@ GRADUAL = ("exponential", "linear", "step-wise")  # schedules that lower k in st
 FORMAT = "celsa-result"
 VERSION = 2
 METHODS, DATA_SIZE, DEVIATIONS = "methods", "data size", "deviations"
-SEGMENTS, BENCHMARK = "segments", "benchmark"
+SEGMENTS, BENCHMARK, BYTES = "segments", "benchmark", "bytes"
+PLAIN = "float32"  # the form of a model as it was fitted, in rows of BYTES
 KINDS = {  # of results, and what their rows are
     METHODS: MethodRow,
     DATA_SIZE: DataSizeRow,
     DEVIATIONS: DeviationRow,
     SEGMENTS: SectionRow,
     BENCHMARK: SectionRow,
+    BYTES: BytesRow,
 }
 UNKNOWN = "unknown"  # what the record of an older row does not say
 

@@ -52,6 +52,19 @@ MethodRow = TypedDict(
     },
 )
 
+
+class BytesRow(MethodRow):
+    """A model in a form that it is stored in, and what an item really takes in it.
+
+    `budget_bytes` is Table 1's count. `model`: the hash of the row of the model as it was fitted,
+    which has what is known of its training. seconds_fit: of another form, those of storing.
+    """
+
+    form: str
+    bytes_per_item: float
+    model: NotRequired[str]
+
+
 # Keys with spaces, as tables show them. A model, the users that it learned from and those tested.
 DataSizeRow = TypedDict(
     "DataSizeRow",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from celsa_lib import report
-from celsa_lib.report.cost import gpu_ratios, hardware_share, step_ratios
+from celsa_lib.report.cost import gpu_ratios, hardware_share, packed_table, step_ratios
 from celsa_lib.results import Result, load_result
 from celsa_lib.training import unit_rows
 
@@ -85,7 +85,8 @@ def test_ratios_and_shares_by_hand():
 
 
 @pytest.mark.parametrize(
-    "name", ["training-cost", "inference-cost", "bfloat16", "cache-reads", "gpu-cost"]
+    "name",
+    ["training-cost", "inference-cost", "packed-cost", "bfloat16", "cache-reads", "gpu-cost"],
 )
 def test_stored_benchmarks_say_where_they_were_measured(name):
     stored = load_result(ROOT / "results" / f"{name}.json")
@@ -95,6 +96,21 @@ def test_stored_benchmarks_say_where_they_were_measured(name):
     assert run["machine"]["cpu"] in notice
     assert run["commit"] in notice
     assert not stored.changed_rows()
+
+
+def test_packed_rows_are_measured_beside_those_in_memory():
+    from packed_cost import measured
+
+    rows = measured(SMALL, rounds=2, singles=3)
+    assert [row["contender"] for row in rows] == [
+        "CSR in memory", "8 bits in a file", "4 bits in a file", "3 bits in a file"
+    ]  # fmt: skip
+    sizes = [row["bytes_per_item"] for row in rows]
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] == round((4 * 8 * 60 + 4 * 61) / 60, 2)
+    assert all(row["n"] == 2 and 0 < row["low"] <= row["seconds"] <= row["high"] for row in rows)
+    assert all(0 < row["p50"] <= row["p99"] and row["best"] > 0 for row in rows)
+    shown = packed_table(Result({}, rows))
+    assert shown["times CSR"].iloc[0] == 1 and shown["bytes per item"].tolist()[0] == 36.1
 
 
 def test_every_nonzero_is_read_in_each_thread():

@@ -12,8 +12,9 @@ from scipy.sparse import csr_matrix, issparse, random_array
 
 import celsa_lib as cl
 from celsa_lib.data import load_goodbooks_test_users
-from celsa_lib.errors import ConfigError, DataError, StorageError
+from celsa_lib.errors import ConfigError, DataError, NotFittedError, StorageError
 from celsa_lib.kernels.packed import FIXED, FULL, RICE
+from celsa_lib.models import PackedWeights, PrunedEASE, SparseMRF
 from celsa_lib.retrieval import csr_bytes_per_item
 
 BITS = (3, 4, 8)
@@ -342,3 +343,39 @@ def test_released_rows_lose_nothing_at_four_bits(real_data, tmp_path):
         packed = rows.pack(tmp_path / "rows", bits)
         assert size - 1 < packed.bytes_per_item < size
         assert cl.evaluate(packed, folds).mean["ndcg@100"] == pytest.approx(expected, abs=most)
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize(
+    "model",
+    [PrunedEASE(20.0, 5), PrunedEASE(20.0, 5, "matrix", refit=True), SparseMRF(1.0, 5)],
+    ids=["row", "refitted", "mrf"],
+)
+def test_item_weights_are_scored_from_their_file(tmp_path, model, bits):
+    """x·B of the weights that the file holds, which are near the model's; nothing is taken off."""
+    ids = np.array([f"item {i}" for i in range(40)])
+    packed = model.fit(users_of(40).sign(), ids).pack(tmp_path / "weights", bits)
+    assert isinstance(packed, PackedWeights) and packed.item_ids.tolist() == ids.tolist()
+    held, X = packed.rows()[0], users_of(40)
+    assert np.array_equal(held.toarray() != 0, model.weights_.toarray() != 0)
+    lost = np.linalg.norm(held.data - model.weights_.data)
+    assert lost < 2.0 ** (1 - bits) * np.linalg.norm(model.weights_.data)
+    assert np.allclose(packed.score(X), (X @ held).toarray(), atol=1e-5)
+    items, scores = packed.recommend(X, 3)
+    assert (np.take_along_axis(packed.score(X), items, axis=1) == scores).all()
+    assert (np.take_along_axis(X.toarray(), items, axis=1) == 0).all()
+    again = PackedWeights.open(packed.path)
+    assert again.bytes_per_item == packed.bytes_per_item < model.bytes_per_item
+
+
+def test_weights_and_embeddings_are_not_taken_for_each_other(tmp_path):
+    with pytest.raises(NotFittedError):
+        PrunedEASE().pack(tmp_path / "weights")
+    path = SparseMRF(1.0, 5).fit(users_of(40).sign()).pack(tmp_path / "weights").path
+    with pytest.raises(StorageError, match="holds celsa-packed-weights"):
+        cl.PackedEmbeddings.open(path)
+    path = anchored().pack(tmp_path / "rows").path
+    with pytest.raises(StorageError, match="holds celsa-packed-embeddings"):
+        PackedWeights.open(path)
+    with pytest.raises(DataError, match="the item embeddings have 30"):
+        cl.PackedEmbeddings.open(path).score(users_of(40))

@@ -15,6 +15,9 @@ SplitSeed = Annotated[int, typer.Option(help="Seed of the split of users.")]
 Profile = Annotated[str, typer.Option(help="smoke, laptop or paper.")]
 DatasetName = Annotated[str, typer.Argument(help="A name from `celsa data list`.")]
 EmbeddingsFile = Annotated[Path, typer.Argument(help="A file from `celsa train`.")]
+AnyEmbeddingsFile = Annotated[
+    Path, typer.Argument(metavar="EMBEDDINGS", help="A file from `celsa train` or `celsa pack`.")
+]
 
 
 class ErrorsInOneLine(TyperGroup):
@@ -55,12 +58,14 @@ def log_to_stderr() -> None:
     logging.getLogger("celsa_lib").setLevel(logging.INFO)
 
 
-def load_embeddings(path: Path, name: str) -> tuple["cl.ItemEmbeddings", "cl.Dataset"]:
+def load_embeddings(
+    path: Path, name: str, packed: bool = False
+) -> tuple["cl.ItemEmbeddings | cl.PackedEmbeddings", "cl.Dataset"]:
     """Embeddings, and the dataset `name` with its items in the order of theirs.
 
-    Raises ConfigError if the two have other items.
+    `packed`: whether they may be. Raises ConfigError if not, or if the two have other items.
     """
-    dataset, stored = cl.load_dataset(name), cl.ItemEmbeddings.load(path)
+    dataset, stored = cl.load_dataset(name), read_embeddings(path, packed)
     try:
         return stored, dataset.in_order_of(stored.item_ids)
     except DataError as error:
@@ -68,3 +73,18 @@ def load_embeddings(path: Path, name: str) -> tuple["cl.ItemEmbeddings", "cl.Dat
             f"{path} has other items than {name}; train on this dataset, or name the rows when "
             "fitting: fit(X, item_ids=data.item_ids)"
         ) from error
+
+
+def read_embeddings(path: Path, packed: bool) -> "cl.ItemEmbeddings | cl.PackedEmbeddings":
+    """A file from `celsa train`, or from `celsa pack` where it may be `packed`, as the file says.
+
+    Raises StorageError for another file, ConfigError for one that is packed and may not be.
+    """
+    from celsa_lib.embeddings import open_embeddings
+
+    stored = open_embeddings(path)
+    if isinstance(stored, cl.PackedEmbeddings) and not packed:
+        raise ConfigError(
+            f"{path} is packed, and its values are rounded; name the file that it was packed from"
+        )
+    return stored

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import celsa_lib as cl
-from celsa_lib.cli.base import DatasetName, EmbeddingsFile, load_embeddings, log_to_stderr
+from celsa_lib.cli.base import (
+    AnyEmbeddingsFile,
+    DatasetName,
+    EmbeddingsFile,
+    load_embeddings,
+    log_to_stderr,
+)
 from celsa_lib.errors import ConfigError
 from celsa_lib.segments.defaults import PAPER_MODEL, TAU
 
@@ -23,7 +29,7 @@ LABEL_WIDTH, TITLE_WIDTH = 36, 40  # characters
 
 
 def recommend(
-    embeddings: EmbeddingsFile,
+    embeddings: AnyEmbeddingsFile,
     dataset: DatasetName,
     titles: Annotated[list[str], typer.Argument(help="Titles that were liked, or parts of them.")],
     n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
@@ -31,7 +37,7 @@ def recommend(
     """Recommend by title: celsa recommend emb.npz ml-100k "Toy Story" "Alien (1979)"."""
     from celsa_lib.experiments import recommend_by_title
 
-    model, loaded = load_embeddings(embeddings, dataset)
+    model, loaded = load_embeddings(embeddings, dataset, packed=True)
     for title, score in recommend_by_title(model, loaded, titles, n).itertuples(index=False):
         typer.echo(f"{score:6.3f}  {title}")
 

@@ -61,16 +61,19 @@ def _studies_of_their_own() -> dict[str, tuple]:
     from celsa_lib.experiments.data_size import STORED_DATA_SIZE
     from celsa_lib.experiments.deviations import STORED_DEVIATIONS
     from celsa_lib.experiments.profiles import GOODBOOKS
+    from celsa_lib.experiments.real_bytes import STORED_BYTES
 
     def segments(dataset: str, profile: str, out: Path):
         return experiments.run_segment_study(profile, out)
 
     deviations = "what each deviation of the released code changes"
     data = "with less to learn from, and on other users"
+    real_bytes = "accuracy against the bytes of a file, in several codes"
     about = "segments, measured beside baselines"
     return {
         **{k: (experiments.run_deviations, v, deviations) for k, v in STORED_DEVIATIONS.items()},
         **{k: (experiments.run_data_size, v, data) for k, v in STORED_DATA_SIZE.items()},
+        **{k: (experiments.run_real_bytes, v, real_bytes) for k, v in STORED_BYTES.items()},
         SEGMENTS: (segments, GOODBOOKS, about),
     }
 

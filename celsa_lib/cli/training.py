@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 import celsa_lib as cl
-from celsa_lib.cli.base import DatasetName, EmbeddingsFile, NTest, SplitSeed, load_embeddings
+from celsa_lib.cli.base import (
+    AnyEmbeddingsFile,
+    DatasetName,
+    EmbeddingsFile,
+    NTest,
+    SplitSeed,
+    load_embeddings,
+    read_embeddings,
+)
 from celsa_lib.errors import ConfigError
 
 DEFAULT_SEED = 42
@@ -81,7 +89,7 @@ def left_out(
 
 
 def evaluate(
-    embeddings: EmbeddingsFile,
+    embeddings: AnyEmbeddingsFile,
     dataset: DatasetName,
     n_test: NTest = None,
     split_seed: Annotated[int | None, typer.Option(help="Seed of the split of users.")] = None,
@@ -90,12 +98,14 @@ def evaluate(
 
     EMBEDDINGS says who they are; --n-test and --split-seed are for files that do not.
     """
-    model, loaded = load_embeddings(embeddings, dataset)
+    model, loaded = load_embeddings(embeddings, dataset, packed=True)
     test = split_of(loaded, *left_out(embeddings, model.about, loaded, n_test, split_seed)).test
     result = cl.evaluate(model, cl.holdout_folds(test))
     for name, value in result.mean.items():
         typer.echo(f"{name:10} {value:.4f} ± {result.stderr[name]:.4f}")
-    typer.echo(f"{test.shape[0]} users, 5 disjoint folds, {model.bytes_per_item} B per item")
+    typer.echo(
+        f"{test.shape[0]} users, 5 disjoint folds, {round(model.bytes_per_item, 1)} B per item"
+    )
 
 
 def export(
@@ -136,11 +146,12 @@ def pack(
 ) -> None:
     """Write embeddings in as few bytes as they need, for a file that is scored where it lies.
 
-    Read it in Python: celsa_lib.PackedEmbeddings.open(OUT).recommend(X, n).
+    `celsa evaluate` and `celsa recommend` read it; in Python,
+    celsa_lib.PackedEmbeddings.open(OUT).recommend(X, n).
     """
     from celsa_lib.retrieval import csr_bytes_per_item
 
-    found = cl.ItemEmbeddings.load(embeddings)
+    found = read_embeddings(embeddings, packed=False)
     packed = found.pack(out, bits)
     plain = csr_bytes_per_item(found.matrix, found.input_scales)
     typer.echo(f"{out}: {packed.bytes_per_item:.1f} B per item, {plain:.1f} in memory unpacked")

@@ -17,6 +17,7 @@ from celsa_lib.experiments.profiles import (
     quickstart,
     settings_for,
 )
+from celsa_lib.experiments.real_bytes import run_real_bytes
 from celsa_lib.experiments.run import run, run_and_keep, run_task
 from celsa_lib.experiments.segment_study import SegmentStudy, segment_config
 from celsa_lib.experiments.studies import (
@@ -67,6 +68,7 @@ __all__ = [
     "run_and_keep",
     "run_data_size",
     "run_deviations",
+    "run_real_bytes",
     "run_segment_study",
     "run_segments",
     "run_study",

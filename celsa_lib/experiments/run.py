@@ -182,8 +182,8 @@ class _TaskRun:
             "budget_bytes": model.bytes_per_item,
             "params": params,
             "seed": seed,
-            "mean": _rounded(evaluation.mean),
-            "stderr": _rounded(evaluation.stderr),
+            "mean": rounded(evaluation.mean),
+            "stderr": rounded(evaluation.stderr),
             "seconds": round(done - started, 2),
             "seconds_fit": round(fitted - started, 2),
             "seconds_evaluate": round(done - fitted, 2),
@@ -228,5 +228,6 @@ def label(method: MethodConfig, config: ExperimentConfig) -> str:
     return by_name(method.name, narrow, method.params).label
 
 
-def _rounded(values: dict) -> dict:
+def rounded(values: dict) -> dict:
+    """Metrics as rows have them: five digits."""
     return {name: round(float(value), 5) for name, value in values.items()}

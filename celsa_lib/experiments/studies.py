@@ -28,10 +28,23 @@ from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 
 RESULTS = Path("results")
 SANSA_REGS = (50.0, 200.0, 800.0)
-WITHOUT = ({"dropout": 0.0}, {"cosine_decay": False}, {"weight_averaging": 0.0},
-            {"scales": False}, {"non_negative": False}, {"floor": 1})  # fmt: skip
-ALONE = ({"dropout": 0.5}, {"cosine_decay": True}, {"weight_averaging": 0.2},
-         {"non_negative": True})  # fmt: skip
+WITHOUT = (
+    {"dropout": 0.0},
+    {"length_exponent": 0.0},
+    {"cosine_decay": False},
+    {"weight_averaging": 0.0},
+    {"scales": False},
+    {"non_negative": False},
+    {"floor": 1},
+)
+ALONE = (
+    {"dropout": 0.5},
+    {"length_exponent": 0.5},
+    {"cosine_decay": True},
+    {"weight_averaging": 0.2},
+    {"non_negative": True},
+    {"support": "moving"},
+)
 
 
 def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:

@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "compressed": ["CompressedELSA"],
         "ease": ["EASE", "EDLAE"],
         "elsa": ["ELSA"],
-        "pruned": ["PrunedEASE", "PrunedEDLAE", "SparseMRF"],
+        "pruned": ["PackedWeights", "PrunedEASE", "PrunedEDLAE", "SparseMRF"],
         "popularity": ["Popularity"],
         "registry": ["METHODS", "Method", "by_label", "by_name"],
         "sae": ["SparseAutoencoderELSA"],

@@ -1,13 +1,17 @@
 """Item weights pruned to a budget: of EASE, of EDLAE, and of a sparse Markov random field."""
 
+from pathlib import Path
+
 import numpy as np
 from scipy.linalg import solve
 from scipy.linalg.blas import dger
 from scipy.sparse import csc_matrix, csr_matrix
 
+from celsa_lib.embeddings import recommend_in_batches
 from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
 from celsa_lib.models.base import Recommender
 from celsa_lib.models.ease import EASE, EDLAE, blocks_of, gram_matrix
+from celsa_lib.retrieval import PackedRows, write_packed
 
 SUPPORTS = ("row", "matrix")
 
@@ -21,8 +25,35 @@ class SparseWeights(Recommender):
         self._check_fitted()
         return -(-8 * self.weights_.nnz // self.weights_.shape[0])
 
+    def pack(self, path: str | Path, bits: int = 4) -> "PackedWeights":
+        """Write weights of `bits` (3, 4 or 8) to `path`, whole or not; what is in them.
+
+        Raises NotFittedError, ConfigError for other bits, StorageError.
+        """
+        self._check_fitted()
+        form = PackedWeights.FORMAT
+        return PackedWeights.open(
+            write_packed(path, self.weights_, self.item_ids_, {}, bits=bits, form=form)
+        )
+
     def _score(self, X: csr_matrix) -> np.ndarray:
         return (X @ self.weights_).toarray()
+
+
+class PackedWeights(PackedRows):
+    """Item weights B in a packed file (`SparseWeights.pack`): scores x·B, read from the file."""
+
+    FORMAT, WHAT = "celsa-packed-weights", "item weights"
+
+    def score(self, X: csr_matrix) -> np.ndarray:
+        """x·B: users × items, float32. Raises DataError if X has other columns."""
+        return self.activations(X)
+
+    def recommend(
+        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The `n` best items per user: (indices, scores), each users × n; −1 where none is left."""
+        return recommend_in_batches(self.score, X, n, exclude_seen)
 
 
 class PrunedEASE(SparseWeights):

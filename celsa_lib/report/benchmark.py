@@ -25,6 +25,7 @@ class BenchmarkReport(Report):
         "agreement": cost.agreement,
         "inference": cost.inference_table,
         "inference growth": cost.inference_growth,
+        "packed": cost.packed_table,
     }
     FIGURES: ClassVar[Parts] = {
         "step": cost_figures.step_figure,

@@ -97,6 +97,19 @@ def inference_table(result: Result) -> pd.DataFrame:
     })  # fmt: skip
 
 
+def packed_table(result: Result) -> pd.DataFrame:
+    """Bytes per item and time of scoring packed rows, beside those in memory (the first)."""
+    table = section(result, "packed")
+    return pd.DataFrame({
+        "rows": table["contender"],
+        "bytes per item": table["bytes_per_item"].round(1),
+        "scores of 2,500 users, ms": (1e3 * table["seconds"]).round(0).astype(int),
+        "times CSR": (table["seconds"] / table["seconds"].iloc[0]).round(1),
+        "their best 100, ms": (1e3 * table["best"]).round(0).astype(int),
+        "one user, median ms": (1e3 * table["p50"]).round(2),
+    })  # fmt: skip
+
+
 def hardware(result: Result) -> pd.DataFrame:
     """The best rate of the machine's own products and copies, with its unit."""
     rates = section(result, "hardware").groupby("what", as_index=False)["rate"].max()

@@ -10,6 +10,7 @@ from celsa_lib.models.registry import DENSE, OURS, RECOMMENDED, by_label
 from celsa_lib.report.claim_list import Checks, Claim
 from celsa_lib.report.data_size import compared_data_sizes
 from celsa_lib.report.findings import listed_sizes, slug
+from celsa_lib.report.real_bytes import at_equal_bytes
 from celsa_lib.report.rules import better_at, check_of, schedules, seconds_saved
 from celsa_lib.report.statistics import choices
 from celsa_lib.report.verdicts import Check, compared, counted
@@ -163,6 +164,15 @@ def _recommended(data: str, stored: str) -> list[Claim]:
     ]  # fmt: skip
 
 
+def _real_bytes(data: str) -> list[Claim]:
+    """The recommended setting in a packed file beside other methods, at as many bytes."""
+    return [
+        _finding("recommended", f"{data}-bytes", f"bytes/{data}/{slug(label)}",
+                 partial(at_equal_bytes, label=label), "the recommended setting at 4 bits", told)
+        for label, told in PACKED_BESIDE.items()
+    ]  # fmt: skip
+
+
 TABLES = ("goodbooks-10k-partial", "ml-100k", "synthetic")
 BESIDE = {  # and as prose says it
     OURS: "the paper's procedure",
@@ -180,6 +190,14 @@ BESIDE = {  # and as prose says it
     "EDLAE": "whole EDLAE",
     DENSE: "dense ELSA",
 }
+PACKED_BESIDE = {
+    "Low-dim ELSA, regularised": "low-dimensional ELSA at 4 bits with the same regularisation",
+    "Pruned EASE": "pruned EASE at 4 bits",
+    "EASE, threshold, refitted": "refitted EASE at 4 bits",
+    "EDLAE, threshold, refitted": "refitted EDLAE at 4 bits",
+    "Sparse MRF": "a sparse Markov random field at 4 bits",
+    "EASE": "whole EASE",
+}
 COST, MEANING = "training_cost", "interpretability"  # pages
 K_MEANS = "k-means, as many as raw groups"
 FINDINGS = (
@@ -188,6 +206,7 @@ FINDINGS = (
     *_recommended("goodbooks", TABLES[0]),
     *_recommended("ml-100k", TABLES[1]),
     *_recommended("synthetic", TABLES[2]),
+    *_real_bytes("ml-100k"),
     *(_finding("table_1", data, f"grid-ends/{data}", grid_ends, "", "") for data in TABLES),
     _finding("goodbooks", TABLES[0], "released", released, "the authors' released model", OURS),
     _finding(COST, "bfloat16", "bfloat16", rounded, "bfloat16", "nDCG@100"),

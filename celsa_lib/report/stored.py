@@ -8,10 +8,12 @@ from celsa_lib.report.benchmark import BenchmarkReport
 from celsa_lib.report.data_size import DataSizeReport
 from celsa_lib.report.deviations import DeviationsReport
 from celsa_lib.report.methods import AbsentMethods, MethodsReport
+from celsa_lib.report.real_bytes import BytesReport
 from celsa_lib.report.segment_study import SegmentsReport
 from celsa_lib.report.tables import Html
 from celsa_lib.results import (
     BENCHMARK,
+    BYTES,
     DATA_SIZE,
     DEVIATIONS,
     METHODS,
@@ -27,6 +29,7 @@ REPORTS = {
     DEVIATIONS: DeviationsReport,
     SEGMENTS: SegmentsReport,
     BENCHMARK: BenchmarkReport,
+    BYTES: BytesReport,
 }
 NOT_RUN = Html("<p><em>Not run here: the data is not there.</em></p>")
 

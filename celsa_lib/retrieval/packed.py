@@ -42,6 +42,8 @@ class PackedRows:
     In memory are 8 bytes per item (where each row starts), and what the system keeps of the file.
     """
 
+    FORMAT, WHAT = FORMAT, "item embeddings"  # what such a file calls itself, and a message
+
     def __init__(self, path: Path, header: dict, arrays: dict):
         """What `write_packed` wrote. Raises ValueError if the parts do not fit together."""
         self.path, self.about = path, header["about"]
@@ -55,7 +57,7 @@ class PackedRows:
     @classmethod
     def open(cls, path: str | Path) -> "PackedRows":
         """Verify the file and map it into memory. Raises StorageError for anything else."""
-        opened = map_arrays(path, FORMAT, VERSION, "packed item embeddings")
+        opened = map_arrays(path, cls.FORMAT, VERSION, f"packed {cls.WHAT}")
         with opened as (header, arrays):
             return cls(Path(path), header, arrays)
 
@@ -111,7 +113,7 @@ class PackedRows:
         return E, own
 
     def _matching(self, X: csr_matrix) -> csr_matrix:
-        return matching(X, self.shape[0], "the embeddings have")
+        return matching(X, self.shape[0], f"the {self.WHAT} have")
 
 
 def write_packed(
@@ -123,15 +125,17 @@ def write_packed(
     anchored: bool = False,
     is_dense: bool = False,
     bits: int = 4,
+    form: str = FORMAT,
 ) -> Path:
     """Write rows `matrix` (items × width, columns ascend) for `PackedRows.open`, whole or not.
 
     Values take `bits` (3, 4 or 8) each, indices as few as they can. anchored: every row holds a
-    latent of its own, of the row's number. Raises ConfigError for other bits, StorageError.
+    latent of its own, of the row's number. form: what the file calls itself. Raises ConfigError for
+    other bits, StorageError.
     """
     check_bits(bits)
     rows = _without(matrix, own=anchored)
-    header = {"format": FORMAT, "version": VERSION, "shape": matrix.shape, "about": about}
+    header = {"format": form, "version": VERSION, "shape": matrix.shape, "about": about}
     header |= {"is_dense": is_dense, "bits": bits, "middle": middle_of(rows, bits)}
     lengths = np.diff(rows.indptr).astype(np.int64)
     header["longest"] = longest = int(lengths.max(initial=0))
