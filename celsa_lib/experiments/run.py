@@ -157,10 +157,10 @@ class _TaskRun:
 
     def _rows_of(self, method: MethodConfig) -> list[_Row]:
         """The rows of a method: one per seed where training has one."""
-        seeds = self.config.seeds if by_name(method.name).trained else self.config.seeds[:1]
+        count = method.n_seeds if by_name(method.name).trained else 1
         return [
             _Row(method, chosen, seed, self._hash(chosen.name, chosen.params, seed))
-            for seed in seeds
+            for seed in self.config.seeds[:count]
             for chosen in self._chosen(method)
         ]
 

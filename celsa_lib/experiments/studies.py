@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from celsa_lib.data import dataset_info
@@ -20,6 +21,7 @@ from celsa_lib.experiments.profiles import (
     settings_for,
 )
 from celsa_lib.experiments.run import run, run_task
+from celsa_lib.experiments.synthetic_sizes import SIZES, beside_baselines
 from celsa_lib.experiments.task import prepare
 from celsa_lib.models import make_schedule
 from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
@@ -173,6 +175,12 @@ STUDIES = {
     "ml-100k-parts": Study(parts, "ml-100k", (0, 1, 2, 3, 4)),
     "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),
     "ml-100k-widths": Study(widths, "ml-100k", (0, 1, 2, 3, 4)),
+    **{
+        f"synthetic-{n_items}": Study(
+            partial(beside_baselines, n_items=n_items), "synthetic", (0, 1, 2, 3, 4)
+        )
+        for n_items in SIZES
+    },
 }
 
 
