@@ -179,10 +179,12 @@ def test_the_line_of_dense_elsa_is_the_mean_over_seeds():
         ({"recipe": "recommended", "floor": 8}, "Recommended setting without one budget"),
         (
             {"recipe": "recommended", "floor": 8, "dropout": 0.0, "cosine_decay": False}
+            | {"length_exponent": 0.0}
             | {"weight_averaging": 0.0, "scales": False, "non_negative": False},
             "Recommended setting with anchored rows alone",
         ),
         ({"width": 64}, "Compressed ELSA"),
+        ({"width": 64, "support": "moving"}, "Compressed ELSA with a moving support"),
         ({"width": 64, "dropout": 0.5}, "Compressed ELSA with input dropout"),
     ],
 )

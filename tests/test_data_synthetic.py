@@ -6,6 +6,7 @@ import pytest
 from celsa_lib.data import load_dataset, make_synthetic
 from celsa_lib.data.synthetic import segment_name
 from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.results import load_result
 
 SMALL = {"n_users": 400, "n_items": 205, "n_segments": 10, "segments_per_user": 2}
 
@@ -37,6 +38,23 @@ def test_without_noise_users_stay_in_their_segments():
     assert data.X.shape == (400, 205)
     assert (data.X.data == 1).all()
     assert np.bincount(data.truth.item_segment).tolist() == [21] * 5 + [20] * 5
+
+
+def test_lengths_of_histories_spread_about_the_same_mean():
+    """Log-normal means of a Poisson: the same mean, a longer tail. Items enough for few repeats."""
+    big = {"n_users": 3000, "n_items": 20_000, "n_segments": 2, "popularity_exponent": 0.0,
+           "segments_per_user": 2, "mean_interactions": 40.0}  # fmt: skip
+    even, spread = (np.diff(make_synthetic(**big, length_spread=s).X.indptr) for s in (0.0, 0.8))
+    assert even.mean() == pytest.approx(40, rel=0.02) == pytest.approx(spread.mean(), rel=0.02)
+    assert np.std(np.log(even)) == pytest.approx(40**-0.5, rel=0.1)
+    assert np.std(np.log(spread)) == pytest.approx(0.8, rel=0.1)
+    assert np.median(spread) == pytest.approx(40 * np.exp(-(0.8**2) / 2), rel=0.06)
+
+
+def test_without_a_spread_the_draws_are_those_of_older_results():
+    """The checksum that results/synthetic.json was computed on."""
+    stored = load_result("results/synthetic.json").manifest["data"]["checksum"]
+    assert make_synthetic().checksum == make_synthetic(length_spread=0).checksum == stored
 
 
 def test_pure_noise_ignores_the_segments():
@@ -82,6 +100,7 @@ def test_items_are_named():
         {"segments_per_user": 11},
         {"noise": 1.5},
         {"mean_interactions": 0},
+        {"length_spread": -0.1},
         {"segment_weights": [1.0]},
         {"n_users": 0},
         {"unknown": 1},

@@ -177,7 +177,7 @@ def test_too_few_steps_are_told(histories):
 def test_wrong_recipes_are_found_before_any_work(histories):
     for parameters, message in (
         ({"recipe": "secret"}, 'unknown recipe "secret"; choose one of paper, recommended'),
-        ({"support": "moving"}, 'unknown support "moving"'),
+        ({"support": "regrown"}, 'unknown support "regrown"'),
         ({"scales": True}, "scales belong to anchored rows"),
         ({"dropout": 1.0}, "dropout is a share from 0 up to 1"),
         ({"length_exponent": -1.0}, "length_exponent must be a finite number above 0"),

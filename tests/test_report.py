@@ -1,6 +1,7 @@
 """Tables and figures: escaped, told apart, and clear about where numbers come from."""
 
 import re
+from inspect import signature
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,11 @@ from stored_rows import method_row
 from celsa_lib import report
 from celsa_lib.errors import ConfigError, StorageError
 from celsa_lib.models.registry import METHODS
+from celsa_lib.report.base import Report
 from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.paper import with_paper
 from celsa_lib.report.statistics import choices
+from celsa_lib.report.stored import REPORTS
 from celsa_lib.report.style import OTHER_COLOUR, OTHER_MARK, colour, mark
 from celsa_lib.report.tables import provenance, results_table, typeset
 from celsa_lib.results import Result, load_result, save_result
@@ -217,3 +220,10 @@ def test_choices_say_what_was_tried(chosen, end):
     assert line["from"] == "1 to 3 (3 values), 5 to 6 (2 values)"
     assert (line["best"], line["worst"]) == ("0.3000", "0.1000")
     assert line["at an end"] == ", ".join(filter(None, (end, "b")))
+
+
+@pytest.mark.parametrize("kind", REPORTS.values(), ids=lambda kind: kind.__name__)
+def test_every_report_is_asked_for_its_lines_alike(kind):
+    assert signature(kind.frame) == signature(Report.frame) and kind.TABLES
+    with pytest.raises(ConfigError, match=f'{kind.__name__} has no part "else"; it has '):
+        kind(Result(MANIFEST)).frame("else")

@@ -73,7 +73,7 @@ def test_the_figure_shows_one_user(segmentation):
 
 
 def test_a_study_compares_the_same_sizes(live):
-    table = report.shown(live).frame("groupings", "our embeddings").set_index("grouping")
+    table = report.shown(live).of("our embeddings").frame("groupings").set_index("grouping")
     assert table.loc["raw groups", "groups"] == table.loc["random, sizes of raw groups", "groups"]
     assert table.loc["segments", "groups"] == table.loc["random, sizes of segments", "groups"]
     rows = {r["grouping"]: r for r in live.rows if r.get("measure") == "ARI with planted segments"}
@@ -97,7 +97,7 @@ def test_a_study_has_every_section_and_figures_of_it(live):
         "raw groups", "segments", "k-means, other starts on one dense ELSA",
         "k-means, a dense ELSA of each seed"
     ]  # fmt: skip
-    shares = shown.frame("alignment", "our embeddings")
+    shares = shown.of("our embeddings").frame("alignment")
     assert shares["share"].is_unique and len(shares) == 5
 
 
@@ -107,7 +107,7 @@ def test_a_study_of_items_without_genres():
     dataset, task = prepare(config)
     bare = replace(dataset, items=dataset.items[["title"]], truth=None)
     shown = report.shown(run_segments(config, bare, task))
-    table = shown.frame("groupings", "our embeddings")
+    table = shown.of("our embeddings").frame("groupings")
     assert len(table) == 7 and "rarest genre" not in set(table["grouping"])
     assert {"metadata (cosine)", "genres (weighted Jaccard)"} < set(table.columns)
     assert not [column for column in table.columns if column.endswith("rarest genre")]
@@ -137,12 +137,23 @@ def test_a_stored_study_or_what_is_missing_of_it(live, tmp_path):
     assert table.startswith("<table")
     assert table.endswith("<p><small>two seeds; synthetic: stored results</small></p>")
     assert "Live run" not in stored.notice()
-    for part, *space in (
-        ("names",), ("groupings", "released embeddings"), ("alignment", "released embeddings")
-    ):  # fmt: skip
-        note = stored.table(part, *space, caption="released")
+    for part in ("names", "groupings", "alignment"):
+        note = stored.of("released embeddings").table(part, caption="released")
         assert "“released” is not in" in note and "<table" not in note
-        assert "has no released" in report.shown(live).table(part, *space, caption="released")
+        note = report.shown(live).of("released embeddings").table(part, caption="released")
+        assert "has no released" in note
+
+
+def test_spaces_are_named_where_there_are_several(live):
+    """And one of them alone is shown as a study of it would be."""
+    rows = [row | {"space": "released embeddings"} for row in live.rows if "space" in row]
+    both = report.shown(replace(live, rows=[*live.rows, *rows]))
+    for part in ("groupings", "alignment"):
+        alone = report.shown(live).frame(part)
+        assert both.of("released embeddings").frame(part).equals(alone)
+        lines = both.frame(part)
+        assert lines["space"].unique().tolist() == ["our embeddings", "released embeddings"]
+        assert len(lines) == 2 * len(alone) and "space" not in alone
 
 
 def test_stored_names_stand_beside_the_default_ones_and_are_escaped(live, tmp_path):

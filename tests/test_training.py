@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
+from celsa_lib.errors import ConfigError
 from celsa_lib.models.compressed import train
 from celsa_lib.training import (
     Stage,
@@ -26,6 +27,7 @@ from celsa_lib.training.batches import (
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.objective import predict, reconstruction_loss
 from celsa_lib.training.rows import Rows
+from celsa_lib.training.stage import StageTrainer
 
 CPU = torch.device("cpu")
 QUIET = TrainingOptions(batch_size=64, progress=False)
@@ -135,6 +137,32 @@ def test_constant_support_may_move(histories):
     short = trained(histories, [Stage(3, 1, dynamic=True)], False)
     start = top_k_mask(initial_embeddings(60, 16, 0), 3)
     assert ((short != 0) != start).any()
+
+
+def test_a_straight_through_step_by_hand(histories):
+    """All values move by NAdam's step down the gradient that autograd sends through the mask."""
+    options = TrainingOptions(batch_size=300, progress=False, backend="dense")
+    stage = Stage(3, 1, dynamic=True, straight_through=True)
+    start = initial_embeddings(60, 16, 0)
+    A = start.clone()
+    masked = (A * top_k_mask(A, 3)).requires_grad_()
+    batch = user_batch(histories, np.arange(300), CPU)
+    reconstruction_loss(unit_rows(masked), batch).backward()
+    Nadam.start(A).step(A, masked.grad, options.learning_rate, options.epsilon)
+    rows = Rows(start, torch.arange(16, dtype=torch.int32).expand(60, 16).contiguous(), 16)
+    StageTrainer(rows, Nadam.start(rows.values), stage, options, histories).step(batch)
+    assert torch.allclose(rows.values, A, atol=1e-4)
+    outside = ~top_k_mask(initial_embeddings(60, 16, 0), 3)
+    assert (rows.values != initial_embeddings(60, 16, 0))[outside].float().mean() > 0.9
+
+
+def test_a_moving_support_ends_at_its_budget(histories):
+    model = cl.CompressedELSA(16, 3, epochs=2, support="moving", batch_size=64, progress=False)
+    model.fit(histories)
+    assert (np.diff(model.item_embeddings.matrix.indptr) == 3).all()
+    assert all(stage.straight_through == (stage.nnz < 16) for stage in model.stages)
+    with pytest.raises(ConfigError, match="a moving support choose the support at every step"):
+        cl.CompressedELSA(16, 3, support="moving", weight_averaging=0.2)
 
 
 def test_loss_falls_and_same_seed_gives_same_bits(histories):

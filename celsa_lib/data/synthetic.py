@@ -26,25 +26,28 @@ def make_synthetic(
     mean_interactions: float = 60.0,
     noise: float = 0.05,
     seed: int = 0,
+    length_spread: float = 0.0,
 ) -> Dataset:
     """Users who each mix a few of `n_segments` disjoint segments of items.
 
     Inside a segment the r-th most popular item is drawn with weight r^-`popularity_exponent`. A
-    user draws max(5, Poisson(`mean_interactions`)) items; a share `noise` of the draws comes from
-    the items at large by popularity, the rest from the user's segments, each equally likely.
-    Repeated draws count once. `segment_weights` (n_segments,) is how likely a user is to have
-    each segment, uniform when None. No user or item is filtered out, so rows and columns match
-    `truth`. Raises ConfigError on a parameter out of its range.
+    user draws max(5, Poisson(m)) items. m is `mean_interactions`; with a `length_spread` above 0 it
+    is log-normal with that mean, `length_spread` the standard deviation of log m. A share `noise`
+    of the draws comes from the items at large by popularity, the rest from the user's segments,
+    each equally likely. Repeated draws count once. `segment_weights` (n_segments,) is how likely a
+    user is to have each segment, uniform when None. No user or item is filtered out, so rows and
+    columns match `truth`. Raises ConfigError on a parameter out of its range.
     """
     weights = np.ones(n_segments) if segment_weights is None else np.asarray(segment_weights, float)
     _check(n_users, n_items, n_segments, segments_per_user, weights, mean_interactions, noise)
+    if not 0 <= length_spread <= 3:
+        raise ConfigError("make_synthetic: length_spread must be from 0 to 3")
     rng = np.random.default_rng(seed)
     item_segment = rng.permutation(np.arange(n_items) % n_segments)
     members, popularity = _popularity(item_segment, popularity_exponent)
     user_segments = _choose_segments(rng, n_users, segments_per_user, weights)
-    rows, columns = _draw(
-        rng, user_segments, members, popularity, weights, mean_interactions, noise
-    )
+    lengths = _lengths(rng, n_users, mean_interactions, length_spread)
+    rows, columns = _draw(rng, lengths, user_segments, members, popularity, weights, noise)
     X = csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(n_users, n_items))
     X.data[:] = 1.0
     return Dataset(
@@ -93,9 +96,16 @@ def _choose_segments(rng, n_users: int, per_user: int, weights: np.ndarray) -> n
     return np.argpartition(-keys, per_user - 1, axis=1)[:, :per_user]
 
 
-def _draw(rng, user_segments, members, popularity, weights, mean_interactions, noise):
+def _lengths(rng, n_users: int, mean: float, spread: float) -> np.ndarray:
+    """How many items each user draws (n_users,): with a spread of 0, all of one mean."""
+    means = np.full(n_users, mean)
+    if spread:
+        means *= rng.lognormal(-(spread**2) / 2, spread, size=n_users)
+    return np.maximum(5, rng.poisson(means))
+
+
+def _draw(rng, lengths, user_segments, members, popularity, weights, noise):
     """User and item of every draw; a noisy draw comes from a random segment, by its weight."""
-    lengths = np.maximum(5, rng.poisson(mean_interactions, size=len(user_segments)))
     rows = np.repeat(np.arange(len(user_segments)), lengths)
     own = user_segments[rows, rng.integers(user_segments.shape[1], size=len(rows))]
     anywhere = rng.choice(len(weights), p=weights / weights.sum(), size=len(rows))

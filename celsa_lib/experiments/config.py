@@ -15,6 +15,7 @@ from celsa_lib.typed import checked
 class MethodConfig:
     """A model class by `name`, its `params`, and a `grid` (name → values) to choose from.
 
+    `n_seeds`: how many of the experiment's seeds it is trained with, None for all.
     "Released" stands for embeddings that come with the data and are not trained.
     """
 
@@ -23,9 +24,12 @@ class MethodConfig:
     name: str
     params: dict = field(default_factory=dict)
     grid: dict = field(default_factory=dict)
+    n_seeds: int | None = None
 
     def __post_init__(self):
         by_name(self.name)
+        if self.n_seeds is not None and self.n_seeds < 1:
+            raise ConfigError(f"n_seeds of {self.name} must be 1 or more, got {self.n_seeds}")
         for name, values in self.grid.items():
             if isinstance(values, str) or not len(values):
                 raise ConfigError(f'grid of "{name}" must be a list of values, got {values!r}')
@@ -88,8 +92,12 @@ class ExperimentConfig:
             raise ConfigError(f"{tuned[0]} has a grid, so n_val must be above 0")
 
     def to_json(self) -> str:
-        """Stable JSON: keys sorted."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """Stable JSON: keys sorted. Without an n_seeds of None, as in files that had none yet."""
+        values = asdict(self)
+        for method in values["methods"]:
+            if method["n_seeds"] is None:
+                del method["n_seeds"]
+        return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "ExperimentConfig":
@@ -104,6 +112,7 @@ class ExperimentConfig:
 
         `method`: one of the candidates, as it was chosen.
         """
+        method = replace(method, n_seeds=None)
         alone = replace(self, methods=(method,), seeds=(seed,), profile="")
         decides = alone.to_json() + checksum
         if filled := numbers_of(method.params):

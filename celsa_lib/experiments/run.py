@@ -157,10 +157,10 @@ class _TaskRun:
 
     def _rows_of(self, method: MethodConfig) -> list[_Row]:
         """The rows of a method: one per seed where training has one."""
-        seeds = self.config.seeds if by_name(method.name).trained else self.config.seeds[:1]
+        count = method.n_seeds if by_name(method.name).trained else 1
         return [
             _Row(method, chosen, seed, self._hash(chosen.name, chosen.params, seed))
-            for seed in seeds
+            for seed in self.config.seeds[:count]
             for chosen in self._chosen(method)
         ]
 
@@ -179,7 +179,8 @@ class _TaskRun:
             "hash": row.hash,
             "method": name,
             "label": label(row.method, self.config),
-            "budget_bytes": model.bytes_per_item,
+            # What was asked for: rows of the recommended setting may stay a little shorter.
+            "budget_bytes": 8 * params["nnz"] if "nnz" in params else model.bytes_per_item,
             "params": params,
             "seed": seed,
             "mean": rounded(evaluation.mean),

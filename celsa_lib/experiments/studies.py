@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from celsa_lib.data import dataset_info
@@ -20,16 +21,30 @@ from celsa_lib.experiments.profiles import (
     settings_for,
 )
 from celsa_lib.experiments.run import run, run_task
+from celsa_lib.experiments.synthetic_sizes import SIZES, beside_baselines
 from celsa_lib.experiments.task import prepare
 from celsa_lib.models import make_schedule
 from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 
 RESULTS = Path("results")
 SANSA_REGS = (50.0, 200.0, 800.0)
-WITHOUT = ({"dropout": 0.0}, {"cosine_decay": False}, {"weight_averaging": 0.0},
-            {"scales": False}, {"non_negative": False}, {"floor": 1})  # fmt: skip
-ALONE = ({"dropout": 0.5}, {"cosine_decay": True}, {"weight_averaging": 0.2},
-         {"non_negative": True})  # fmt: skip
+WITHOUT = (
+    {"dropout": 0.0},
+    {"length_exponent": 0.0},
+    {"cosine_decay": False},
+    {"weight_averaging": 0.0},
+    {"scales": False},
+    {"non_negative": False},
+    {"floor": 1},
+)
+ALONE = (
+    {"dropout": 0.5},
+    {"length_exponent": 0.5},
+    {"cosine_decay": True},
+    {"weight_averaging": 0.2},
+    {"non_negative": True},
+    {"support": "moving"},
+)
 
 
 def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
@@ -160,6 +175,12 @@ STUDIES = {
     "ml-100k-parts": Study(parts, "ml-100k", (0, 1, 2, 3, 4)),
     "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),
     "ml-100k-widths": Study(widths, "ml-100k", (0, 1, 2, 3, 4)),
+    **{
+        f"synthetic-{n_items}": Study(
+            partial(beside_baselines, n_items=n_items), "synthetic", (0, 1, 2, 3, 4)
+        )
+        for n_items in SIZES
+    },
 }
 
 

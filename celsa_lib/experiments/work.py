@@ -31,9 +31,7 @@ def gpu_minutes(name: str) -> int:
     EASE's inversions, on the CPU, come on top; small models take longer, as they wait for memory.
     Raises ConfigError.
     """
-    found = study(name)
-    info = dataset_info(found.dataset)
-    return max(1, round(operations_of(found.config(), info.users, info.items) / SUSTAINED / 60))
+    return max(1, round(_operations_of_study(name) / SUSTAINED / 60))
 
 
 def minutes_on_gpu(names: Iterable[str], stored: Result) -> pd.DataFrame:
@@ -47,10 +45,20 @@ def minutes_on_gpu(names: Iterable[str], stored: Result) -> pd.DataFrame:
     made = _operations([(MethodConfig("CompressedELSA", trained["params"]), 0)], users, items)
     found = []
     for name in names:
-        info = dataset_info(study(name).dataset)
-        work = operations_of(study(name).config(), info.users, info.items)
+        work = _operations_of_study(name)
         found.append({"study": name, "minutes": round(trained["seconds"] * work / made / 60)})
     return pd.DataFrame(found)
+
+
+def _operations_of_study(name: str) -> int:
+    """`operations_of` its configuration, on as many users and items as its data is known to have.
+
+    Raises ConfigError.
+    """
+    config = study(name).config()
+    info, given = dataset_info(config.dataset), config.data_params
+    users, items = given.get("n_users", info.users), given.get("n_items", info.items)
+    return operations_of(config, users, items)
 
 
 def operations_of(config: ExperimentConfig, users: int, items: int) -> int:
@@ -67,7 +75,7 @@ def operations_of(config: ExperimentConfig, users: int, items: int) -> int:
     reported = [
         (method.candidates()[0], seed)
         for method in paper
-        for seed in (config.seeds if by_name(method.name).trained else first)
+        for seed in (config.seeds[: method.n_seeds] if by_name(method.name).trained else first)
     ]
     return sum(_operations(jobs, users, items) for jobs in (tried, reported))
 

@@ -1,6 +1,7 @@
 """Compressed ELSA: sparse rows learned during training (Section 2)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
@@ -13,7 +14,7 @@ from celsa_lib.training.anchored import anchored_rows, neighbourhoods
 from celsa_lib.training.rows import Rows
 
 WIDTH = 4096  # of the paper's procedure
-SUPPORTS = ("pruned", "anchored")
+SUPPORTS = ("pruned", "moving", "anchored")
 
 
 def train(
@@ -49,11 +50,13 @@ class CompressedELSA(GradientRecommender):
 
     recipe "paper": A is items × width; k falls from width to `nnz` by `schedule` ("constant",
     "linear", "exponential", "step-wise"), with `epochs` epochs at the end. With `restart` the
-    survivors of a prune go back to their initial values. Size: 8·nnz bytes per item.
+    survivors of a prune go back to their initial values. Size: 8·nnz bytes per item. support
+    "moving" prunes nothing for good: each step takes the k largest, and the gradient reaches all.
 
     recipe "recommended": support "anchored", a latent per item, `nnz` nonzeros per row on average
-    and at least `floor`, from partial correlations with ridge `reg`; scales, input dropout, cosine
-    decay and weight averaging. It has no schedule; nothing but `nnz` need be given.
+    and at least `floor`, from partial correlations with ridge `reg`; scales, input dropout, long
+    histories drawn more often, cosine decay and weight averaging. It has no schedule; nothing but
+    `nnz` need be given.
     """
 
     name = "Compressed ELSA"
@@ -133,10 +136,11 @@ class CompressedELSA(GradientRecommender):
         anchored = self.support or ("anchored" if self.recipe == "recommended" else "pruned")
         if self.scales and anchored != "anchored":
             raise ConfigError('scales belong to anchored rows; take support="anchored"')
-        if self.weight_averaging and anchored == "pruned" and self.schedule == "constant":
+        dynamic = anchored == "moving" or (anchored == "pruned" and self.schedule == "constant")
+        if self.weight_averaging and dynamic:
             raise ConfigError(
-                "the constant schedule chooses the support at every step, so its rows have no "
-                "mean; leave weight_averaging out"
+                "the constant schedule and a moving support choose the support at every step, so "
+                "the rows have no mean; leave weight_averaging out"
             )
         check_count(nnz=self.nnz)
         width = max(WIDTH, self.nnz) if self.width is None else self.width
@@ -145,7 +149,11 @@ class CompressedELSA(GradientRecommender):
     @property
     def stages(self) -> list[Stage]:
         """The schedule as a list of stages; needs width and epochs. Raises ConfigError."""
-        return make_schedule(self.schedule, self.width, self.nnz, self.epochs)
+        stages = make_schedule(self.schedule, self.width, self.nnz, self.epochs)
+        if self.support != "moving":
+            return stages
+        moving = {"dynamic": True, "straight_through": True}
+        return [replace(s, **moving) if s.nnz < self.width else s for s in stages]
 
     def fit_budgets(
         self, X: csr_matrix, budgets: Iterable[int], item_ids: Iterable | None = None

@@ -14,7 +14,8 @@ class ELSA(GradientRecommender):
 
     L is the mean squared error between ℓ2-normalised rows of X and of ReLU(X(AAᵀ − I)). Size:
     4·width bytes per item, so width = bytes / 4 is the paper's low-dimensional ELSA. recipe
-    "recommended": with input dropout, cosine decay and weight averaging.
+    "recommended": with input dropout, long histories drawn more often, cosine decay and weight
+    averaging.
     """
 
     name = "ELSA"

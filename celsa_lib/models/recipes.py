@@ -14,14 +14,16 @@ from celsa_lib.errors import ConfigError
 
 RECIPES = ("paper", "recommended")
 PAPER = {
-    "epochs": 10, "learning_rate": 0.1, "cosine_decay": False, "dropout": 0.0,
-    "weight_averaging": 0.0, "scales": False, "non_negative": False, "support": "pruned",
+    "epochs": 10, "learning_rate": 0.1, "cosine_decay": False, "weight_averaging": 0.0,
+    "dropout": 0.0, "length_exponent": 0.0, "scales": False, "non_negative": False,
+    "support": "pruned",
 }  # fmt: skip
 REGULARISED = {"epochs": 10, "cosine_decay": True, "weight_averaging": 0.2}
-SPARSE = REGULARISED | {"scales": True, "support": "anchored", "reg": 300.0}
-FEW_USERS = 10_000  # below, small steps and no negative values: those are learned by chance
-OF_FEW = {"learning_rate": 0.04, "non_negative": True}
-OF_MANY = {"learning_rate": 0.06, "non_negative": False}
+SPARSE = REGULARISED | {"scales": True, "support": "anchored"}
+FEW_USERS = 10_000  # below, what is learned by chance is held back: see OF_FEW
+OF_FEW = {"learning_rate": 0.04, "non_negative": True, "reg": 300.0}
+OF_MANY = {"learning_rate": 0.06, "non_negative": False, "reg": 100.0}
+LENGTH_EXPONENTS = 0.5, 1.0  # with few users and with many
 DENSE = REGULARISED | {"learning_rate": 0.06}
 LARGEST_BATCH, FEWEST_STEPS = 1024, 10  # the paper's batch; steps that an epoch should have
 DROPOUT = (3.7, 4.5), (0.65, 0.35)  # by log10 of the users, between and beyond
@@ -69,17 +71,19 @@ def of_data(X: csr_matrix, learners: int, nnz: int | None) -> dict:
     The fewer the users, the higher the dropout: with few, it is chance that is learned.
     """
     dropout = round(float(np.interp(math.log10(max(1, learners)), *DROPOUT)), 2)
+    many = learners >= FEW_USERS
+    by_users = {"dropout": dropout, "length_exponent": LENGTH_EXPONENTS[many]}
     if nnz is None:
-        return DENSE | {"dropout": dropout}
-    by_users = OF_FEW if learners < FEW_USERS else OF_MANY
-    by_data = {"width": X.shape[1], "floor": max(1, round(FLOOR * nnz)), "dropout": dropout}
-    return SPARSE | by_users | by_data
+        return DENSE | by_users
+    by_data = {"width": X.shape[1], "floor": max(1, round(FLOOR * nnz))}
+    return SPARSE | by_users | (OF_MANY if many else OF_FEW) | by_data
 
 
 def numbers_of(parameters: dict) -> list:
     """What `parameters` leave to the recommended recipe: a result made by it depends on these."""
     if parameters.get("recipe") != "recommended":
         return []
+    shared = [FEW_USERS, LENGTH_EXPONENTS, DROPOUT, LARGEST_BATCH, FEWEST_STEPS]
     if "nnz" in parameters:
-        return [SPARSE, OF_FEW, OF_MANY, FEW_USERS, DROPOUT, FLOOR, LARGEST_BATCH, FEWEST_STEPS]
-    return [DENSE, DROPOUT, LARGEST_BATCH, FEWEST_STEPS]
+        return [SPARSE, OF_FEW, OF_MANY, FLOOR, *shared]
+    return [DENSE, *shared]

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 VARIED = ("schedule", "restart", "width", "part")
 PARTS = {  # parameters that a part of the recommended setting is switched by
     "dropout": "input dropout",
+    "length_exponent": "sampling by length",
     "cosine_decay": "cosine decay",
     "weight_averaging": "weight averaging",
     "scales": "scales",
     "non_negative": "values held at 0 or above",
 }
+MOVING = {"support": "a moving support"}  # a part that only the paper's procedure can have
 
 
 class Variants:
@@ -160,7 +162,7 @@ class Variants:
 def name_by_parts(params: dict) -> str:
     """The recommended setting "without …" or the paper's procedure "with …", by parameters."""
     if params.get("recipe", "paper") == "paper":
-        added = [name for part, name in PARTS.items() if part in params]
+        added = [name for part, name in (PARTS | MOVING).items() if part in params]
         return " with ".join([OURS, *added])
     left_out = [name for part, name in PARTS.items() if part in params]
     budgets = {1: "a floor", params["nnz"]: "one budget"}

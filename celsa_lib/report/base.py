@@ -18,6 +18,8 @@ Parts = dict[str, Callable]
 class Report:
     """A result on a page. TABLES and FIGURES: its parts by name, each a function of the Result.
 
+    A part that is not named is the first one.
+
     Every table and figure says which data it is of, and whether that was run live or stored.
     """
 
@@ -36,20 +38,20 @@ class Report:
         """Where the numbers come from: data, seeds, and every run that computed rows."""
         return notice(self.result.manifest, self.result.is_live)
 
-    def frame(self, part: str, *args) -> pd.DataFrame:
+    def frame(self, part: str = "") -> pd.DataFrame:
         """The lines of a table, as they are. Raises ConfigError, naming the parts there are."""
-        return _named(self.TABLES, part, self)(self.result, *args)
+        return _named(self.TABLES, part, self)(self.result)
 
-    def table(self, part: str, *args, caption: str = "") -> Html:
+    def table(self, part: str = "", caption: str = "") -> Html:
         """A part as a table under its caption; a note where the result was stored without it."""
-        lines = self.frame(part, *args)
+        lines = self.frame(part)
         if lines.empty:
             return absent(self.result.path, caption or part)
         return self.captioned(lines, caption)
 
-    def figure(self, part: str, *args) -> Figure:
+    def figure(self, part: str = "") -> Figure:
         """A part as a figure. Raises ConfigError, naming the parts there are."""
-        return _named(self.FIGURES, part, self)(self.result, *args)
+        return _named(self.FIGURES, part, self)(self.result)
 
     def captioned(self, lines: pd.DataFrame, caption: str = "") -> Html:
         """Lines as a table; its caption ends with the data and whether it was run live."""
@@ -86,6 +88,7 @@ def absent(path: Path | str | None, part: str = "") -> Html:
 
 
 def _named(parts: Parts, part: str, report: Report) -> Callable:
+    part = part or next(iter(parts), "")
     if part not in parts:
         raise ConfigError(
             f'{type(report).__name__} has no part "{part}"; it has {", ".join(parts) or "none"}'

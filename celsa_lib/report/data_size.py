@@ -1,12 +1,14 @@
 """Compressed ELSA minus pruned EASE, by training data and by who was tested."""
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from celsa_lib.evaluation import difference_by_user
-from celsa_lib.report.base import Report
+from celsa_lib.report.base import Parts, Report
 from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.style import MARKS, PALETTE, new_figure
 from celsa_lib.report.tables import Html, difference_cell
@@ -113,9 +115,7 @@ def _differences(axes: Axes, compared: pd.DataFrame, by: str, title: str) -> Non
 class DataSizeReport(Report):
     """A study of how much there is to learn from."""
 
-    def frame(self) -> pd.DataFrame:
-        """The lines of `compared_data_sizes`."""
-        return compared_data_sizes(self.result)
+    TABLES: ClassVar[Parts] = {"differences": compared_data_sizes}
 
     def table(self) -> Html:
         """All numbers, folded away."""

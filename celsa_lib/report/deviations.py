@@ -1,11 +1,14 @@
 """What each deviation of the released code from the paper changes."""
 
+from typing import ClassVar
+
 import pandas as pd
 
-from celsa_lib.report.base import Report
+from celsa_lib.report.base import Parts, Report
 from celsa_lib.report.tables import Html, difference_cell
 from celsa_lib.results import Result
 
+CAPTION = "nDCG@100, mean ± standard error over users"
 LABELS = {"Released": "Released embeddings"}  # models that are rows of deviations
 
 
@@ -27,12 +30,13 @@ def deviations_table(result: Result) -> pd.DataFrame:
 class DeviationsReport(Report):
     """A study of deviations."""
 
-    def frame(self) -> pd.DataFrame:
-        """deviation, model and nDCG@100 as usual, `default`, to two digits: a rerun gives these."""
+    TABLES: ClassVar[Parts] = {"deviations": deviations_table}
+
+    def values(self) -> pd.DataFrame:
+        """nDCG@100 without the deviation, to two digits: what a rerun must give again."""
         lines = pd.DataFrame(self.result.rows)[["deviation", "model", "default"]]
         return lines.round({"default": 2})
 
-    def table(self) -> Html:
+    def table(self, part: str = "", caption: str = CAPTION) -> Html:
         """Each deviation and what it changes, by user."""
-        caption = "nDCG@100, mean ± standard error over users"
-        return self.captioned(deviations_table(self.result), caption)
+        return super().table(part, caption)

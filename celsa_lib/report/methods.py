@@ -1,33 +1,39 @@
 """Methods side by side: by size, by user, beside the paper's numbers, and in variants."""
 
 from html import escape
+from typing import ClassVar
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from celsa_lib.models.registry import OURS
 from celsa_lib.report.ablations import Variants
-from celsa_lib.report.base import Absent, Report, absent
+from celsa_lib.report.base import Absent, Parts, Report, absent
 from celsa_lib.report.budgets import advice, reference_of, shares_table
 from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.paper import name_in_paper, paper_table, with_demo, with_paper
 from celsa_lib.report.statistics import EXPOSURE, choices, paired_table, summary
 from celsa_lib.report.tables import Html, plain_table, results_table, typeset
+from celsa_lib.results import Result
 
 BESIDE = ("label", "schedule", "restart", "width", "budget_bytes", "paper ndcg@100", "ndcg@100",
           "ndcg@100 ±", "seeds ±", "minus paper", *EXPOSURE)  # fmt: skip
 
 
+def by_size(result: Result, *keys: str) -> pd.DataFrame:
+    """A line per method and size, seeds taken together, largest first; `keys`: params."""
+    lines = summary(result, *keys)
+    return lines.sort_values(["budget_bytes", "ndcg@100"], ascending=[False, False])
+
+
 class MethodsReport(Report):
     """A study whose rows are models: Table 1, and ablations through `variants`."""
+
+    TABLES: ClassVar[Parts] = {"methods": by_size}
 
     @property
     def _data(self) -> str:
         return self.result.manifest["data"]["name"]
-
-    def frame(self, *keys: str) -> pd.DataFrame:
-        """A line per method and size, seeds taken together, largest first; `keys`: params."""
-        return _by_size(summary(self.result, *keys))
 
     def table(self) -> Html:
         """Methods by size; with the paper's numbers where they are of the very same data."""
@@ -62,7 +68,7 @@ class MethodsReport(Report):
 
         "schedule" and "restart", or "width".
         """
-        return self._beside(with_demo(self.frame(*keys), name_in_paper(self._data)))
+        return self._beside(with_demo(by_size(self.result, *keys), name_in_paper(self._data)))
 
     def _beside(self, lines: pd.DataFrame) -> Html:
         """The columns BESIDE; without the method where there is only one."""
@@ -109,7 +115,3 @@ def side_by_side(liked: list[str], **lists: pd.DataFrame) -> Html:
     titles = pd.DataFrame({name: table["title"] for name, table in lists.items()})
     titles.index = pd.RangeIndex(1, len(titles) + 1, name="rank")
     return Html(f"<p>Liked: {escape('; '.join(liked))}</p>{plain_table(titles.reset_index())}")
-
-
-def _by_size(lines: pd.DataFrame) -> pd.DataFrame:
-    return lines.sort_values(["budget_bytes", "ndcg@100"], ascending=[False, False])

@@ -1,5 +1,7 @@
 """Tables and figures of a study of segments: how good they are, beside baselines."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -36,9 +38,30 @@ def planted_table(rows: list[dict]) -> pd.DataFrame:
     return table.rename(columns={"ari": "ARI", "nmi": "NMI"})
 
 
-def groupings_table(result: Result, space: str) -> pd.DataFrame:
-    """Groupings of one space by measure: the value and its 95 % interval over groups."""
-    rows = [r for r in result.rows if r["section"] == "groupings" and r["space"] == space]
+def groupings_table(result: Result) -> pd.DataFrame:
+    """Groupings by measure: the value and its 95 % interval over groups."""
+    return _of_each_space(result, "groupings", _groupings)
+
+
+def alignment_table(result: Result) -> pd.DataFrame:
+    """Shares of held-out items and of top-N lists by segments, with intervals over users."""
+    return _of_each_space(result, "alignment", _alignment)
+
+
+def _of_each_space(
+    result: Result, section: str, table: Callable[[list[dict]], pd.DataFrame]
+) -> pd.DataFrame:
+    """The tables of a section's spaces of embeddings as one, named where there are several."""
+    rows = [row for row in result.rows if row["section"] == section]
+    spaces = list(dict.fromkeys(row["space"] for row in rows))
+    tables = [table([row for row in rows if row["space"] == space]) for space in spaces]
+    if len(spaces) > 1:
+        for space, lines in zip(spaces, tables, strict=True):
+            lines.insert(0, "space", space)
+    return pd.concat(tables, ignore_index=True).fillna("") if tables else pd.DataFrame()
+
+
+def _groupings(rows: list[dict]) -> pd.DataFrame:
     cells = {}
     for row in rows:
         cell = f"{row['value']:.3f}"
@@ -93,15 +116,12 @@ def tau_figure(result: Result) -> Figure:
     return figure
 
 
-def alignment_table(result: Result, space: str) -> pd.DataFrame:
-    """Shares of held-out items and of top-N lists by segments, with intervals over users."""
-    rows = {
-        r["measure"]: r for r in result.rows if r["section"] == "alignment" and r["space"] == space
-    }
+def _alignment(rows: list[dict]) -> pd.DataFrame:
+    by_measure = {row["measure"]: row for row in rows}
     table = []
-    for key, words in SHARES.items() if rows else ():
-        line = {"share": words, "held-out items": _percent(rows[key])}
-        top = rows.get(f"top {key}")
+    for key, words in SHARES.items():
+        line = {"share": words, "held-out items": _percent(by_measure[key])}
+        top = by_measure.get(f"top {key}")
         table.append(line | {"the model's ten best": _percent(top) if top else ""})
     return pd.DataFrame(table)
 
@@ -140,7 +160,7 @@ def names_table(result: Result) -> pd.DataFrame:
 
 
 class SegmentsReport(Report):
-    """A study of segments; groupings and alignment are asked for a space of embeddings."""
+    """A study of segments in one or more spaces of embeddings."""
 
     TABLES: ClassVar[Parts] = {
         "groupings": groupings_table,
@@ -150,3 +170,8 @@ class SegmentsReport(Report):
         "seconds": stage_seconds,
     }
     FIGURES: ClassVar[Parts] = {"coherence": coherence_figure, "τ": tau_figure}
+
+    def of(self, space: str) -> "SegmentsReport":
+        """What there is of one space alone: "our embeddings" or "released embeddings"."""
+        rows = [row for row in self.result.rows if row.get("space") == space]
+        return SegmentsReport(replace(self.result, rows=rows))

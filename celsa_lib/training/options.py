@@ -24,11 +24,16 @@ PRECISIONS = ("float32", "tf32", "bfloat16")
 
 @dataclass(frozen=True)
 class Stage:
-    """`epochs` epochs at `nnz` nonzeros per row; `dynamic`: the support is chosen at every step."""
+    """`epochs` epochs at `nnz` nonzeros per row; `dynamic`: the support is chosen at every step.
+
+    straight_through: of a dynamic one; entries outside the support get the gradient that they would
+    have inside (Bengio, Léonard and Courville 2013), so they may grow into it.
+    """
 
     nnz: int
     epochs: int
     dynamic: bool = False
+    straight_through: bool = False
 
 
 @dataclass(frozen=True)

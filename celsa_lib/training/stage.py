@@ -32,10 +32,10 @@ class StageTrainer:
         """`memory`: one that other stages have used. The backend is chosen here, once per stage."""
         self.rows, self.optimiser, self.stage, self.options = rows, optimiser, stage, options
         self.X, memory = X, memory or Memory(rows.values.device)
-        shape = rows.values.shape if rows.starts is not None else (len(rows.values), stage.nnz)
-        self.unit = memory("unit", shape)
+        trained = rows if stage.straight_through else self.result()
+        self.unit = memory("unit", trained.values.shape)
         self.starts = Rows(self.unit, rows.cols, rows.width, rows.starts).row_starts()
-        self.backend = make_backend(self.result(), options, memory)
+        self.backend = make_backend(trained, options, memory)
         self.name, self.losses = self.backend.name, []
         self.learning_rate, self.of_mean = options.learning_rate, 0.0
 
@@ -79,10 +79,18 @@ class StageTrainer:
         return loss
 
     def _dynamic_step(self, batch: UserBatch) -> float:
-        """Constant pruning: the top `nnz` of all values, chosen anew; the rest get no gradient."""
+        """Constant pruning: the top `nnz` of all values, chosen anew; the rest get no gradient,
+        or that through the mask.
+        """
         values = self.rows.values
         cols = top_k_columns(values, self.stage.nnz)
         kept = values.gather(1, cols)
+        if self.stage.straight_through:
+            loss, gradient = self._gradient_of(
+                torch.zeros_like(values).scatter_(1, cols, kept), batch
+            )
+            self._update(gradient)
+            return loss
         self.backend.set_columns(cols.int())
         loss, gradient = self._gradient_of(kept, batch)
         self._update(torch.zeros_like(values).scatter_(1, cols, gradient))

@@ -1,0 +1,75 @@
+"""Synthetic sets of three sizes: rank and length of history grow with the number of items."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
+from celsa_lib.experiments.profiles import (
+    LEARNING_RATES,
+    WIDER_RATES,
+    Settings,
+    configuration,
+    further_baselines,
+    methods_for,
+    recommended_methods,
+    settings_for,
+)
+from celsa_lib.models.registry import by_name
+
+# By number of items. data_params are those of make_synthetic: the rank of the interactions is the
+# number of segments, and histories are long-tailed, as in the sets of real interactions. On 10,000
+# items there are few epochs and two values of regularisation: an inversion takes half a minute, and
+# each value is one, again with each of EDLAE's dropouts.
+SIZES = {
+    800: Settings(
+        200, 150, width=256, dense_width=256, epochs=10, pruning_epochs=2, batch_size=64,
+        data_params={
+            "n_users": 1_200, "n_items": 800, "n_segments": 20, "segments_per_user": 3,
+            "mean_interactions": 30.0, "length_spread": 0.8,
+        },
+    ),
+    3_500: Settings(
+        500, 250, width=1024, dense_width=512, epochs=5, pruning_epochs=2, batch_size=256,
+        data_params={
+            "n_users": 5_000, "n_items": 3_500, "n_segments": 175, "segments_per_user": 5,
+            "mean_interactions": 60.0, "length_spread": 0.9,
+        },
+    ),
+    10_000: Settings(
+        1_000, 500, width=1024, dense_width=512, epochs=3, pruning_epochs=1, batch_size=512,
+        regs=(50.0, 200.0),
+        data_params={
+            "n_users": 12_000, "n_items": 10_000, "n_segments": 500, "segments_per_user": 10,
+            "mean_interactions": 120.0, "length_spread": 1.0,
+        },
+    ),
+}  # fmt: skip
+FEWER_SEEDS = {800: 3, 3_500: 3, 10_000: 1}  # of what is trained and is not the recommended setting
+
+
+def beside_baselines(
+    dataset: str, profile: str, seeds: Sequence[int], n_items: int
+) -> ExperimentConfig:
+    """The recommended setting beside the paper's procedure and its baselines on `n_items` items.
+
+    Without the autoencoder, which takes longest to choose for. Raises ConfigError.
+    """
+    settings = settings_for(profile, dataset)
+    if profile != "smoke":
+        settings = SIZES[n_items]
+    tuned = methods_for(settings, with_sae=False, tuned=True)
+    methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
+    methods += recommended_methods(settings) + further_baselines(settings)
+    return replace(
+        configuration(dataset, profile, [_as_often(m, n_items) for m in methods], seeds),
+        n_test=settings.n_test,
+        n_val=settings.n_val,
+        data_params=settings.data_params,
+    )
+
+
+def _as_often(method: MethodConfig, n_items: int) -> MethodConfig:
+    """With as many seeds as its comparison on `n_items` items has time for."""
+    ours = method.name == "CompressedELSA" and method.params.get("recipe") == "recommended"
+    trained = by_name(method.name).trained
+    return replace(method, n_seeds=FEWER_SEEDS[n_items]) if trained and not ours else method
