@@ -22,7 +22,7 @@ from celsa_lib.models.registry import by_name
 # each value is one, again with each of EDLAE's dropouts.
 SIZES = {
     800: Settings(
-        200, 150, width=256, dense_width=256, epochs=10, pruning_epochs=2, batch_size=64,
+        200, 150, width=256, dense_width=512, epochs=10, pruning_epochs=2, batch_size=64,
         data_params={
             "n_users": 1_200, "n_items": 800, "n_segments": 20, "segments_per_user": 3,
             "mean_interactions": 30.0, "length_spread": 0.8,
