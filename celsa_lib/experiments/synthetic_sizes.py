@@ -44,6 +44,7 @@ SIZES = {
         },
     ),
 }  # fmt: skip
+MRF_REGS = {"reg": (3.0, 10.0, 30.0, 100.0, 300.0)}  # up to ten times as much as for other sets
 FEWER_SEEDS = {800: 3, 3_500: 3, 10_000: 1}  # of what is trained and is not the recommended setting
 
 
@@ -60,6 +61,7 @@ def beside_baselines(
     tuned = methods_for(settings, with_sae=False, tuned=True)
     methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
     methods += recommended_methods(settings) + further_baselines(settings)
+    methods = [replace(m, grid=MRF_REGS) if m.name == "SparseMRF" else m for m in methods]
     return replace(
         configuration(dataset, profile, [_as_often(m, n_items) for m in methods], seeds),
         n_test=settings.n_test,
