@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pandas as pd
+
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.experiments.profiles import (
     LEARNING_RATES,
@@ -46,6 +48,15 @@ SIZES = {
 }  # fmt: skip
 MRF_REGS = {"reg": (3.0, 10.0, 30.0, 100.0, 300.0)}  # up to ten times as much as for other sets
 FEWER_SEEDS = {800: 3, 3_500: 3, 10_000: 1}  # of what is trained and is not the recommended setting
+
+
+def planted_sizes() -> pd.DataFrame:
+    """What each of SIZES was planted with, a line per set, in words."""
+    words = {"n_items": "items", "n_users": "users", "n_segments": "segments",
+             "segments_per_user": "segments of a user", "mean_interactions": "mean draws of a user",
+             "length_spread": "spread of their logarithm"}  # fmt: skip
+    table = pd.DataFrame([settings.data_params for settings in SIZES.values()])
+    return table[list(words)].rename(columns=words)
 
 
 def beside_baselines(
