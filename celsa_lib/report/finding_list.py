@@ -75,15 +75,12 @@ def released(result: Result) -> list[Check]:
 
 
 def recommended(result: Result, label: str) -> list[Check]:
-    """The recommended setting − the method `label` at each size of Table 1 that was asked for.
-
-    Rows that the recommended setting leaves shorter than asked are compared with the full ones.
-    """
-    sizes = sorted({row["params"]["nnz"] for row in result.select(label=RECOMMENDED)})
-    pairs = [({"label": RECOMMENDED, "nnz": k}, 8 * k) for k in sizes if 8 * k in BUDGETS]
+    """The recommended setting − the method `label` at each size of Table 1."""
+    sizes = sorted({row["budget_bytes"] for row in result.select(label=RECOMMENDED)} & {*BUDGETS})
+    ours, theirs = {"label": RECOMMENDED}, {"label": label}
     return [
-        check_of(result, f"{size:,} B", ours, {"label": label} | at_size(label, size))
-        for ours, size in pairs
+        check_of(result, f"{n:,} B", ours | {"budget_bytes": n}, theirs | at_size(label, n))
+        for n in sizes
     ]
 
 
