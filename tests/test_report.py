@@ -144,7 +144,7 @@ def test_differences_have_a_column_for_each_study_that_is_stored(tmp_path):
     """0.6 − 0.5 for every user at 64 bytes; whole EASE has one size, and is in one study alone."""
 
     def study(name: str, *others: str):
-        ours = method_row(label="Recommended setting", params={"nnz": 8}, hash="a")
+        ours = method_row(label="Recommended setting", budget_bytes=64, hash="a")
         rows = [method_row(label=label, hash=label, budget_bytes=size) for label, size in others]
         values = {row["hash"]: np.full(9, 0.5) for row in rows} | {"a": np.full(9, 0.6)}
         save_result(Result(dict(MANIFEST), [ours, *rows], users=values), tmp_path / f"{name}.json")

@@ -36,7 +36,7 @@ def differences(
 
 def _column(result: Result, size: int) -> dict[str, str]:
     """A cell for every method that the study has, by the name that prose gives it."""
-    ours = {"label": RECOMMENDED, "nnz": size // 8}
+    ours = {"label": RECOMMENDED, "budget_bytes": size}
     checks = {
         prose: check_of(result, prose, ours, {"label": label} | at_size(label, size))
         for label, prose in BESIDE.items()
