@@ -131,6 +131,30 @@ def test_stored_rows_keep_their_labels(name):
         assert row["label"] == label(MethodConfig(row["method"], row["params"]), config)
 
 
+def test_a_method_may_have_fewer_seeds_than_the_others(planted):
+    """What it is trained with says nothing of a row, so that rows keep their hash."""
+    often = MethodConfig("ELSA", {"width": 8, "epochs": 1, "batch_size": 64})
+    once = replace(often, params=often.params | {"width": 4}, n_seeds=1)
+    config = ExperimentConfig("synthetic", (often, once), n_test=40, seeds=(3, 5))
+    rows = run_experiment(config, planted).rows
+    assert [(row["params"]["width"], row["seed"]) for row in rows] == [(8, 3), (8, 5), (4, 3)]
+    again = ExperimentConfig.from_json(config.to_json())
+    assert again == config and "n_seeds" not in replace(config, methods=(often,)).to_json()
+    assert config.row_hash(once, 3, "") == config.row_hash(replace(once, n_seeds=None), 3, "")
+    with pytest.raises(ConfigError, match="n_seeds of ELSA must be 1 or more"):
+        replace(once, n_seeds=0)
+
+
+def test_synthetic_studies_train_the_recommended_setting_most_often():
+    for name in (name for name in STUDIES if name.startswith("synthetic-")):
+        config = study(name).config()
+        assert config.data_params["n_items"] == int(name.removeprefix("synthetic-"))
+        often = {m.params.get("recipe") for m in config.methods if m.n_seeds is None}
+        assert often == {None, "recommended"} and len(config.seeds) == 5
+        trained = [m for m in config.methods if m.name in ("ELSA", "CompressedELSA")]
+        assert {m.name for m in trained if m.n_seeds is None} == {"CompressedELSA"}
+
+
 def test_a_method_checks_itself():
     with pytest.raises(ConfigError, match="unknown method"):
         MethodConfig("EASY")

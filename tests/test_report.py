@@ -4,6 +4,7 @@ import re
 from inspect import signature
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from stored_rows import method_row
@@ -137,6 +138,26 @@ def test_every_run_of_a_result_is_named_with_its_rows():
     assert "machine unknown; threads unknown; torch unknown." in line
     assert "21 rows from the run of 2026-01-02 03:04 UTC: commit abc1234 with" in line
     assert "idle" not in line
+
+
+def test_differences_have_a_column_for_each_study_that_is_stored(tmp_path):
+    """0.6 − 0.5 for every user at 64 bytes; whole EASE has one size, and is in one study alone."""
+
+    def study(name: str, *others: str):
+        ours = method_row(label="Recommended setting", budget_bytes=64, hash="a")
+        rows = [method_row(label=label, hash=label, budget_bytes=size) for label, size in others]
+        values = {row["hash"]: np.full(9, 0.5) for row in rows} | {"a": np.full(9, 0.6)}
+        save_result(Result(dict(MANIFEST), [ours, *rows], users=values), tmp_path / f"{name}.json")
+
+    study("one", ("Pruned EASE", 64), ("EASE", 400))
+    study("two", ("Pruned EASE", 64), ("Sparse MRF", 128))
+    asked = {"1 item": "one", "2 items": "two", "3 items": "three"}
+    html = report.differences(asked, 64, tmp_path)
+    same = "+0.1000 (+0.1000 to +0.1000)"
+    assert re.findall(r"<th>([^<]*)</th>", html)[1:] == ["1 item", "2 items"]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", html)
+    assert cells == ["pruned EASE", same, same, "whole EASE", same, "–"]
+    assert "three.json" in str(report.differences({"3 items": "three"}, 64, tmp_path))
 
 
 def test_the_papers_numbers_stand_in_their_own_column():

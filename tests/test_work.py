@@ -67,6 +67,15 @@ def test_the_page_says_what_is_expected_of_a_gpu():
     assert {"goodbooks-10k", "ml-20m", "netflix-prize"} <= {name for name, _ in lines}
 
 
+def test_a_study_of_synthetic_data_is_as_large_as_its_parameters_say(monkeypatch):
+    """Users and items of make_synthetic, not the defaults that the registry has."""
+    asked = []
+    monkeypatch.setattr(work, "operations_of", lambda config, *size: asked.append(size) or 0)
+    work.gpu_minutes("synthetic-3500")
+    work.gpu_minutes("synthetic")
+    assert asked == [(5_000, 3_500), (6_000, 3_000)]
+
+
 def test_minutes_on_a_gpu_are_its_rate_times_the_work():
     """Made at 2 seconds for what the cost model counts: a study of as much takes those seconds."""
     params = {"width": 32, "nnz": 4, "epochs": 2, "schedule": "exponential", "batch_size": 64}

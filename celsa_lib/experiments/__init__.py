@@ -32,6 +32,7 @@ from celsa_lib.experiments.studies import (
     widths,
 )
 from celsa_lib.experiments.summary import describe
+from celsa_lib.experiments.synthetic_sizes import planted_sizes
 from celsa_lib.experiments.task import prepare
 from celsa_lib.experiments.titles import find_title, history_of, recommend_by_title
 from celsa_lib.experiments.user_data import compare_methods, settings_for_size, user_data_config
@@ -61,6 +62,7 @@ __all__ = [
     "many_tastes",
     "methods_for",
     "planted_agreement",
+    "planted_sizes",
     "prepare",
     "quickstart",
     "recommend_by_title",

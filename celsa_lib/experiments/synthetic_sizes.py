@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pandas as pd
+
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.experiments.profiles import (
     LEARNING_RATES,
@@ -22,7 +24,7 @@ from celsa_lib.models.registry import by_name
 # each value is one, again with each of EDLAE's dropouts.
 SIZES = {
     800: Settings(
-        200, 150, width=256, dense_width=256, epochs=10, pruning_epochs=2, batch_size=64,
+        200, 150, width=256, dense_width=512, epochs=10, pruning_epochs=2, batch_size=64,
         data_params={
             "n_users": 1_200, "n_items": 800, "n_segments": 20, "segments_per_user": 3,
             "mean_interactions": 30.0, "length_spread": 0.8,
@@ -44,7 +46,17 @@ SIZES = {
         },
     ),
 }  # fmt: skip
+MRF_REGS = {"reg": (3.0, 10.0, 30.0, 100.0, 300.0)}  # up to ten times as much as for other sets
 FEWER_SEEDS = {800: 3, 3_500: 3, 10_000: 1}  # of what is trained and is not the recommended setting
+
+
+def planted_sizes() -> pd.DataFrame:
+    """What each of SIZES was planted with, a line per set, in words."""
+    words = {"n_items": "items", "n_users": "users", "n_segments": "segments",
+             "segments_per_user": "segments of a user", "mean_interactions": "mean draws of a user",
+             "length_spread": "spread of their logarithm"}  # fmt: skip
+    table = pd.DataFrame([settings.data_params for settings in SIZES.values()])
+    return table[list(words)].rename(columns=words)
 
 
 def beside_baselines(
@@ -60,6 +72,7 @@ def beside_baselines(
     tuned = methods_for(settings, with_sae=False, tuned=True)
     methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
     methods += recommended_methods(settings) + further_baselines(settings)
+    methods = [replace(m, grid=MRF_REGS) if m.name == "SparseMRF" else m for m in methods]
     return replace(
         configuration(dataset, profile, [_as_often(m, n_items) for m in methods], seeds),
         n_test=settings.n_test,

@@ -17,6 +17,7 @@ from celsa_lib.report.segments import (
     segments_table,
     user_figure,
 )
+from celsa_lib.report.several import differences
 from celsa_lib.report.stored import shown, sources, stored
 from celsa_lib.report.tables import Html, notice, plain_table
 
@@ -24,6 +25,7 @@ __all__ = [
     "Html",
     "catalogue",
     "claims",
+    "differences",
     "group_names",
     "home_page",
     "latents_figure",
