@@ -5,9 +5,11 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from celsa_lib.files import write_whole
-from celsa_lib.report.figures import named_by_size
+from celsa_lib.models.registry import OURS
+from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.statistics import summary
 from celsa_lib.report.verdicts import WORDS
 from celsa_lib.results import load_intact
@@ -15,8 +17,9 @@ from celsa_lib.results import load_intact
 STUDY = "goodbooks-10k-partial"  # the paper's main data set, as far as we have it
 FIGURE, CARD, COUNTS = "accuracy.svg", "card.png", "verdicts.txt"  # .txt: no page of its own
 CLAIMS = "claims.json"
-# One lies on the line of the other low-dimensional ELSA; of the pruned closed forms two are enough.
-LEFT_OUT = ("Low-dim ELSA, regularised", "EDLAE", "EASE, threshold, refitted")
+# One lies near the line of the other low-dimensional ELSA, one on that of EASE, one far below.
+LEFT_OUT = ("Low-dim ELSA, regularised", "EDLAE", "Popularity")
+MARGIN = 0.06  # of nDCG@100 below Compressed ELSA's worst: what is lower would flatten the rest
 
 
 def write_front(results: Path, claims: Path, folder: Path) -> None:
@@ -24,7 +27,7 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
 
     Raises StorageError where a result cannot be read.
     """
-    figure = named_by_size(shown_rows(results), "How much accuracy do small embeddings keep?")
+    figure = front_figure(shown_rows(results))
     write_whole(
         folder / FIGURE, lambda file: figure.savefig(file, format="svg", metadata={"Date": None})
     )
@@ -34,6 +37,14 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
     write_whole(folder / CLAIMS, lambda file: file.write(text))
     counted = verdicts(json.loads(text)["claims"])
     write_whole(folder / COUNTS, lambda file: file.write(counted.encode()))
+
+
+def front_figure(rows: pd.DataFrame) -> Figure:
+    """nDCG@100 against size, from a little below Compressed ELSA on."""
+    figure = accuracy_by_size(rows, "How much accuracy do small embeddings keep?")
+    lowest = rows.loc[rows["label"] == OURS, "ndcg@100"].min()
+    figure.axes[0].set_ylim(bottom=lowest - MARGIN)
+    return figure
 
 
 def shown_rows(results: Path) -> pd.DataFrame:

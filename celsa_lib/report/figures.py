@@ -1,14 +1,11 @@
 """Figures from results: accuracy against size, and training curves."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from celsa_lib.models.registry import FAMILIES, METHODS
 from celsa_lib.report.style import colour, legend_below, mark, new_figure, styled, variant_colour
-
-XY = ["budget_bytes", "ndcg@100"]
 
 
 def accuracy_by_size(
@@ -23,42 +20,6 @@ def accuracy_by_size(
         if paper is not None and not paper.empty:
             _add_paper(figure.axes[0], paper)
         legend_below(figure)
-    return figure
-
-
-def named_by_size(rows: pd.DataFrame, title: str = "") -> Figure:
-    """`accuracy_by_size` with large names beside what they name: read at a glance, and on a phone.
-
-    Families are named on the left of all of them; one that begins left of the others at its largest
-    size, above; single marks below, or above the best.
-    """
-    figure, rows = _drawn(rows, title), drawn(rows)
-    (axes,) = figure.axes
-    axes.margins(x=0.3, y=0.12)  # room for the names, most of which stand on the left
-    axes.set_xlim(left=axes.get_xlim()[0] / 8)
-    ordered = rows.sort_values("budget_bytes").groupby("label", sort=False)[XY]
-    first, last = ordered.first(), ordered.last()
-    families = first[first.index.isin(FAMILIES)].sort_values(XY[1])
-    left = families[XY[0]].min()
-    alone = families.index[families[XY[0]] == left] if len(families) > 1 else []
-    line, free = 0.045 * np.ptp(axes.get_ylim()), -np.inf
-    for label, (size, value) in families.iterrows():
-        style = {"fontsize": 12, "va": "center", "color": colour(label), "fontweight": "bold"}
-        if list(alone) == [label]:
-            size, value = last.loc[label]
-            axes.annotate(label, (size, value), (size, value + line), ha="left", **style)
-        else:
-            free = max(value, free + line)
-            axes.annotate(label, (size, value), (left / 1.3, free), ha="right", **style)
-    for label, (size, value) in first.drop(families.index).iterrows():
-        above = value == rows[XY[1]].max()
-        place = {"xytext": (0, 9 if above else -9), "va": "bottom" if above else "top"}
-        axes.annotate(
-            label, (size, value), textcoords="offset points", fontsize=12, ha="center", **place
-        )
-    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
-        text.set_fontsize(14)
-    axes.tick_params(labelsize=12)
     return figure
 
 
