@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from celsa_lib.book.findings import MARKED, QUOTED, ROLES, prose, stored_checks, unmarked
@@ -284,3 +285,22 @@ def test_the_readme_says_what_the_evidence_says():
 
 
 README = (ROOT / "README.md").read_text()
+
+
+def test_the_recommended_setting_is_compared_at_every_size_that_both_have():
+    """Below the sizes of Table 1 only with methods that are there; whole ones at each."""
+    models = [("Recommended setting", 32, 0.3), ("Recommended setting", 64, 0.4)]
+    models += [("Pruned EASE", 32, 0.35), ("Pruned EASE", 64, 0.3), ("Compressed ELSA", 64, 0.2)]
+    models += [("EASE", 4000, 0.35)]
+    rows = [
+        {"label": label, "budget_bytes": size, "params": {}, "hash": f"{label} {size}"}
+        for label, size, _ in models
+    ]
+    users = {f"{label} {size}": np.full(4, value) for label, size, value in models}
+    outcomes = lambda label: [  # noqa: E731
+        (check.what, round(check.difference.mean, 2))
+        for check in finding_list.recommended(Result({}, rows, users=users), label)
+    ]
+    assert outcomes("Pruned EASE") == [("32 B", -0.05), ("64 B", 0.1)]
+    assert outcomes("Compressed ELSA") == [("64 B", 0.2)]
+    assert outcomes("EASE") == [("32 B", -0.05), ("64 B", 0.05)]

@@ -12,7 +12,7 @@ from celsa_lib.report.data_size import compared_data_sizes
 from celsa_lib.report.findings import listed_sizes, slug
 from celsa_lib.report.real_bytes import at_equal_bytes
 from celsa_lib.report.rules import better_at, check_of, schedules, seconds_saved
-from celsa_lib.report.statistics import choices
+from celsa_lib.report.statistics import choices, is_stored
 from celsa_lib.report.verdicts import Check, compared, counted
 from celsa_lib.results import BUDGETS, GRADUAL, Result
 
@@ -75,18 +75,24 @@ def released(result: Result) -> list[Check]:
 
 
 def recommended(result: Result, label: str) -> list[Check]:
-    """The recommended setting − the method `label` at each size of Table 1."""
-    sizes = sorted({row["budget_bytes"] for row in result.select(label=RECOMMENDED)} & {*BUDGETS})
-    ours, theirs = {"label": RECOMMENDED}, {"label": label}
-    return [
-        check_of(result, f"{n:,} B", ours | {"budget_bytes": n}, theirs | at_size(label, n))
-        for n in sizes
-    ]
+    """The recommended setting − the method `label` at each size of Table 1, and below where both
+    are.
+    """
+    checks = []
+    for size in sorted({row["budget_bytes"] for row in result.select(label=RECOMMENDED)}):
+        theirs = {"label": label} | at_size(label, size)
+        if size in BUDGETS or is_stored(result, theirs):
+            ours = {"label": RECOMMENDED, "budget_bytes": size}
+            checks.append(check_of(result, f"{size:,} B", ours, theirs))
+    return checks
 
 
 def at_half(result: Result, label: str) -> list[Check]:
     """The recommended setting at 32 bytes − the method `label` at 64."""
-    ours, theirs = ({"label": RECOMMENDED, "nnz": 4}, {"label": label, "budget_bytes": 64})
+    ours, theirs = (
+        {"label": RECOMMENDED, "budget_bytes": 32},
+        {"label": label, "budget_bytes": 64},
+    )
     return [check_of(result, f"{label} at twice its size", ours, theirs)]
 
 

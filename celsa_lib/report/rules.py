@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from celsa_lib.evaluation import Difference, difference_by_user
-from celsa_lib.models.registry import BASELINES, CODES, DENSE, LOW_DIM, OURS, RECOMMENDED
+from celsa_lib.models.registry import BASELINES, CODES, DENSE, LOW_DIM, OURS
 from celsa_lib.report.statistics import METRIC, better, is_stored, summary, users_of
 from celsa_lib.report.verdicts import Check, compared, counted, missing
 from celsa_lib.results import BUDGETS, GRADUAL, Result
@@ -161,9 +161,7 @@ def check_of(
 
 
 def _at(label: str, budget: int) -> dict:
-    """What selects a method's rows of a size; rows of the recommended setting may be shorter."""
-    if label == RECOMMENDED:
-        return {"label": label, "nnz": budget // 8}
+    """What selects a method's rows of a size."""
     return {"label": label, "budget_bytes": budget}
 
 
