@@ -1,13 +1,14 @@
 """Stored results: rows and the runs that computed them as small JSON, users' nDCG@100 beside it.
 
 A row's `hash` changes with all that decides its numbers, so that it is found again; its `digest`
-with the numbers themselves and those of its users, so that a changed one is noticed. No pickle.
+with the numbers themselves and those of its users, so that a changed one is noticed. The file's
+own digest goes over the digests of its rows and all else, so that a missing row is. No pickle.
 """
 
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -43,7 +44,8 @@ class Result:
     Each row names its run in manifest["runs"]: commit, clean (no tracked file differed from it),
     machine, versions, threads and date, "unknown" or None where an older record does not say.
     users: nDCG@100 of each test user with a target, by row hash; the same users in every row.
-    path: the file that it was read from.
+    path: the file that it was read from. digest: what that file says of itself, None where an older
+    one says nothing.
     """
 
     manifest: dict
@@ -51,6 +53,7 @@ class Result:
     trials: dict[str, float] = field(default_factory=dict)
     users: dict[str, np.ndarray] = field(default_factory=dict)
     path: Path | None = None
+    digest: str | None = None
 
     @property
     def kind(self) -> str:
@@ -83,6 +86,16 @@ class Result:
     def changed_rows(self) -> list[dict]:
         """Rows whose digest is not that of their values and their users': edited, or damaged."""
         return [row for row in self.rows if row.get("digest") != self._digest(row)]
+
+    def is_altered(self) -> bool:
+        """Whether rows were added or removed, or manifest or trials changed, since."""
+        return self.digest is not None and self.digest != self.whole_digest()
+
+    def whole_digest(self) -> str:
+        """Sixteen hex digits over manifest, trials and the digests of the rows."""
+        whole = [self.manifest, self.trials, [row.get("digest") for row in self.rows]]
+        text = json.dumps(json.loads(json.dumps(whole)), sort_keys=True)  # lists, as they are read
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def intact_rows(self) -> list[dict]:
         """Rows that need not be computed again: not changed, and their users' values are there."""
@@ -135,15 +148,16 @@ def save_result(result: Result, path: str | Path) -> Path:
         arrays = {k: np.asarray(v, dtype=np.float32) for k, v in result.users.items()}
         write_whole(users_path(path), lambda file: np.savez_compressed(file, **arrays))
     runs = {name: run for name, run in result.manifest["runs"].items() if run["rows"]}
-    content = {"format": FORMAT, "version": VERSION, "manifest": result.manifest | {"runs": runs}}
-    content |= {"trials": result.trials, "rows": []}
+    written = replace(result, manifest=result.manifest | {"runs": runs})
+    content = {"format": FORMAT, "version": VERSION, "digest": written.whole_digest()}
+    content |= {"manifest": written.manifest, "trials": result.trials, "rows": []}
     rows = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in result.rows)
     text = json.dumps(content, indent=1, ensure_ascii=False)
     text = text.removesuffix("[]\n}") + f"[\n{rows}\n ]\n}}\n"  # a row per line
-    written = write_whole(path, lambda file: file.write(text.encode()))
+    path = write_whole(path, lambda file: file.write(text.encode()))
     if not result.users:
         users_path(path).unlink(missing_ok=True)
-    return written
+    return path
 
 
 def load_result(path: str | Path) -> Result:
@@ -155,6 +169,7 @@ def load_result(path: str | Path) -> Result:
         if found[0] != FORMAT:
             raise StorageError(f"{path} is {found[0]}, not a result; name one of the others")
         result = Result(content["manifest"], content["rows"], content.get("trials", {}), path=path)
+        result.digest = content.get("digest")
         if users_path(path).exists():
             with np.load(users_path(path), allow_pickle=False) as stored:
                 result.users = {name: stored[name] for name in stored.files}
@@ -180,12 +195,13 @@ def load_result(path: str | Path) -> Result:
 
 
 def load_intact(path: str | Path) -> Result:
-    """`load_result`, for what is shown. Raises StorageError too where a row was changed since."""
+    """`load_result`, for what is shown. Raises StorageError too for what was changed since."""
     result = load_result(path)
-    if changed := result.changed_rows():
+    what = f"{len(changed)} rows" if (changed := result.changed_rows()) else "rows or a record"
+    if changed or result.is_altered():
         raise StorageError(
-            f"{path} has {len(changed)} rows that are not as they were computed; restore the file "
-            f"and {users_path(path).name} from version control, or run the study again"
+            f"{path} has {what} that are not as they were computed; restore the file and "
+            f"{users_path(path).name} from version control, or run the study again"
         )
     return result
 

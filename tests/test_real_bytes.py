@@ -73,7 +73,9 @@ def test_codes_of_faiss(rows):
         assert np.allclose(np.linalg.norm(coded.rows, axis=1), 1, atol=1e-5)
 
 
-def test_without_faiss_its_codes_are_left_out(monkeypatch, rows, histories):
+def test_without_faiss_its_codes_are_left_out(
+    monkeypatch, rows, histories, result, path, tmp_path, caplog
+):
     monkeypatch.setitem(sys.modules, "faiss", None)
     assert not dense_codes.has_faiss()
     for code in OF_FAISS.values():
@@ -81,6 +83,10 @@ def test_without_faiss_its_codes_are_left_out(monkeypatch, rows, histories):
             code(rows)
     model = cl.ELSA(8, recipe="recommended", epochs=1, progress=False).fit(histories)
     assert not forms_of(model, Path()).keys() & OF_FAISS.keys()
+    save_result(replace(result, path=None), tmp_path / path.name)
+    again = run_real_bytes("synthetic", "smoke", tmp_path / path.name)
+    assert [row["hash"] for row in again.rows] == [row["hash"] for row in result.rows]
+    assert "faiss-cpu is not installed: left out are PQ, " in caplog.text
 
 
 # The study

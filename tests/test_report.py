@@ -202,6 +202,18 @@ def test_damaged_results_are_an_error(tmp_path):
         report.stored("bad", tmp_path)
 
 
+def test_a_part_of_another_benchmark_is_refused():
+    stored = report.stored("inference-cost", ROOT / "results")
+    for ask in (stored.frame, stored.table, stored.figure):
+        with pytest.raises(ConfigError, match='made without what part "step" shows'):
+            ask("step")
+
+
+def test_the_demo_varies_what_it_varies():
+    with pytest.raises(ConfigError, match='"schedule" and "restart", or "width", not'):
+        report.stored("ml-100k-widths", ROOT / "results").beside_demo()
+
+
 def test_a_part_that_there_is_not_is_named():
     benchmark = report.shown(Result({"kind": "benchmark"}, []))
     with pytest.raises(ConfigError, match='no part "stpe"; it has step, hardware'):

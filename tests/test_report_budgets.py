@@ -63,11 +63,23 @@ def test_no_budget_keeps_it():
         ("EASE", 4000, STEADY),
         ("Compressed ELSA", 128, 0.9 * STEADY),
         ("Compressed ELSA", 64, 0.8 * STEADY),
-        ("Pruned EASE", 64, STEADY),
+        ("Pruned EASE", 64, 0.7 * STEADY),
     )
-    assert "keep as much: Pruned EASE from 64 bytes." in answer(result)
-    assert answer(result).startswith("None: no budget of Compressed ELSA keeps 99 %")
-    assert "The most is 90.0 %" in answer(result) and "at 128 bytes" in answer(result)
+    assert answer(result).startswith("None: no compressed model keeps 99 % of the nDCG@100 of EASE")
+    assert "The most is 90.0 %" in answer(result)
+    assert "of Compressed ELSA at 128 bytes" in answer(result)
+
+
+@pytest.mark.parametrize(("size", "first"), [(64, "Pruned EASE"), (128, "Compressed ELSA")])
+def test_the_smallest_of_all_methods_comes_first_and_ours_among_equals(size, first):
+    result = result_of(
+        ("EASE", 4000, STEADY),
+        ("Compressed ELSA", 128, STEADY),
+        ("Pruned EASE", size, STEADY),
+    )
+    assert answer(result).startswith(f"{size} bytes per item: {first} keeps 100.0 %")
+    other = "Compressed ELSA from 128" if size == 64 else "Pruned EASE from 128"
+    assert f"keep as much: {other} bytes." in answer(result)
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -83,8 +95,8 @@ def test_without_an_uncompressed_model():
     assert "no uncompressed model" in answer(result)
 
 
-def test_without_ours():
-    assert "was not run" in answer(result_of(("EASE", 4000, STEADY)))
+def test_without_a_compressed_model():
+    assert "No compressed model was run" in answer(result_of(("EASE", 4000, STEADY)))
 
 
 def test_seeds_are_averaged():

@@ -20,7 +20,7 @@ from celsa_lib.experiments import (
     segment_config,
 )
 from celsa_lib.experiments.verify import TOLERANCE, recompute, verify
-from celsa_lib.results import load_result, save_result
+from celsa_lib.results import load_intact, load_result, save_result, users_path
 
 ROOT = Path(__file__).parents[1]
 METHOD = "CompressedELSA"
@@ -58,6 +58,30 @@ def test_a_changed_number_is_found_by_its_digest(stored, tmp_path):
     assert {row["hash"] for row in found.changed} >= {content["rows"][1]["hash"]}
     done = CliRunner().invoke(app, ["verify", "--results", str(tmp_path)])
     assert done.exit_code == 1 and "CHANGED" in done.output
+
+
+@pytest.mark.parametrize("change", ["a row less", "another machine", "a trial less", "no digest"])
+def test_a_removed_row_or_another_record_is_found(stored, tmp_path, change):
+    content = json.loads(stored.read_text())
+    if change == "a row less":
+        del content["rows"][2]
+    elif change == "another machine":
+        next(iter(content["manifest"]["runs"].values()))["machine"] = "a faster one"
+    elif change == "a trial less":
+        content["trials"].popitem()
+    else:
+        del content["digest"]
+    path = tmp_path / "synthetic.json"
+    path.write_text(json.dumps(content))
+    shutil.copy(users_path(stored), users_path(path))
+    found = verify(path)
+    assert not found.changed
+    assert found.altered == (change != "no digest") and found.holds == (change == "no digest")
+    if found.altered:
+        with pytest.raises(StorageError, match="has rows or a record that are not as they were"):
+            load_intact(path)
+        done = CliRunner().invoke(app, ["verify", "--results", str(tmp_path)])
+        assert done.exit_code == 1 and "ADDED OR REMOVED" in done.output
 
 
 def test_a_wrong_number_is_found_by_computing_it_again(stored):

@@ -121,12 +121,19 @@ def verify(
     holds = True
     for path in paths:
         if path.name != "claims.json" or name:
+            typer.echo(f"{path.stem:24} ", nl=False)  # before what may take a minute
             one = checked(path)
-            changed = f"{len(one.changed)} CHANGED" if one.changed else "as stored"
-            typer.echo(f"{one.name:24} {one.rows:4} rows {changed}; {recomputation(one)}")
+            typer.echo(f"{one.rows:4} rows {state(one)}; {recomputation(one)}")
             holds = holds and one.holds
     if not holds:
         raise typer.Exit(1)
+
+
+def state(one) -> str:
+    """Whether the rows are as they were stored."""
+    if one.changed:
+        return f"{len(one.changed)} CHANGED"
+    return "ADDED OR REMOVED, or another record" if one.altered else "as stored"
 
 
 def recomputation(one) -> str:

@@ -60,6 +60,8 @@ def run_real_bytes(dataset: str, profile: str = "laptop", out: str | Path | None
     stored = load_result(out) if out and Path(out).exists() else Result({})
     stored.trials = _trials_of_table(dataset) | stored.trials
     forms = _Forms(task, stored)
+    if not has_faiss():
+        log.warning("%s is not installed: left out are %s", FAISS, ", ".join(OF_FAISS))
     result = Result({})
 
     def keep(found: Result) -> None:

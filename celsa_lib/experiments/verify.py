@@ -54,24 +54,29 @@ class Recomputed:
 
 @dataclass(frozen=True)
 class Verification:
-    """One stored result: how many rows, the changed ones, a recomputed one or why there is none."""
+    """One stored result: how many rows, the changed ones, a recomputed one or why there is none.
+
+    altered: rows were added or removed, or its record of runs and choices is another.
+    """
 
     name: str
     rows: int
     changed: list[dict]
+    altered: bool
     recomputed: Recomputed | None
     why_not: str = ""
 
     @property
     def holds(self) -> bool:
-        """Whether no row is changed and none computed again is another."""
-        return not self.changed and (self.recomputed is None or self.recomputed.agrees)
+        """Whether nothing is changed and no row computed again is another."""
+        intact = not self.changed and not self.altered
+        return intact and (self.recomputed is None or self.recomputed.agrees)
 
 
 def verify(path: Path) -> Verification:
     """The stored result at `path`, checked. Raises StorageError, and CelsaError of its training."""
     stored = load_result(path)
-    found = path.stem, len(stored.rows), stored.changed_rows()
+    found = path.stem, len(stored.rows), stored.changed_rows(), stored.is_altered()
     if stored.kind not in CHECKS:
         return Verification(*found, None, "a benchmark, of its machine alone: by digest")
     try:

@@ -40,7 +40,7 @@ class Report:
 
     def frame(self, part: str = "") -> pd.DataFrame:
         """The lines of a table, as they are. Raises ConfigError, naming the parts there are."""
-        return _named(self.TABLES, part, self)(self.result)
+        return self._made(self.TABLES, part)
 
     def table(self, part: str = "", caption: str = "") -> Html:
         """A part as a table under its caption; a note where the result was stored without it."""
@@ -51,7 +51,22 @@ class Report:
 
     def figure(self, part: str = "") -> Figure:
         """A part as a figure. Raises ConfigError, naming the parts there are."""
-        return _named(self.FIGURES, part, self)(self.result)
+        return self._made(self.FIGURES, part)
+
+    def _made(self, parts: Parts, part: str):
+        """A part of this result. Raises ConfigError where it has not what the part is made of."""
+        part = part or next(iter(parts), "")
+        if part not in parts:
+            raise ConfigError(
+                f'{type(self).__name__} has no part "{part}"; it has {", ".join(parts) or "none"}'
+            )
+        try:
+            return parts[part](self.result)
+        except KeyError as error:
+            raise ConfigError(
+                f'{self.result.path or "this run"} was made without what part "{part}" shows, '
+                f"{error}; the parts of such results are {', '.join(parts)}, some of each"
+            ) from error
 
     def captioned(self, lines: pd.DataFrame, caption: str = "") -> Html:
         """Lines as a table; its caption ends with the data and whether it was run live."""
@@ -85,12 +100,3 @@ def absent(path: Path | str | None, part: str = "") -> Html:
         f"<p><em>Stored results are not here: {escape(missing)}. "
         f"<code>celsa study {escape(Path(path).stem)}</code> writes it.</em></p>"
     )
-
-
-def _named(parts: Parts, part: str, report: Report) -> Callable:
-    part = part or next(iter(parts), "")
-    if part not in parts:
-        raise ConfigError(
-            f'{type(report).__name__} has no part "{part}"; it has {", ".join(parts) or "none"}'
-        )
-    return parts[part]

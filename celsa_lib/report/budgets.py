@@ -108,27 +108,30 @@ def ours_in(result: Result) -> str:
 
 
 def advice(result: Result) -> list[str]:
-    """Sentences that answer which budget of `ours_in` keeps TARGET of the reference."""
-    reference, shares, label = reference_of(result), shares_of(result), ours_in(result)
-    ours = next((e for e in enough(shares) if e.label == label), None)
+    """Sentences that answer which method keeps TARGET of the reference in the fewest bytes."""
+    reference, found = reference_of(result), enough(shares_of(result))
     if reference is None:
         return ["There is no uncompressed model to compare with, so no share can be given."]
+    if not found:
+        return ["No compressed model was run, so no budget can be recommended."]
     name, size = reference
-    if ours is None:
-        return [f"{label} was not run, so no budget of it can be recommended."]
-    if ours.measured is None:
+    keeping = [one for one in found if one.measured]
+    if not keeping:
+        best = max((one.best for one in found), key=lambda share: share.ratio.value)
         return [
-            f"None: no budget of {label} keeps {percent(TARGET, 0)} of the nDCG@100 of {name} "
+            f"None: no compressed model keeps {percent(TARGET, 0)} of the nDCG@100 of {name} "
             f"({size:,} bytes per item).",
-            f"The most is {with_interval(ours.best.ratio)} at {ours.best.size:,} bytes per item.",
-            _others(shares, label),
+            f"The most is {with_interval(best.ratio)}, of {best.label} at {best.size:,} bytes per "
+            f"item.",
         ]
-    kept = with_interval(ours.measured.ratio)
+    ours = ours_in(result)  # comes first among equals
+    chosen = min(keeping, key=lambda one: (one.measured.size, one.label != ours))
+    kept = with_interval(chosen.measured.ratio)
     first = (
-        f"{ours.measured.size:,} bytes per item: {label} keeps {kept} of the nDCG@100 of {name}, "
-        f"which takes {size:,} bytes per item."
+        f"{chosen.measured.size:,} bytes per item: {chosen.label} keeps {kept} of the nDCG@100 of "
+        f"{name}, which takes {size:,} bytes per item."
     )
-    return [first, _certainty(ours), _others(shares, label)]
+    return [first, _certainty(chosen), _others(keeping, chosen)]
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -142,23 +145,21 @@ def with_interval(ratio: Ratio) -> str:
     return f"{percent(ratio.value)} (95 % interval {low} to {high})"
 
 
-def _certainty(ours: Enough) -> str:
+def _certainty(chosen: Enough) -> str:
     """Whether other users could have given another answer."""
-    if ours.measured == ours.surely:
+    if chosen.measured == chosen.surely:
         return f"The whole interval is at {percent(TARGET, 0)} or above."
     reaches = (
         f"The interval reaches below {percent(TARGET, 0)}, so other users could give another answer"
     )
-    if ours.surely is None:
+    if chosen.surely is None:
         return f"{reaches}; no budget has its whole interval above."
-    return f"{reaches}; from {ours.surely.size:,} bytes per item the whole interval is above."
+    return f"{reaches}; from {chosen.surely.size:,} bytes per item the whole interval is above."
 
 
-def _others(shares: list[Share], label: str) -> str:
+def _others(keeping: list[Enough], chosen: Enough) -> str:
     """Which of the other compressed methods keep the target, and from which size."""
-    found = [
-        f"{other.label} from {other.measured.size:,} bytes"
-        for other in enough(shares)
-        if other.label != label and other.measured
+    others = [
+        f"{one.label} from {one.measured.size:,} bytes" for one in keeping if one is not chosen
     ]
-    return f"Other compressed methods that keep as much: {', '.join(found) or 'none'}."
+    return f"Other compressed methods that keep as much: {', '.join(others) or 'none'}."

@@ -324,7 +324,7 @@ INFERENCE = Claim(
     stored=("inference-cost",),
     checks=rules.faster,
     pair=("ranking by sparse rows", "dense ELSA"),
-    computed="seconds for 2,500 users: dense ELSA − sparse rows, between quartiles of the "
+    computed="seconds for all users: dense ELSA − sparse rows, between quartiles of the "
     "rounds; how it grows with the nonzeros is on the linked page",
 )
 CLAIMS = (*_from_table(), *_ablations(), INFERENCE, *_segments(), *_best())

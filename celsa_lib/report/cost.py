@@ -88,7 +88,7 @@ def inference_table(result: Result) -> pd.DataFrame:
     ours = table.loc[table["contender"] == CELSA, "seconds"].iloc[0]
     return pd.DataFrame({
         "contender": table["contender"],
-        "2,500 users, ms": (1e3 * table["seconds"]).round(0).astype(int),
+        "all users, ms": (1e3 * table["seconds"]).round(0).astype(int),
         "times ours": (table["seconds"] / ours).round(1),
         "one user, median ms": (1e3 * table["p50"]).round(2),
         "99 %, ms": (1e3 * table["p99"]).round(2),
@@ -103,7 +103,7 @@ def packed_table(result: Result) -> pd.DataFrame:
     return pd.DataFrame({
         "rows": table["contender"],
         "bytes per item": table["bytes_per_item"].round(1),
-        "scores of 2,500 users, ms": (1e3 * table["seconds"]).round(0).astype(int),
+        "scores of all users, ms": (1e3 * table["seconds"]).round(0).astype(int),
         "times CSR": (table["seconds"] / table["seconds"].iloc[0]).round(1),
         "their best 100, ms": (1e3 * table["best"]).round(0).astype(int),
         "one user, median ms": (1e3 * table["p50"]).round(2),

@@ -6,6 +6,7 @@ from typing import ClassVar
 import pandas as pd
 from matplotlib.figure import Figure
 
+from celsa_lib.errors import ConfigError
 from celsa_lib.models.registry import OURS
 from celsa_lib.report.ablations import Variants
 from celsa_lib.report.base import Absent, Parts, Report, absent
@@ -66,8 +67,12 @@ class MethodsReport(Report):
     def beside_demo(self, *keys: str) -> Html:
         """The numbers of the paper's demo beside ours; `keys`: what varies.
 
-        "schedule" and "restart", or "width".
+        "schedule" and "restart", or "width". Raises ConfigError for others.
         """
+        if set(keys) not in ({"schedule", "restart"}, {"width"}):
+            raise ConfigError(
+                f'the paper\'s demo varies "schedule" and "restart", or "width", not {list(keys)}'
+            )
         return self._beside(with_demo(by_size(self.result, *keys), name_in_paper(self._data)))
 
     def _beside(self, lines: pd.DataFrame) -> Html:

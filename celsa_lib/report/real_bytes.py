@@ -5,7 +5,7 @@ one is compared with another where that lies at its bytes: between two of its si
 """
 
 import json
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from celsa_lib.evaluation import METRICS, difference_by_user, standard_error
 from celsa_lib.models.registry import METHODS, RECOMMENDED
-from celsa_lib.report.base import Report
+from celsa_lib.report.base import Parts, Report
 from celsa_lib.report.figures import bytes_axis, drawn
 from celsa_lib.report.statistics import METRIC, difference_cells
 from celsa_lib.report.style import colour, mark, new_figure
@@ -150,9 +150,7 @@ def real_bytes_figure(lines: pd.DataFrame, title: str = "") -> Figure:
 class BytesReport(Report):
     """A study of the bytes that an item takes in a file."""
 
-    def frame(self) -> pd.DataFrame:
-        """The lines of `curves_table`."""
-        return curves_table(self.result)
+    TABLES: ClassVar[Parts] = {"curves": curves_table}
 
     def table(self) -> Html:
         """All numbers, folded away."""
