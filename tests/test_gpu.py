@@ -95,7 +95,7 @@ def test_twenty_steps_are_autograds_in_float64(X, kind, dropout, scales):
     )
     kept, steps = torch.from_numpy(mask), epochs.n_steps
     for epoch in range(EPOCHS):
-        order = np.random.default_rng(epoch).permutation(epochs.users)
+        order = np.random.default_rng(epoch).permutation(np.flatnonzero(np.diff(X.indptr)))
         seeds, losses = seeds_of(5, epoch * steps, steps), []
         rates = np.full((steps, 2), [RATE, 0.0])
         for t in trainer.batches(np.random.default_rng(epoch), rates):
