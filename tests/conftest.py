@@ -16,6 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BOOK = {"book", "front", "notebooks", "pages", "pdf", "slides"}  # tests of what is built once
+LONG = {"test_workflow", "test_backends"}
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -25,8 +26,8 @@ def of_book(file: str) -> bool:
 
 
 def pytest_collection_modifyitems(items):
-    """The built book comes first: it takes longest."""
-    items.sort(key=lambda item: not of_book(item.path))
+    """The built book comes first, then what takes minutes too, so that no process ends alone."""
+    items.sort(key=lambda item: (not of_book(item.path), item.path.stem not in LONG))
 
 
 class ByFile(LoadScopeScheduling):
