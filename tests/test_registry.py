@@ -4,30 +4,29 @@ import inspect
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from conformance import methods_here, parameters_of
+from stored_rows import method_row
 
-from celsa_lib.errors import ConfigError
-from celsa_lib.models import EmbeddingRecommender
+from celsa_lib import models, report
+from celsa_lib.errors import ConfigError, check_count, check_positive
+from celsa_lib.experiments.profiles import further_baselines, settings_for
+from celsa_lib.models import EmbeddingRecommender, Recommender, registry
+from celsa_lib.models.pruned import prune_rows
 from celsa_lib.models.registry import (
     BASELINES,
     METHODS,
-    RECOMMENDED_RECIPE,
     SPARSE_SIZE,
+    Method,
     by_label,
     by_name,
 )
+from celsa_lib.report.style import mark
+from celsa_lib.results import Result
 
-WITH_CLASS = [method for method in METHODS if method.location and not method.package]
+WITH_CLASS = methods_here()
 SMALL = {"width": 16, "code_width": 16, "nnz": 4, "epochs": 1, "sae_epochs": 1, "batch_size": 50}
-
-
-def options_of(method) -> dict:
-    """Small values for those of its parameters that it has; no progress bar."""
-    parameters = inspect.signature(method.load()).parameters
-    small = {name: value for name, value in SMALL.items() if name in parameters}
-    if method.fixed == RECOMMENDED_RECIPE and method.size == SPARSE_SIZE:
-        del small["width"]  # that of anchored rows is the number of items
-    return small | ({"progress": False} if method.trained else {})
 
 
 @pytest.mark.parametrize("method", WITH_CLASS, ids=lambda m: m.label)
@@ -43,15 +42,82 @@ def test_an_entry_agrees_with_its_class(method):
 def test_the_parameter_of_the_size_decides_the_bytes(method, histories):
     parameter, each = method.size
     for value in (4, 8):
-        model = method.make(**options_of(method) | {parameter: value}).fit(histories)
+        model = method.make(**parameters_of(method, **SMALL) | {parameter: value}).fit(histories)
         assert model.bytes_per_item == each * value
 
 
 @pytest.mark.parametrize("method", WITH_CLASS, ids=lambda m: m.label)
 def test_only_models_trained_by_gradient_have_a_history(method, histories):
-    model = method.make(**options_of(method)).fit(histories)
+    model = method.make(**parameters_of(method, **SMALL)).fit(histories)
     assert method.trained == isinstance(model, EmbeddingRecommender)
     assert method.trained == hasattr(model, "history_")
+
+
+class Cosine(Recommender):
+    """A baseline that nobody has listed anywhere: cosines of items, the `nnz` largest of each."""
+
+    name = "Cosine neighbours"
+
+    def __init__(self, reg: float = 1.0, nnz: int = 16):
+        self.reg, self.nnz = reg, nnz
+        self.check_parameters()
+
+    def check_parameters(self) -> None:
+        check_positive(reg=self.reg)
+        check_count(nnz=self.nnz)
+
+    @property
+    def bytes_per_item(self) -> int:
+        return 8 * self.nnz
+
+    def _fit(self, X) -> None:
+        gram = (X.T @ X).toarray().astype(np.float64)
+        lengths = np.sqrt(np.diag(gram) + self.reg)
+        np.fill_diagonal(gram, 0)
+        self.weights_ = prune_rows(gram / np.outer(lengths, lengths), self.nnz)
+
+    def _score(self, X) -> np.ndarray:
+        return np.asarray((X @ self.weights_.T).toarray(), dtype=np.float32)
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """An entry for Cosine, wherever the registry's methods and families are looked up."""
+    entry = Method(
+        "Cosine", Cosine.name, f"{__name__}:Cosine", "#123456", "$c$", SPARSE_SIZE,
+        grid={"reg": (1.0, 3.0)},
+    )  # fmt: skip
+    longer = {"METHODS": (*METHODS, entry), "FAMILIES": (*registry.FAMILIES, entry.label)}
+    for name, values in longer.items():
+        usual = getattr(registry, name)
+        for module in [m for k, m in sys.modules.items() if k.startswith("celsa_lib")]:
+            if vars(module).get(name) is usual:
+                monkeypatch.setattr(module, name, values)
+    monkeypatch.setitem(registry.BY_LABEL, entry.label, entry)
+    return entry
+
+
+def test_a_class_and_an_entry_are_a_new_baseline(registered, checkerboard):
+    """It is in the studies, in tables, in figures and in the tests of every model."""
+    settings = settings_for("smoke", "ml-100k")
+    study = [m for m in further_baselines(settings) if m.name == "Cosine"]
+    assert [m.params["nnz"] for m in study] == [16, 8, 4] and study[0].grid == registered.grid
+    assert registered in methods_here()
+    model = registered.make(**parameters_of(registered, nnz=3, width=4, reg=2.0))
+    assert model.fit(checkerboard).bytes_per_item == 24 and model.reg == 2.0
+    row = method_row(method="Cosine", label=by_name("Cosine").label, params={"nnz": 8})
+    manifest = {"data": {"name": "synthetic"}, "config": {"seeds": [0]}, "runs": {}}
+    shown = report.shown(Result(manifest, [row]))
+    assert shown.frame()["label"].tolist() == [Cosine.name]
+    (line,) = shown.figure().axes[0].containers
+    assert line.get_label() == Cosine.name and line[0].get_color() == registered.colour
+    assert mark(Cosine.name) == registered.marker
+
+
+def test_every_class_of_the_registry_is_a_public_name():
+    for method in METHODS:
+        assert not method.location or method.name in models.__all__
+    assert models.Recommender is Recommender and models.SparseMRF.__name__ == "SparseMRF"
 
 
 def test_no_label_or_marker_stands_twice():

@@ -6,23 +6,20 @@ from dataclasses import dataclass, field, replace
 from celsa_lib.data import dataset_info
 from celsa_lib.errors import ConfigError
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
-from celsa_lib.models.registry import REFITTED, THRESHOLD
+from celsa_lib.models.registry import METHODS, Method
 from celsa_lib.results import BUDGETS
 
 GOODBOOKS = "goodbooks-10k-partial"
 
 # What a method may choose from on validation users: four values for what is trained by gradient
 # (five for Table 1, where small sizes chose the lowest), eight pairs for the autoencoder on top of
-# it. EASE has seven (`regs`), as they cost little.
+# it. EASE has seven (`regs`), as they cost little. Baselines beside Table 1's: see the registry.
 LEARNING_RATES = {"learning_rate": (0.03, 0.1, 0.3, 1.0)}
 WIDER_RATES = {"learning_rate": (0.01, 0.03, 0.1, 0.3, 1.0)}
 SAE_LEARNING_RATES = {
     "learning_rate": (0.1, 0.3),
     "sae_learning_rate": (0.01, 0.03, 0.1, 0.3),
 }
-FURTHER_REGS = (25.0, 50.0, 100.0, 200.0, 400.0)  # each with each of DROPOUTS, and refitted
-DROPOUTS = (0.2, 0.35, 0.5)
-MRF_REGS = (0.3, 1.0, 3.0, 10.0, 30.0)  # of columns scaled by their standard deviation
 REGS = (12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 
 PRECISION = "float32"  # of every study, on every machine
@@ -198,24 +195,26 @@ def recommended_methods(settings: Settings) -> list[MethodConfig]:
 
 
 def further_baselines(settings: Settings) -> list[MethodConfig]:
-    """What else prunes a matrix of item weights, as small as Compressed ELSA; and whole EDLAE.
-
-    With one threshold for the matrix, refitted, with EDLAE's regularisation; a sparse Markov random
-    field. All choose their regularisation.
+    """Baselines beside Table 1's, by the registry: single models, then families at every budget and
+    at SMALLEST bytes, as small as Compressed ELSA. Each chooses from its grid.
     """
     budgets = (*settings.budgets, SMALLEST)
-    regs = {"reg": tuple(reg for reg in FURTHER_REGS if reg in settings.regs)}
-    denoising, mrf = regs | {"dropout": DROPOUTS}, {"reg": MRF_REGS}
-    return [
-        MethodConfig("EDLAE", grid=denoising),
-        *at_budgets("PrunedEASE", (SMALLEST,), {"reg": settings.regs}),
-        *at_budgets("PrunedEASE", budgets, regs, **THRESHOLD),
-        *at_budgets("PrunedEASE", budgets, regs, **REFITTED),
-        *at_budgets("PrunedEDLAE", budgets, denoising),
-        *at_budgets("PrunedEDLAE", budgets, denoising, **THRESHOLD),
-        *at_budgets("PrunedEDLAE", budgets, denoising, **REFITTED),
-        *at_budgets("SparseMRF", budgets, mrf),
-    ]
+    single, families = [], list(at_budgets("PrunedEASE", (SMALLEST,), {"reg": settings.regs}))
+    for method in METHODS:
+        if method.grid is None:
+            continue
+        grid = _grid(method, settings)
+        if method.compressed:
+            families += at_budgets(method.name, budgets, grid, **method.fixed)
+        else:
+            single.append(MethodConfig(method.name, dict(method.fixed), grid))
+    return single + families
+
+
+def _grid(method: Method, settings: Settings) -> dict:
+    """A method's grid; of its regularisation those of the settings, unless its scale is another."""
+    regs = tuple(reg for reg in method.grid.get("reg", ()) if reg in settings.regs)
+    return dict(method.grid) | ({"reg": regs} if regs else {})
 
 
 def _without(params: dict, grid: dict) -> dict:

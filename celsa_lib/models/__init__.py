@@ -2,18 +2,23 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
+from celsa_lib.models.registry import METHODS as _METHODS
+
+
+def _names_by_module() -> dict[str, list[str]]:
+    """Public names by the module here that has them: every class of the registry, and others."""
+    found = {
         "base": ["EmbeddingRecommender", "Recommender"],
-        "compressed": ["CompressedELSA"],
-        "ease": ["EASE", "EDLAE"],
-        "elsa": ["ELSA"],
-        "pruned": ["PackedWeights", "PrunedEASE", "PrunedEDLAE", "SparseMRF"],
-        "popularity": ["Popularity"],
+        "pruned": ["PackedWeights"],
         "registry": ["METHODS", "Method", "by_label", "by_name"],
-        "sae": ["SparseAutoencoderELSA"],
-        "sansa": ["SANSA"],
         "schedules": ["SCHEDULES", "make_schedule"],
-    },
-)
+    }
+    for method in _METHODS:
+        place, _, name = method.location.partition(":")
+        package, _, module = place.rpartition(".")
+        if package == __name__ and name not in found.setdefault(module, []):
+            found[module].append(name)
+    return found
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_names_by_module())

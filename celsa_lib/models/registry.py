@@ -18,9 +18,10 @@ class Method:
     that come with the data. size: what a budget decides, and its bytes, for families that have a
     model at every budget; None for a single model. trained: by gradient, so that it has a seed, a
     learning rate, a precision and a backend. fixed: parameters that set it apart from others of
-    its class. colour (Okabe and Ito 2008; Tol 2021) and marker: in figures, where it is `drawn`; of
-    baselines of one kind only one is, tables have them all. package: one that it needs
-    beyond the library's own dependencies.
+    its class. grid: what a baseline beside Table 1's chooses from on validation users, {} for
+    nothing; with one it is in every study of further baselines. colour (Okabe and Ito 2008; Tol
+    2021) and marker: in figures, where it is `drawn`; of baselines of one kind only one is, tables
+    have them all. package: one that it needs beyond the library's own dependencies.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Method:
     fixed: Mapping[str, object] = field(default_factory=dict)
     drawn: bool = True
     package: str = ""
+    grid: Mapping[str, tuple] | None = None
 
     @property
     def compressed(self) -> bool:
@@ -66,6 +68,10 @@ class Method:
 # Table 1: what a budget decides, and its bytes: of a sparse value, of a dense one.
 SPARSE_SIZE, DENSE_SIZE = ("nnz", 8), ("width", 4)
 RECOMMENDED_RECIPE = {"recipe": "recommended"}
+# Of baselines beside Table 1's: each value with each of the others.
+REGS = {"reg": (25.0, 50.0, 100.0, 200.0, 400.0)}
+DENOISING = REGS | {"dropout": (0.2, 0.35, 0.5)}
+MRF_REGS = {"reg": (0.3, 1.0, 3.0, 10.0, 30.0)}  # of columns scaled by their standard deviation
 THRESHOLD, REFITTED = {"support": "matrix"}, {"support": "matrix", "refit": True}
 # In the order of figures and tables. Entries that share a class differ in what is fixed, nothing
 # first, and, of ELSA, in size: the uncompressed reference, or the paper's low-dimensional baseline.
@@ -77,17 +83,17 @@ METHODS = (
     Method("PrunedEASE", "Pruned EASE", "celsa_lib.models.pruned:PrunedEASE",
            "#009E73", "^", SPARSE_SIZE),
     Method("PrunedEASE", "EASE, one threshold", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", "<", SPARSE_SIZE, fixed=THRESHOLD, drawn=False),
+           "#009E73", "<", SPARSE_SIZE, fixed=THRESHOLD, drawn=False, grid=REGS),
     Method("PrunedEASE", "EASE, threshold, refitted", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", ">", SPARSE_SIZE, fixed=REFITTED),
+           "#009E73", ">", SPARSE_SIZE, fixed=REFITTED, grid=REGS),
     Method("PrunedEDLAE", "Pruned EDLAE", "celsa_lib.models.pruned:PrunedEDLAE",
-           "#117733", "1", SPARSE_SIZE, drawn=False),
+           "#117733", "1", SPARSE_SIZE, drawn=False, grid=DENOISING),
     Method("PrunedEDLAE", "EDLAE, one threshold", "celsa_lib.models.pruned:PrunedEDLAE",
-           "#117733", "3", SPARSE_SIZE, fixed=THRESHOLD, drawn=False),
+           "#117733", "3", SPARSE_SIZE, fixed=THRESHOLD, drawn=False, grid=DENOISING),
     Method("PrunedEDLAE", "EDLAE, threshold, refitted", "celsa_lib.models.pruned:PrunedEDLAE",
-           "#117733", "4", SPARSE_SIZE, fixed=REFITTED, drawn=False),
+           "#117733", "4", SPARSE_SIZE, fixed=REFITTED, drawn=False, grid=DENOISING),
     Method("SparseMRF", "Sparse MRF", "celsa_lib.models.pruned:SparseMRF",
-           "#999933", "H", SPARSE_SIZE),
+           "#999933", "H", SPARSE_SIZE, grid=MRF_REGS),
     Method("SANSA", "SANSA", "celsa_lib.models.sansa:SANSA",
            "#AA4499", "2", SPARSE_SIZE, drawn=False, package="sansa"),
     Method("ELSA", "Low-dim ELSA", "celsa_lib.models.elsa:ELSA",
@@ -98,7 +104,7 @@ METHODS = (
            "#CC79A7", "D", SPARSE_SIZE, trained=True),
     Method("ELSA", "ELSA", "celsa_lib.models.elsa:ELSA", "#000000", "*", trained=True),
     Method("EASE", "EASE", "celsa_lib.models.ease:EASE", "#56B4E9", "P"),
-    Method("EDLAE", "EDLAE", "celsa_lib.models.ease:EDLAE", "#88CCEE", "8"),
+    Method("EDLAE", "EDLAE", "celsa_lib.models.ease:EDLAE", "#88CCEE", "8", grid=DENOISING),
     Method("Popularity", "Popularity", "celsa_lib.models.popularity:Popularity", "#999999", "X"),
     Method("Released", "Released embeddings", "", "#E69F00", "v"),
 )  # fmt: skip
