@@ -38,6 +38,7 @@ from celsa_lib.workflow import (
 )
 from celsa_lib.workflow.job import main, run_job
 from celsa_lib.workflow.runs import measured_seconds
+from celsa_lib.workflow.snake import SNAKEFILE
 from celsa_lib.workflow.table import duration
 
 ROOT = Path(__file__).parents[1]
@@ -518,3 +519,9 @@ def test_a_sweep_on_slurm_whose_jobs_are_killed_goes_on(root, slurm):
     assert second.returncode == 0, said
     assert {name: finished(root)[name] for name in kept} == kept
     assert len(finished(root)) == 4
+
+
+def test_no_module_beside_the_snakefile_hides_one_of_python():
+    """Snakemake puts the Snakefile's folder first on the path, for processes that follow too."""
+    names = {path.stem for path in SNAKEFILE.parent.glob("*.py")} - {"__init__"}
+    assert not names & sys.stdlib_module_names

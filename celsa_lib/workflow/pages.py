@@ -1,4 +1,4 @@
-"""The book's pages, from notebooks that have run: python -m celsa_lib.workflow.html ROOT."""
+"""The book's pages, from notebooks that have run: python -m celsa_lib.workflow.pages ROOT."""
 
 import sys
 from pathlib import Path
