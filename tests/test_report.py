@@ -202,24 +202,47 @@ def test_damaged_results_are_an_error(tmp_path):
         report.stored("bad", tmp_path)
 
 
-def test_a_part_of_another_benchmark_is_refused():
-    stored = report.stored("inference-cost", ROOT / "results")
-    for ask in (stored.frame, stored.table, stored.figure):
-        with pytest.raises(ConfigError, match='made without what part "step" shows'):
-            ask("step")
-
-
 def test_the_demo_varies_what_it_varies():
     with pytest.raises(ConfigError, match='"schedule" and "restart", or "width", not'):
         report.stored("ml-100k-widths", ROOT / "results").beside_demo()
 
 
 def test_a_part_that_there_is_not_is_named():
-    benchmark = report.shown(Result({"kind": "benchmark"}, []))
+    benchmark = report.stored("training-cost", ROOT / "results")
     with pytest.raises(ConfigError, match='no part "stpe"; it has step, hardware'):
         benchmark.table("stpe")
+    nothing = report.shown(Result({"kind": "benchmark"}, []))
+    with pytest.raises(ConfigError, match='no part "step"; it has none'):
+        nothing.figure("step")
     with pytest.raises(ConfigError, match="by one of schedule, restart, width"):
         report.shown(Result(MANIFEST, ROWS)).variants("size")
+
+
+BENCHMARKS = {  # the tables and figures that each has
+    "training-cost": (
+        ["step", "hardware", "hardware share", "width growth", "schedule", "memory"],
+        ["step", "density", "growth"],
+    ),
+    "inference-cost": (["inference", "inference growth"], ["inference"]),
+    "packed-cost": (["packed"], []),
+    "bfloat16": (["bfloat16"], []),
+    "cache-reads": (["cache reads"], []),
+    "gpu-cost": (["gpu steps", "gpu trainings", "agreement"], ["gpu steps"]),
+}
+
+
+@pytest.mark.parametrize(("name", "parts"), BENCHMARKS.items())
+def test_a_benchmark_shows_the_parts_it_has_and_names_them_for_any_other(name, parts):
+    shown = report.stored(name, ROOT / "results")
+    every = shown.TABLES, shown.FIGURES
+    for ask, there, known in zip((shown.frame, shown.figure), parts, every, strict=True):
+        for part in {*known, "zzz", ""}:
+            if part in there or (there and not part):
+                ask(part)
+                continue
+            has = f'no part "{part}"; it has {", ".join(there) or "none"}'
+            with pytest.raises(ConfigError, match=has):
+                ask(part)
 
 
 @pytest.mark.parametrize("live", [True, False])

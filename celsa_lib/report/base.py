@@ -54,19 +54,18 @@ class Report:
         return self._made(self.FIGURES, part)
 
     def _made(self, parts: Parts, part: str):
-        """A part of this result. Raises ConfigError where it has not what the part is made of."""
+        """A part of this result. Raises ConfigError, naming those that it has."""
+        parts = self._there(parts)
         part = part or next(iter(parts), "")
         if part not in parts:
             raise ConfigError(
                 f'{type(self).__name__} has no part "{part}"; it has {", ".join(parts) or "none"}'
             )
-        try:
-            return parts[part](self.result)
-        except KeyError as error:
-            raise ConfigError(
-                f'{self.result.path or "this run"} was made without what part "{part}" shows, '
-                f"{error}; the parts of such results are {', '.join(parts)}, some of each"
-            ) from error
+        return parts[part](self.result)
+
+    def _there(self, parts: Parts) -> Parts:
+        """Those of `parts` that this result can have; all, where each kind of row has each."""
+        return parts
 
     def captioned(self, lines: pd.DataFrame, caption: str = "") -> Html:
         """Lines as a table; its caption ends with the data and whether it was run live."""

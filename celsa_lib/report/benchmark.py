@@ -7,6 +7,20 @@ from celsa_lib.report import cost, cost_figures
 from celsa_lib.report.base import Parts, Report
 from celsa_lib.report.tables import Html, runs_note
 
+# The sections of rows that a table or a figure is made of; of the same name where not said. Steps
+# on a CPU stand beside its "hardware", those on a GPU beside its "limits".
+SECTIONS = {
+    "step": ("step", "hardware"),
+    "hardware share": ("step", "hardware"),
+    "width growth": ("growth width",),
+    "cache reads": ("reads",),
+    "gpu steps": ("step", "limits"),
+    "gpu trainings": ("training",),
+    "inference growth": ("growth",),
+    "density": ("density", "choice"),
+    "growth": tuple(f"growth {size}" for size in cost_figures.GROWING),
+}
+
 
 class BenchmarkReport(Report):
     """A stored benchmark; each has some of the parts."""
@@ -34,6 +48,15 @@ class BenchmarkReport(Report):
         "gpu steps": cost_figures.gpu_figure,
         "inference": cost_figures.inference_figure,
     }
+
+    def _there(self, parts: Parts) -> Parts:
+        """Those whose sections were measured."""
+        measured = {row["section"] for row in self.result.rows}
+        return {
+            name: part
+            for name, part in parts.items()
+            if measured.issuperset(SECTIONS.get(name, (name,)))
+        }
 
     @property
     def title(self) -> str:

@@ -27,6 +27,13 @@ ON_GPU = {  # contenders of benchmarks/gpu_cost.py: colour and mark
     "compresso-recsys, dense": ("#0072B2", "^"),
     "compresso-recsys, coo": ("#56B4E9", "v"),
 }
+GROWING = {  # a size of a step, and how a legend calls it
+    "nnz": "nonzeros per item",
+    "items": "items",
+    "users": "users in a batch",
+    "history": "items per user",
+    "width": "width",
+}
 CONTENDER_MARKS = dict(zip(COLOURS, "oosD*^vP", strict=True))
 
 
@@ -62,17 +69,10 @@ def density_figure(result: Result) -> Figure:
 
 def growth_figure(result: Result) -> Figure:
     """Step time as one size grows and the rest stay, each relative to its smallest."""
-    titles = {
-        "nnz": "nonzeros per item",
-        "items": "items",
-        "users": "users in a batch",
-        "history": "items per user",
-        "width": "width",
-    }
     with new_figure(figsize=(6.4, 4.6)) as (figure, axes):
         marks = "os^Dv"
         colours = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000"]
-        for (size, title), mark, colour in zip(titles.items(), marks, colours, strict=True):
+        for (size, title), mark, colour in zip(GROWING.items(), marks, colours, strict=True):
             group = section(result, f"growth {size}")
             group = group[group["nnz"] == group["nnz"].max()] if size == "width" else group
             first = group.iloc[0]
