@@ -84,6 +84,26 @@ def test_a_removed_row_or_another_record_is_found(stored, tmp_path, change):
         assert done.exit_code == 1 and "ADDED OR REMOVED" in done.output
 
 
+def test_an_older_file_without_a_digest_is_reported_as_such(stored, tmp_path, monkeypatch):
+    monkeypatch.setattr("celsa_lib.experiments.verify.CHECKS", {})  # by digest alone
+    content = json.loads(stored.read_text())
+    del content["digest"]
+    path = tmp_path / "synthetic.json"
+    path.write_text(json.dumps(content))
+    shutil.copy(users_path(stored), users_path(path))
+    assert verify(path).unsealed and not verify(stored).unsealed
+    done = CliRunner().invoke(app, ["verify", "--results", str(tmp_path)])
+    assert done.exit_code == 0
+    assert "as stored, in an older file without a digest of its own" in done.output
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "results").glob("*.json")), ids=lambda path: path.stem
+)
+def test_every_stored_result_has_a_digest_of_its_own(path):
+    assert path.stem == "claims" or load_result(path).digest
+
+
 def test_a_wrong_number_is_found_by_computing_it_again(stored):
     """Also where its digest fits."""
     result = load_result(stored)

@@ -133,7 +133,9 @@ def state(one) -> str:
     """Whether the rows are as they were stored."""
     if one.changed:
         return f"{len(one.changed)} CHANGED"
-    return "ADDED OR REMOVED, or another record" if one.altered else "as stored"
+    if one.altered:
+        return "ADDED OR REMOVED, or another record"
+    return "as stored" + (", in an older file without a digest of its own" if one.unsealed else "")
 
 
 def recomputation(one) -> str:

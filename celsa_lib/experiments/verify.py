@@ -56,13 +56,15 @@ class Recomputed:
 class Verification:
     """One stored result: how many rows, the changed ones, a recomputed one or why there is none.
 
-    altered: rows were added or removed, or its record of runs and choices is another.
+    altered: rows were added or removed, or its record of runs and choices is another. unsealed: an
+    older file without a digest of its own, of which that cannot be told.
     """
 
     name: str
     rows: int
     changed: list[dict]
     altered: bool
+    unsealed: bool
     recomputed: Recomputed | None
     why_not: str = ""
 
@@ -76,7 +78,8 @@ class Verification:
 def verify(path: Path) -> Verification:
     """The stored result at `path`, checked. Raises StorageError, and CelsaError of its training."""
     stored = load_result(path)
-    found = path.stem, len(stored.rows), stored.changed_rows(), stored.is_altered()
+    whole = stored.is_altered(), stored.digest is None
+    found = path.stem, len(stored.rows), stored.changed_rows(), *whole
     if stored.kind not in CHECKS:
         return Verification(*found, None, "a benchmark, of its machine alone: by digest")
     try:
