@@ -105,9 +105,10 @@ def load_interactions(
     whole numbers where the column has nothing else, written as numbers are, and otherwise text as
     it stands in the file; text always with `text_ids`. `items` (or a file) has a row per item, by
     its index or in the column `item`; ids are compared as text. separator, encoding, header: of
-    text files, see `Layout`. Raises ConfigError for one of value and min_rating without the other; DataError
-    on a missing or repeated column, a line of another number of fields, a missing id, a rating that
-    is no number, when nothing is left, or when `items` has an id twice or none of the data's.
+    text files, see `Layout`. Raises ConfigError for value without min_rating or the reverse;
+    DataError on a missing or repeated column, a line of another number of fields, a missing id, a
+    rating that is no number, when nothing is left, or when `items` has an id twice or none of the
+    data's.
     """
     if (value is None) != (min_rating is None):
         raise ConfigError(
