@@ -7,6 +7,7 @@ import typer
 
 from celsa_lib.cli.base import Profile
 from celsa_lib.errors import ConfigError
+from celsa_lib.files import alone_with
 
 
 def run(
@@ -22,7 +23,9 @@ def run(
     given = dict(pair(text) for text in parameter or [])
     path = notebook_path(notebook)
     target = output if output.suffix and not output.is_dir() else output / path.name
-    run_notebook(path, target, check_parameters(path, given), cwd=Path.cwd())
+    parameters = check_parameters(path, given)
+    with alone_with(target):
+        run_notebook(path, target, parameters, cwd=Path.cwd())
     typer.echo(target)
 
 

@@ -23,6 +23,7 @@ from celsa_lib.experiments.profiles import (
 from celsa_lib.experiments.run import run, run_task
 from celsa_lib.experiments.synthetic_sizes import SIZES, beside_baselines
 from celsa_lib.experiments.task import prepare
+from celsa_lib.files import alone_with
 from celsa_lib.models import make_schedule
 from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 
@@ -212,10 +213,11 @@ def run_study(
     dataset, task = prepare(config)
     usual = config.profile == study(name).profile
     path = Path(out or stored_at(name, None if usual else config.profile))
-    stored = load_result(path) if path.exists() else None
-    return run_task(
-        config, dataset, task, stored, only, lambda result: save_result(result, path), path
-    )
+    with alone_with(path):
+        stored = load_result(path) if path.exists() else None
+        return run_task(
+            config, dataset, task, stored, only, lambda result: save_result(result, path), path
+        )
 
 
 def stored_at(name: str, profile: str | None = None) -> Path:

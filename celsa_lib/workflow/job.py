@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
-from filelock import FileLock
-
 from celsa_lib.book.notebook import run_notebook
 from celsa_lib.data import files_checksum
 from celsa_lib.errors import CelsaError, ConfigError
+from celsa_lib.files import alone_with
 from celsa_lib.workflow.digests import decided_by
 
 
@@ -21,8 +20,7 @@ def run_job(root: Path, run: dict, target: Path, checksum: str | None = None) ->
     a failing cell.
     """
     notebook, parameters = Path(run["notebook"]), run["parameters"]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_name(f".{target.stem}.lock")):
+    with alone_with(target, wait=True):
         found = decided_by(root, notebook, parameters)
         changed = [name for name, value in found.items() if run["decided_by"].get(name) != value]
         if checksum is not None and files_checksum(run["dataset"]) != checksum:
