@@ -42,14 +42,22 @@ def alone_with(path: str | Path, wait: bool = False) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     path = Path(path)
+    lock = FileLock(path.with_name(f".{path.stem}.lock"), timeout=-1 if wait else 0)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.stem}.lock"), timeout=-1 if wait else 0):
-            yield
+        lock.acquire()
     except Timeout:
         raise StorageError(
             f"another process is at work on {path}; wait until it has ended, or name another file"
         ) from None
+    except OSError as error:
+        raise StorageError(
+            f"cannot write beside {path}: {error}; choose a folder you can write to"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:
