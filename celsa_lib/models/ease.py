@@ -1,5 +1,7 @@
 """EASE in closed form, and with the regularisation of a denoising autoencoder, EDLAE."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
@@ -12,19 +14,17 @@ NOT_POSITIVE = "XᵀX + reg·I is not positive definite in float64; raise reg"
 BLOCK = 128  # rows or columns of a large matrix that are worked on at a time
 
 
+@dataclass(eq=False, repr=False)
 class EASE(Recommender):
     """B = −P / diag(P) by columns, zero diagonal, P = (XᵀX + reg·I)⁻¹; scores x·B (Steck 2019).
 
     B (`weights_`) is items × items, float32: 4·items bytes per item. Fitting takes 8·items² bytes
-    for P, and 12·items² for a moment, when B is made of it.
+    for P, and 12·items² for a moment, when B is made of it. `reg` is λ, in interactions, above 0.
     """
 
     name = "EASE"
 
-    def __init__(self, reg: float = 100.0):
-        """`reg` is λ, in interactions. Raises ConfigError unless it is above 0."""
-        self.reg = reg
-        self.check_parameters()
+    reg: float = 100.0
 
     def check_parameters(self) -> None:
         """See Recommender."""
@@ -63,18 +63,17 @@ class EASE(Recommender):
         return X @ self.weights_
 
 
+@dataclass(eq=False, repr=False)
 class EDLAE(EASE):
     """EASE with reg + p/(1 − p)·popularity as each item's λ (Steck 2020).
 
     In expectation that is training with input dropout: a share p of the interactions is hidden.
+    `dropout` is p, from 0 up to, but not, 1.
     """
 
     name = "EDLAE"
 
-    def __init__(self, reg: float = 100.0, dropout: float = 0.3):
-        """`reg` in interactions; `dropout` is p. Raises ConfigError unless reg > 0, 0 ≤ p < 1."""
-        self.dropout = dropout
-        super().__init__(reg)
+    dropout: float = 0.3
 
     def check_parameters(self) -> None:
         """See Recommender."""

@@ -1,5 +1,6 @@
 """Item weights pruned to a budget: of EASE, of EDLAE, and of a sparse Markov random field."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ class PackedWeights(PackedRows):
         return recommend_in_batches(self.score, X, n, exclude_seen)
 
 
+@dataclass(eq=False, repr=False)
 class PrunedEASE(SparseWeights):
     """EASE with `nnz` weights per item: 8·nnz bytes per item.
 
@@ -66,15 +68,10 @@ class PrunedEASE(SparseWeights):
 
     name = "Pruned EASE"
 
-    def __init__(
-        self, reg: float = 100.0, nnz: int = 16, support: str = "row", refit: bool = False
-    ):
-        """Raises ConfigError unless reg and nnz are above 0 and the support is known."""
-        self.reg = reg
-        self.nnz = nnz
-        self.support = support
-        self.refit = refit
-        self.check_parameters()
+    reg: float = 100.0
+    nnz: int = 16
+    support: str = "row"
+    refit: bool = False
 
     def check_parameters(self) -> None:
         """See Recommender."""
@@ -133,22 +130,13 @@ class PrunedEASE(SparseWeights):
             self.weights_ = regressed(gram, self.weights_)
 
 
+@dataclass(eq=False, repr=False)
 class PrunedEDLAE(PrunedEASE):
     """EDLAE with `nnz` weights per item, kept and refitted as those of PrunedEASE."""
 
     name = "Pruned EDLAE"
 
-    def __init__(
-        self,
-        reg: float = 100.0,
-        nnz: int = 16,
-        dropout: float = 0.3,
-        support: str = "row",
-        refit: bool = False,
-    ):
-        """Raises ConfigError unless reg and nnz are above 0, 0 ≤ dropout < 1, the support known."""
-        self.dropout = dropout
-        super().__init__(reg, nnz, support, refit)
+    dropout: float = 0.3
 
     def check_parameters(self) -> None:
         """See Recommender."""
@@ -161,6 +149,7 @@ class PrunedEDLAE(PrunedEASE):
         return EDLAE(self.reg, self.dropout)
 
 
+@dataclass(eq=False, repr=False)
 class SparseMRF(SparseWeights):
     """A Markov random field over the strongest correlations (Steck 2019, its r = 0): no inverse.
 
@@ -172,11 +161,8 @@ class SparseMRF(SparseWeights):
     name = "Sparse MRF"
     ALPHA = 0.75  # of Steck (2019)
 
-    def __init__(self, reg: float = 1.0, nnz: int = 16):
-        """Raises ConfigError unless reg and nnz are above 0."""
-        self.reg = reg
-        self.nnz = nnz
-        self.check_parameters()
+    reg: float = 1.0
+    nnz: int = 16
 
     def check_parameters(self) -> None:
         """See Recommender."""
