@@ -48,7 +48,9 @@ def segments(
     out: Annotated[
         Path | None, typer.Option(help="A .csv, a row per item, or an .npz for Python.")
     ] = None,
-    tau: Annotated[float, typer.Option(help="Groups merge above this cosine of names.")] = TAU,
+    tau: Annotated[
+        float, typer.Option(help="Groups merge where their names have a higher cosine.")
+    ] = TAU,
     names: Annotated[
         str,
         typer.Option(

@@ -16,14 +16,12 @@ from celsa_lib.data import Dataset
 from celsa_lib.evaluation import evaluate, standard_error
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.profiles import GOODBOOKS, configuration, methods_for, settings_for
+from celsa_lib.experiments.profiles import configuration, methods_for, settings_for
 from celsa_lib.experiments.run import TUNED_ON, run_and_keep
 from celsa_lib.experiments.task import Task, folds_of, prepare
 from celsa_lib.results import DATA_SIZE, Result, load_result, save_result
 from celsa_lib.split import Fold, keep, split_users
 
-# Files in results/, and the data that each is about.
-STORED_DATA_SIZE = {"goodbooks-data-size": GOODBOOKS, "ml-100k-data-size": "ml-100k"}
 COMPARED = ("CompressedELSA", "PrunedEASE")
 EVERYTHING = "everything"
 TEST, THINNED, KEPT_OUT = "test users", "test users, thinned", "users kept out"
