@@ -61,7 +61,7 @@ def main() -> None:
         print(rows[-1], flush=True)
     manifest = {
         "kind": BENCHMARK,
-        "what": "reading the latents of 32 users for every nonzero",
+        "what": f"reading the latents of {LANES} users for every nonzero",
         "runs": new_run(l2_kib=cache_kib(2)),
         "seconds": round(time.perf_counter() - start),
     }

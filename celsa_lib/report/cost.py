@@ -131,14 +131,14 @@ def width_growth(result: Result) -> pd.DataFrame:
 
 
 def cache_reads(result: Result) -> pd.DataFrame:
-    """Nanoseconds per nonzero that read the latents of 32 users, by width."""
-    kib = result.manifest["runs"][result.run]["machine"]["l2_kib"]
-    lines = section(result, "reads")
+    """Nanoseconds per nonzero that read the latents of a block of users, by width."""
+    machine, lines = result.manifest["runs"][result.run]["machine"], section(result, "reads")
+    users = round(2**20 * lines["latents_mib"].iloc[0] / (4 * lines["width"].iloc[0]))
     return pd.DataFrame({
         "width": lines["width"],
-        "latents of 32 users, MiB": lines["latents_mib"],
-        "ns per nonzero, two threads at once": lines["ns"],
-        "second-level cache, KiB per core": kib,
+        f"latents of {users} users, MiB": lines["latents_mib"],
+        "ns per nonzero": lines["ns"],
+        "second-level cache, KiB per core": machine["l2_kib"],
     })  # fmt: skip
 
 
