@@ -28,7 +28,7 @@ def read(values, cols, E, out):
     for t in prange(len(E)):
         total = splat(ZERO)
         for i in range(len(values)):
-            total = add_row(values[i], cols[i], E[t], total)
+            total = add_row(values[i], cols[i], 0, len(values[i]), E[t], total)
         store(out[t], 0, total)
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 
-from celsa_lib.embeddings import ItemEmbeddings, recommend_in_batches
+from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError, NotFittedError
+from celsa_lib.retrieval import recommend_in_batches
 from celsa_lib.split import canonical, matching
 
 

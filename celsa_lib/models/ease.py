@@ -6,9 +6,10 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
-from celsa_lib.embeddings import BATCH_USERS, has_gpu
+from celsa_lib.embeddings import has_gpu
 from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
 from celsa_lib.models.base import Recommender
+from celsa_lib.retrieval import BATCH_USERS
 
 NOT_POSITIVE = "XᵀX + reg·I is not positive definite in float64; raise reg"
 BLOCK = 128  # rows or columns of a large matrix that are worked on at a time

@@ -8,7 +8,6 @@ from scipy.linalg import solve
 from scipy.linalg.blas import dger
 from scipy.sparse import csc_matrix, csr_matrix
 
-from celsa_lib.embeddings import recommend_in_batches
 from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
 from celsa_lib.models.base import Recommender
 from celsa_lib.models.ease import EASE, EDLAE, blocks_of, gram_matrix
@@ -49,12 +48,6 @@ class PackedWeights(PackedRows):
     def score(self, X: csr_matrix) -> np.ndarray:
         """x·B: users × items, float32. Raises DataError if X has other columns."""
         return self.activations(X)
-
-    def recommend(
-        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best items per user: (indices, scores), each users × n; −1 where none is left."""
-        return recommend_in_batches(self.score, X, n, exclude_seen)
 
 
 @dataclass(eq=False, repr=False)
