@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from celsa_lib.errors import DataError, check_count
-from celsa_lib.files import form_of, save_arrays, stored_arrays
+from celsa_lib.files import format_of, save_arrays, stored_arrays
 from celsa_lib.retrieval import (
     BATCH_USERS,
     PackedRows,
@@ -219,7 +219,7 @@ class PackedEmbeddings(PackedRows):
 
 def open_embeddings(path: str | Path) -> ItemEmbeddings | PackedEmbeddings:
     """What `save` or `pack` wrote, as the file says. Raises StorageError for anything else."""
-    packed = form_of(path, "item embeddings") == PackedEmbeddings.FORMAT
+    packed = format_of(path, "item embeddings") == PackedEmbeddings.FORMAT
     return PackedEmbeddings.open(path) if packed else ItemEmbeddings.load(path)
 
 

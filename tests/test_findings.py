@@ -136,7 +136,7 @@ def test_a_deviation_and_rounding_are_judged_by_their_intervals():
     (check,) = finding_list.deviations(Result({}, [row | {"low": -0.3, "high": -0.1}]))
     assert (check.what, check.outcome) == ("scored 0 not left out, EASE", CONTRADICTED)
     row = {"dataset": "films", "seed": 1, "mean": 0.1, "low": -0.1, "high": 0.3}
-    (check,) = finding_list.rounded(Result({}, [row]))
+    (check,) = finding_list.bfloat16_differences(Result({}, [row]))
     assert (check.what, check.outcome) == ("films, seed 1", UNDECIDED)
 
 
@@ -299,7 +299,7 @@ def test_the_recommended_setting_is_compared_at_every_size_that_both_have():
     users = {f"{label} {size}": np.full(4, value) for label, size, value in models}
     outcomes = lambda label: [  # noqa: E731
         (check.what, round(check.difference.mean, 2))
-        for check in finding_list.recommended(Result({}, rows, users=users), label)
+        for check in finding_list.recommended_against(Result({}, rows, users=users), label)
     ]
     assert outcomes("Pruned EASE") == [("32 B", -0.05), ("64 B", 0.1)]
     assert outcomes("Compressed ELSA") == [("64 B", 0.2)]

@@ -7,7 +7,7 @@ import numpy as np
 from celsa_lib.evaluation.metrics import hits, recall_at
 from celsa_lib.split import Fold, canonical
 
-SHOWN = 50
+LIST_LENGTH = 50
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ def exposure(model, folds: list[Fold], popularity: np.ndarray) -> Exposure:
     rare_items = np.argsort(np.argsort(popularity, kind="stable")) < len(popularity) // 2
     shown, rare = np.zeros(len(popularity), bool), []
     for given, target in folds:
-        ranking, _ = model.recommend(canonical(given), n=SHOWN, exclude_seen=True)
+        ranking, _ = model.recommend(canonical(given), n=LIST_LENGTH, exclude_seen=True)
         shown[ranking[ranking >= 0]] = True
         of_rare = canonical(target.multiply(rare_items))
         having = np.flatnonzero(np.diff(of_rare.indptr))
         found = hits(ranking[having], of_rare[having])
-        rare.append(recall_at(found, np.diff(of_rare.indptr)[having], SHOWN))
+        rare.append(recall_at(found, np.diff(of_rare.indptr)[having], LIST_LENGTH))
     every = np.concatenate(rare)
     return Exposure(float(shown.mean()), float(every.mean()) if len(every) else float("nan"))

@@ -22,7 +22,7 @@ from celsa_lib.experiments.task import Task, folds_of, prepare
 from celsa_lib.results import DATA_SIZE, Result, load_result, save_result
 from celsa_lib.split import Fold, keep, split_users
 
-COMPARED = ("CompressedELSA", "PrunedEASE")
+TWO_METHODS = ("CompressedELSA", "PrunedEASE")
 EVERYTHING = "everything"
 TEST, THINNED, KEPT_OUT = "test users", "test users, thinned", "users kept out"
 THIN = 0.2  # Goodbooks-10k partial has about a fifth of the ratings
@@ -59,7 +59,7 @@ def data_size_config(dataset: str, profile: str) -> ExperimentConfig:
     """Both methods at every size, tuned; width and epochs scaled down as in the ablations."""
     settings = settings_for(profile, dataset).scaled_down()
     methods = methods_for(settings, with_sae=False, tuned=True)
-    return configuration(dataset, profile, [m for m in methods if m.name in COMPARED])
+    return configuration(dataset, profile, [m for m in methods if m.name in TWO_METHODS])
 
 
 def divide(config: ExperimentConfig, task: Task) -> tuple[csr_matrix, dict[str, list[Fold]]]:

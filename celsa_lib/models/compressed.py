@@ -13,7 +13,7 @@ from celsa_lib.training import Callback, Run, Stage, Trained, TrainingOptions, r
 from celsa_lib.training.anchored import anchored_rows, neighbourhoods
 from celsa_lib.training.rows import Rows
 
-WIDTH = 4096  # of the paper's procedure
+PAPER_WIDTH = 4096  # of the paper's procedure
 SUPPORTS = ("pruned", "moving", "anchored")
 
 
@@ -97,7 +97,7 @@ class CompressedELSA(GradientRecommender):
                 "the rows have no mean; leave weight_averaging out"
             )
         check_count(nnz=self.nnz)
-        width = max(WIDTH, self.nnz) if self.width is None else self.width
+        width = max(PAPER_WIDTH, self.nnz) if self.width is None else self.width
         make_schedule(self.schedule, width, self.nnz, 1 if self.epochs is None else self.epochs)
 
     @property
@@ -122,14 +122,14 @@ class CompressedELSA(GradientRecommender):
             raise ConfigError("budgets is empty; name at least one number of nonzeros per row")
         for model in models.values():
             checked = model._begin(X, item_ids)
-        filled = [model._filled(checked, WIDTH) for model in models.values()]
+        filled = [model._filled(checked, PAPER_WIDTH) for model in models.values()]
         for model, trained in zip(models.values(), _train(checked, filled), strict=True):
             model._keep(trained)
             model.n_items_ = len(model.item_ids_)
         return models
 
     def _fit(self, X: csr_matrix) -> None:
-        self._keep(_train(X, [self._filled(X, WIDTH)])[0])
+        self._keep(_train(X, [self._filled(X, PAPER_WIDTH)])[0])
 
 
 def _train(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained]:

@@ -12,7 +12,7 @@ from celsa_lib.models.base import Recommender
 from celsa_lib.retrieval import BATCH_USERS
 
 NOT_POSITIVE = "XᵀX + reg·I is not positive definite in float64; raise reg"
-BLOCK = 128  # rows or columns of a large matrix that are worked on at a time
+BLOCK_ROWS = 128  # rows or columns of a large matrix that are worked on at a time
 
 
 @dataclass(eq=False, repr=False)
@@ -87,7 +87,7 @@ class EDLAE(EASE):
 
 
 def gram_matrix(X: csr_matrix) -> np.ndarray:
-    """XᵀX in float64, items × items, Fortran order; made BLOCK columns at a time.
+    """XᵀX in float64, items × items, Fortran order; made BLOCK_ROWS columns at a time.
 
     The product of sparse matrices is nearly dense, and would take more memory than its result.
     """
@@ -100,8 +100,8 @@ def gram_matrix(X: csr_matrix) -> np.ndarray:
 
 
 def blocks_of(length: int) -> list[slice]:
-    """Slices of BLOCK rows or columns."""
-    return [slice(start, start + BLOCK) for start in range(0, length, BLOCK)]
+    """Slices of BLOCK_ROWS rows or columns."""
+    return [slice(start, start + BLOCK_ROWS) for start in range(0, length, BLOCK_ROWS)]
 
 
 def _inverse_on_gpu(matrix: np.ndarray) -> np.ndarray:

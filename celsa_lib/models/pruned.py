@@ -13,7 +13,7 @@ from celsa_lib.models.base import Recommender
 from celsa_lib.models.ease import EASE, EDLAE, blocks_of, gram_matrix
 from celsa_lib.retrieval import PackedRows, write_packed
 
-SUPPORTS = ("row", "matrix")
+PRUNED_BY = ("row", "matrix")
 
 
 class SparseWeights(Recommender):
@@ -70,9 +70,9 @@ class PrunedEASE(SparseWeights):
         """See Recommender."""
         check_positive(reg=self.reg)
         check_count(nnz=self.nnz)
-        if self.support not in SUPPORTS:
+        if self.support not in PRUNED_BY:
             raise ConfigError(
-                f'unknown support "{self.support}"; choose one of {", ".join(SUPPORTS)}'
+                f'unknown support "{self.support}"; choose one of {", ".join(PRUNED_BY)}'
             )
 
     @property

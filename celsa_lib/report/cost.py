@@ -156,7 +156,7 @@ def memory(result: Result) -> pd.DataFrame:
     return section(result, "memory")[columns].rename(columns=names)
 
 
-def agreement(result: Result) -> pd.DataFrame:
+def device_agreement(result: Result) -> pd.DataFrame:
     """CPU and GPU: largest relative difference of a loss, largest difference of a row's value."""
     lines = section(result, "agreement")[["what", "steps", "loss", "rows"]]
     values = lines["rows"].map("{:.1e}".format)

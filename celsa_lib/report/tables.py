@@ -23,7 +23,7 @@ TITLES = {
     "recall@20": "Recall@20",
     "recall@50": "Recall@50",
 }
-FORMATS = {
+NUMBER_FORMATS = {
     "width": "{:,.0f}",
     "budget_bytes": "{:,.0f}",
     "paper ndcg@100": "{:.3f}",
@@ -165,8 +165,8 @@ def _cell(row: pd.Series, column: str) -> str:
     value = row[column]
     if pd.isna(value):
         return "–"
-    if column in FORMATS:
-        return typeset(FORMATS[column].format(value))
+    if column in NUMBER_FORMATS:
+        return typeset(NUMBER_FORMATS[column].format(value))
     if column == "restart":
         return "yes" if value else "no"
     if column in METRICS:
