@@ -240,6 +240,11 @@ def test_a_finding_typed_by_hand_is_not_built(tmp_path, capsys):
         "* A wider start helps.",
         "Released embeddings beat ours.",
         "It has an nDCG@100 of 0.45.",
+        "EASE scores higher than Compressed ELSA.",
+        "Compressed ELSA surpasses it at every size.",
+        "Restarts improve on it: schedules without them trail.",
+        "On MovieLens, Compressed ELSA is the best method.",
+        "EASE needs fewer bytes for as much.",
         "[Constant pruning](pruning.md) does harm: it is worse than any.",
     ],
 )
@@ -260,6 +265,15 @@ def test_typed_findings_are_found(typed):
 )
 def test_plain_sentences_are_left_alone(plain):
     assert not list(unmarked(plain))
+
+
+def test_captions_and_descriptions_of_figures_are_read():
+    figure = {"caption": "Pruned EASE is ahead.", "name": "x"}
+    options = {"figure": figure, "image": {"alt": "EASE beats ELSA."}}
+    cells = [{"cell_type": "code", "metadata": {"mystnb": options}, "source": ["1"]}]
+    assert len(list(unmarked(prose(json.dumps({"cells": cells}))))) == 2
+    page = "Text.\n\n```{figure} x.svg\n:alt: EASE beats ELSA.\nCaption.\n```\n"
+    assert list(unmarked(prose(page))) == ["EASE beats ELSA."]
 
 
 PAGES = [

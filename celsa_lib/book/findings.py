@@ -80,7 +80,9 @@ COMPARING_ALONE = (
 COMPARING = (
     r"ahead|behind|better|worse|above|below|beats?|wins?|loses?|lost|(best|first) at|catch(es)? up|"
     r"(keeps?|holds?) (far |much )?more|favours?|helps?|hurts?|harms?|gains?|gained|strong(er|est)|"
-    r"(more|less) coherent|raises?|lowers?|leads?"
+    r"(more|less) coherent|raises?|lowers?|leads?|surpass(es)?|exceeds?|dominates?|trails?|tops|"
+    r"superior|inferior|higher|lower|improves?|improved|worsens?|best (method|model)|matches|"
+    r"(on|at) par|competitive|underperforms?|(more|fewer) bytes"
 )
 SUBJECTS = (
     r"ELSA|EASE|autoencoder|k-means|(constant|gradual|step-wise) pruning|schedules?|restarts?|"
@@ -94,6 +96,7 @@ MARKED = re.compile(r"<!-- {\w+}`.*?<!-- end -->", re.DOTALL)  # in README, whic
 UNREAD = re.compile(
     r"^(`{3,})\{?(?!div).*?^\1$|(\{\w+\})?`[^`\n]*`|\$[^$]*\$|<[^>]+>", re.DOTALL | re.MULTILINE
 )
+ALT = re.compile(r"^:alt: (.*)$", re.MULTILINE)  # of a figure
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 
@@ -108,11 +111,16 @@ def unmarked(text: str) -> Iterator[str]:
 
 
 def prose(source: str) -> str:
-    """The Markdown of a page, or of a notebook as JSON."""
+    """The Markdown of a page, or of a notebook as JSON, and what is said of its figures."""
     if not source.startswith("{"):
-        return source
-    cells = (cell for cell in json.loads(source)["cells"] if cell["cell_type"] == "markdown")
-    return "\n\n".join("".join(cell["source"]) for cell in cells)
+        return "\n\n".join([source, *ALT.findall(source)])
+    parts = []
+    for cell in json.loads(source)["cells"]:
+        if cell["cell_type"] == "markdown":
+            parts.append("".join(cell["source"]))
+        options = cell["metadata"].get("mystnb", {})
+        parts += [options.get("figure", {}).get("caption"), options.get("image", {}).get("alt")]
+    return "\n\n".join(filter(None, parts))
 
 
 def look(app: Sphinx, page: str, source: list[str]) -> None:
