@@ -9,7 +9,7 @@ from scipy.linalg.blas import dger
 from scipy.sparse import csc_matrix, csr_matrix
 
 from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
-from celsa_lib.models.base import Recommender
+from celsa_lib.models.base import Recommender, histories
 from celsa_lib.models.ease import EASE, EDLAE, blocks_of, gram_matrix
 from celsa_lib.retrieval import PackedRows, write_packed
 
@@ -97,17 +97,23 @@ class PrunedEASE(SparseWeights):
         refit: bool = False,
         X: csr_matrix | None = None,
     ) -> "PrunedEASE":
-        """A fitted EASE (or EDLAE) pruned, without inverting again; `refit` needs its histories X.
+        """A fitted EASE (EDLAE of PrunedEDLAE) pruned, without inverting again; `refit` needs its
+        histories X.
 
-        Raises ConfigError, NotFittedError.
+        Raises ConfigError, NotFittedError, DataError for histories of other items.
         """
+        whole = type(cls().whole)
+        if type(ease) is not whole:
+            raise ConfigError(
+                f"{cls.__name__} prunes a fitted {whole.__name__}, got {type(ease).__name__}"
+            )
         model = cls(**ease.get_params(), nnz=nnz, support=support, refit=refit)
         ease._check_fitted()
         if refit and X is None:
             raise ConfigError(
                 "weights are refitted on the histories that EASE learned from; pass X"
             )
-        model._prune(ease, X)
+        model._prune(ease, histories(ease._matching(X)) if refit else None)
         model.n_items_, model.item_ids_ = ease.n_items_, ease.item_ids_
         return model
 

@@ -68,6 +68,8 @@ class SparseAutoencoderELSA(GradientRecommender):
 
         Raises ConfigError, NotFittedError.
         """
+        if not isinstance(elsa, ELSA):
+            raise ConfigError(f"a fitted ELSA is compressed, got {type(elsa).__name__}")
         known = cls().get_params()
         taken = {name: v for name, v in elsa.get_params().items() if name in known}
         model = cls(

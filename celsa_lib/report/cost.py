@@ -87,7 +87,7 @@ def inference_table(result: Result) -> pd.DataFrame:
     table = section(result, "inference")
     ours = table.loc[table["contender"] == CELSA, "seconds"].iloc[0]
     return pd.DataFrame({
-        "contender": table["contender"],
+        "implementation": table["contender"],
         "all users, ms": (1e3 * table["seconds"]).round(0).astype(int),
         "times ours": (table["seconds"] / ours).round(1),
         "one user, median ms": (1e3 * table["p50"]).round(2),
@@ -146,7 +146,8 @@ def whole_schedule(result: Result) -> pd.DataFrame:
     """One training path: seconds, steps, and how many times celsa's seconds."""
     lines = section(result, "schedule")[["contender", "seconds", "steps"]]
     ours = lines.loc[lines["contender"] == CELSA, "seconds"].item()
-    return lines.assign(**{"times celsa": (lines["seconds"] / ours).round(1)})
+    lines = lines.assign(**{"times celsa": (lines["seconds"] / ours).round(1)})
+    return lines.rename(columns={"contender": "implementation"})
 
 
 def memory(result: Result) -> pd.DataFrame:

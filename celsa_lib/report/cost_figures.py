@@ -18,7 +18,7 @@ COLOURS = {
     "compresso, coo": "#56B4E9",
     "compresso, mask search": "#CC79A7",
 }
-ON_GPU = {  # contenders of benchmarks/gpu_cost.py: colour and mark
+ON_GPU = {  # implementations in benchmarks/gpu_cost.py: colour and mark
     "celsa float32": ("#D55E00", "o"),
     "celsa TF32": ("#009E73", "s"),
     "celsa bfloat16": ("#E69F00", "D"),
@@ -38,13 +38,13 @@ CONTENDER_MARKS = dict(zip(COLOURS, "oosD*^vP", strict=True))
 
 
 def step_figure(result: Result) -> Figure:
-    """Seconds per step against nonzeros per item, both log, every contender."""
+    """Seconds per step against nonzeros per item, both log, every implementation."""
     steps = section(result, "step")
     return _lines(steps, "nnz", "nonzeros per item (log scale)")
 
 
 def gpu_figure(result: Result) -> Figure:
-    """Milliseconds per step on a GPU against nonzeros per item, both log, every contender."""
+    """Milliseconds per step on a GPU against nonzeros per item, both log, by implementation."""
     with new_figure() as (figure, axes):
         for name, group in section(result, "step").groupby("contender", sort=False):
             colour, mark = ON_GPU[name]
