@@ -92,7 +92,7 @@ def names_defined(path: Path) -> set[str]:
 
 def test_a_name_has_one_meaning():
     """Commands are called as what they do; a step is written for the CPU and for the GPU."""
-    alike = {"FORMAT", "VERSION", "log", "main", "encode", "decode"}
+    alike = {"FORMAT", "VERSION", "log", "encode", "decode"}
     places = defaultdict(list)
     for path in (path for path in MODULES if layer_of(path) != "cli"):
         for name in (n for n in names_defined(path) - alike if n[0] != "_"):
