@@ -133,7 +133,10 @@ def test_what_cannot_be_pruned_is_said(histories):
     [
         (lambda X: cl.PrunedEASE.from_ease(EDLAE().fit(X)), "PrunedEASE prunes a fitted EASE, got"),
         (lambda X: PrunedEDLAE.from_ease(cl.EASE().fit(X)), "prunes a fitted EDLAE, got EASE"),
-        (lambda X: cl.SparseAutoencoderELSA.from_elsa(cl.EASE().fit(X)), "fitted ELSA is compres"),
+        (
+            lambda X: cl.SparseAutoencoderELSA.from_elsa(cl.EASE().fit(X)),
+            "a fitted ELSA is compressed",
+        ),
     ],
 )
 def test_a_base_of_another_kind_is_refused(make, said, histories):

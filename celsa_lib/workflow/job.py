@@ -63,14 +63,14 @@ def run_job(root: Path, run: dict, target: Path, checksum: str | None = None) ->
         run_notebook(root / file, target, parameters, cwd=root)
 
 
-STEPS = {"fetch": fetch, "notebook": notebook, "html": html}
+WORKFLOW_STEPS = {"fetch": fetch, "notebook": notebook, "html": html}
 
 
 def main(arguments: list[str]) -> int:
     """Exit code of a step: 1, with the message on stderr, for a CelsaError."""
     step, *rest = arguments
     try:
-        STEPS[step](*rest)
+        WORKFLOW_STEPS[step](*rest)
     except CelsaError as error:
         sys.stderr.write(f"celsa: {error}\n")
         return 1
