@@ -121,6 +121,12 @@ def compare(
     value: Annotated[str | None, typer.Option(help="Column of ratings.")] = None,
     min_rating: Annotated[float | None, typer.Option(help="Lower ratings do not count.")] = None,
     min_user_interactions: Annotated[int, typer.Option(help="Users with fewer are dropped.")] = 5,
+    separator: Annotated[
+        str | None, typer.Option(help="Between fields, if not , ; tab or |.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="If not UTF-8, UTF-16 or cp1252.")] = None,
+    header: Annotated[bool, typer.Option(help="Without, columns are called 1, 2, …")] = True,
+    text_ids: Annotated[bool, typer.Option("--text-ids", help="Keep 7 and 8 as text.")] = False,
     profile: Profile = "laptop",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Page; default: FILE-report.html here.")] = None,
@@ -137,6 +143,9 @@ def compare(
     log_to_stderr()
     columns = {"user": user, "item": item, "value": value}
     rules = {"min_rating": min_rating, "min_user_interactions": min_user_interactions}
+    layout = {"separator": separator, "encoding": encoding, "header": header, "text_ids": text_ids}
+    usual = {"separator": None, "encoding": None, "header": True, "text_ids": False}
+    rules |= {name: v for name, v in layout.items() if v != usual[name]}  # what is found is no rule
     result = compare_methods(file, page.with_suffix(".json"), profile, seeds, **columns, **rules)
     html = comparison_page(result)
     write_whole(page, lambda stream: stream.write(html.encode()))
