@@ -107,7 +107,7 @@ def save_arrays(path: str | Path, header: dict, arrays: Mapping, compress: bool 
     return write_whole(path, lambda file: save(file, **plain))
 
 
-def form_of(path: str | Path, what: str) -> str:
+def format_of(path: str | Path, what: str) -> str:
     """The format that `save_arrays` wrote into a file; `what` it should be. Raises StorageError."""
     import numpy as np
 

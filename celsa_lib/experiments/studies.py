@@ -154,6 +154,12 @@ class Study:
     seeds: tuple[int, ...]
     profile: str = "laptop"
 
+    @property
+    def about(self) -> str:
+        """What it is about, in a line: the first of what `make` says of itself."""
+        make = self.make.func if isinstance(self.make, partial) else self.make
+        return make.__doc__.splitlines()[0]
+
     def config(self, profile: str | None = None) -> ExperimentConfig:
         """The configuration, at another `profile` if given. Raises ConfigError."""
         return self.make(self.dataset, profile or self.profile, self.seeds)
