@@ -29,9 +29,14 @@ from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 RESULTS = Path("results")
 SANSA_REGS = (50.0, 200.0, 800.0)
 COMPRESSO_BUDGETS = (64, 128, 512)  # smallest first, as each is trained alone and may take an hour
-COMPRESSO_GRID = {"learning_rate": (0.03, 0.1, 0.3), "stage_epochs": (1, 3)}
-COMPRESSO_ON_BOOKS = {"width": 1024, "learning_rate": 0.1, "stages": 5, "stage_epochs": 1,
-                      "epochs": 3}  # fmt: skip
+COMPRESSO_GRID = {"learning_rate": (0.03, 0.1, 0.3, 1.0), "stage_epochs": (1, 3)}
+COMPRESSO_ON_BOOKS = {
+    "width": 1024,
+    "learning_rate": 0.1,
+    "stages": 5,
+    "stage_epochs": 1,
+    "epochs": 3,
+}
 WITHOUT = (
     {"dropout": 0.0},
     {"length_exponent": 0.0},
