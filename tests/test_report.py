@@ -160,6 +160,21 @@ def test_differences_have_a_column_for_each_study_that_is_stored(tmp_path):
     assert "three.json" in str(report.differences({"3 items": "three"}, 64, tmp_path))
 
 
+def test_seconds_of_a_path_are_those_of_all_its_sizes():
+    """20 s for both sizes of one path; (4 + 6)/2 s for two seeds of a model trained alone."""
+    path = {"budgets": [8, 16], "seconds": 20.0}
+    rows = [method_row(budget_bytes=size, path=path) for size in (64, 128)]
+    alone = {"label": "Pruned EASE", "budget_bytes": 64}
+    rows += [method_row(**alone, seed=seed, seconds_fit=4.0 + 2 * seed) for seed in (0, 1)]
+    html = report.shown(Result(dict(MANIFEST), rows)).seconds()
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", html)
+    assert cells == [
+        *("Compressed ELSA", "64", "20", "64 and 128 bytes"),
+        *("Compressed ELSA", "128", "20", "64 and 128 bytes"),
+        *("Pruned EASE", "64", "5", "64 bytes"),
+    ]
+
+
 def test_the_papers_numbers_stand_in_their_own_column():
     rows = with_paper(LINES, "ml-20m")
     assert rows["paper ndcg@100"].tolist()[1:] == [0.379, 0.399]

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from stored_rows import method_row
 from typer.testing import CliRunner
 
 from celsa_lib import report
@@ -19,7 +20,7 @@ from celsa_lib.experiments import (
     run_study,
     segment_config,
 )
-from celsa_lib.experiments.verify import TOLERANCE, recompute, verify
+from celsa_lib.experiments.verify import TOLERANCE, _effort, recompute, verify
 from celsa_lib.results import load_intact, load_result, save_result, users_path
 
 ROOT = Path(__file__).parents[1]
@@ -110,6 +111,13 @@ def test_a_wrong_number_is_found_by_computing_it_again(stored):
     for row in result.rows:
         row["mean"]["ndcg@100"] += 0.01
     assert not recompute(result).agrees
+
+
+def test_what_needs_no_package_is_computed_again_before_what_does():
+    asked = (("SANSA", 0.1), ("Compresso", 0.2), ("EASE", 0.3), ("ELSA", 5.0), ("ELSA", 4.0))
+    rows = [method_row(method=name, seconds_fit=seconds) for name, seconds in asked]
+    found = [row["seconds_fit"] for row in sorted(rows, key=_effort)]
+    assert found == [4.0, 5.0, 0.3, 0.2, 0.1]  # ELSA twice, EASE, then what needs a package
 
 
 @pytest.mark.parametrize(

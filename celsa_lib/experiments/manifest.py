@@ -13,6 +13,7 @@ from numba import get_num_threads
 
 from celsa_lib.data import Dataset
 from celsa_lib.experiments.config import ExperimentConfig
+from celsa_lib.models.registry import by_name
 from celsa_lib.results import METHOD_STUDY, UNKNOWN
 from celsa_lib.training import resolve_device
 from celsa_lib.versions import versions
@@ -20,6 +21,7 @@ from celsa_lib.versions import versions
 
 def make_manifest(config: ExperimentConfig, dataset: Dataset, kind: str = METHOD_STUDY) -> dict:
     """Plain JSON values that say how to get the same numbers again; `kind`: one of KINDS."""
+    packages = {by_name(method.name).package for method in config.methods} - {""}
     return {
         "kind": kind,
         "config": json.loads(config.to_json()),
@@ -31,7 +33,7 @@ def make_manifest(config: ExperimentConfig, dataset: Dataset, kind: str = METHOD
             "items": dataset.X.shape[1],
             "interactions": int(dataset.X.nnz),
         },
-        "runs": new_run(),
+        "runs": new_run(*sorted(packages)),
         "seconds": 0.0,
     }
 

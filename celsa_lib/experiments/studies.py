@@ -29,6 +29,15 @@ from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 
 RESULTS = Path("results")
 SANSA_REGS = (50.0, 200.0, 800.0)
+COMPRESSO_BUDGETS = (64, 128, 512)  # smallest first, as each is trained alone and may take an hour
+COMPRESSO_GRID = {"learning_rate": (0.03, 0.1, 0.3, 1.0), "stage_epochs": (1, 3)}
+COMPRESSO_ON_BOOKS = {
+    "width": 1024,
+    "learning_rate": 0.1,
+    "stages": 5,
+    "stage_epochs": 1,
+    "epochs": 3,
+}
 WITHOUT = (
     {"dropout": 0.0},
     {"length_exponent": 0.0},
@@ -126,6 +135,25 @@ def sansa(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
     return configuration(dataset, profile, methods, seeds)
 
 
+def compresso(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
+    """The recommended setting beside the package of the paper's authors, which has its own trainer.
+
+    On Goodbooks with the width and learning rate of the package's documentation, nothing chosen,
+    and half of its stages, of one epoch each: its search for masks multiplies dense matrices.
+    """
+    settings = settings_for(profile, dataset)
+    budgets = tuple(b for b in COMPRESSO_BUDGETS if b in settings.budgets)
+    given, grid = {"width": settings.width, "epochs": 5}, COMPRESSO_GRID
+    if dataset == GOODBOOKS:
+        given, grid = COMPRESSO_ON_BOOKS, {}
+    ours = {"recipe": "recommended", "precision": PRECISION}
+    methods = (
+        *at_budgets("CompressedELSA", budgets, **ours),
+        *at_budgets("Compresso", budgets, grid, batch_size=settings.batch_size, **given),
+    )
+    return configuration(dataset, profile, methods, seeds)
+
+
 def parts(
     dataset: str, profile: str, seeds: Sequence[int], budgets: Sequence[int] = (512, 64)
 ) -> ExperimentConfig:
@@ -178,6 +206,8 @@ STUDIES = {
     "ml-100k-equal-epochs": Study(equal_epochs, "ml-100k", (0, 1, 2, 3, 4)),
     "goodbooks-sansa": Study(sansa, GOODBOOKS, (0,)),
     "ml-100k-sansa": Study(sansa, "ml-100k", (0,)),
+    "goodbooks-compresso": Study(compresso, GOODBOOKS, (0,)),
+    "ml-100k-compresso": Study(compresso, "ml-100k", (0,)),
     "goodbooks-parts": Study(parts, GOODBOOKS, (0,)),
     "ml-100k-parts": Study(parts, "ml-100k", (0, 1, 2, 3, 4)),
     "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),

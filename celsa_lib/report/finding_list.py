@@ -168,6 +168,13 @@ def _recommended(data: str, stored: str, left_out: str = "") -> list[Claim]:
     ]  # fmt: skip
 
 
+def _beside_their_package(data: str) -> Claim:
+    """The recommended setting beside the package of the paper's authors, at the sizes of both."""
+    return _finding("recommended", f"{data}-compresso", f"recommended/{data}/{slug(PACKAGE)}",
+                    partial(recommended_against, label=PACKAGE), "the recommended setting",
+                    "the package of the paper's authors")  # fmt: skip
+
+
 def _real_bytes(data: str) -> list[Claim]:
     """The recommended setting in a packed file beside other methods, at as many bytes."""
     return [
@@ -177,6 +184,7 @@ def _real_bytes(data: str) -> list[Claim]:
     ]  # fmt: skip
 
 
+PACKAGE = "compresso-recsys"
 TABLES = ("goodbooks-10k-partial", "ml-100k", "synthetic")
 SYNTHETIC = ("synthetic-800", "synthetic-3500")  # without the autoencoder
 BESIDE = {  # and as prose says it
@@ -212,6 +220,8 @@ FINDINGS = (
     *_recommended("ml-100k", TABLES[1]),
     *_recommended("synthetic", TABLES[2]),
     *(one for name in SYNTHETIC for one in _recommended(name, name, left_out=SAE)),
+    _beside_their_package("ml-100k"),
+    _beside_their_package("goodbooks"),
     *_real_bytes("ml-100k"),
     *_real_bytes("goodbooks"),
     *(_finding("table_1", data, f"grid-ends/{data}", grid_ends, "", "") for data in TABLES),

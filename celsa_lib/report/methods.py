@@ -1,6 +1,7 @@
 """Methods side by side: by size, by user, beside the paper's numbers, and in variants."""
 
 from html import escape
+from statistics import fmean
 from typing import ClassVar
 
 import pandas as pd
@@ -10,12 +11,13 @@ from celsa_lib.errors import ConfigError
 from celsa_lib.models.registry import OURS
 from celsa_lib.report.ablations import Variants
 from celsa_lib.report.base import Absent, Parts, Report, absent
-from celsa_lib.report.budgets import advice, reference_of, shares_table
+from celsa_lib.report.budgets import advice, models_of, reference_of, shares_table
 from celsa_lib.report.figures import accuracy_by_size
+from celsa_lib.report.findings import listed_sizes
 from celsa_lib.report.paper import name_in_paper, paper_table, with_demo, with_paper
 from celsa_lib.report.statistics import EXPOSURE, choices, paired_table, summary
 from celsa_lib.report.tables import Html, plain_table, results_table, typeset
-from celsa_lib.results import Result
+from celsa_lib.results import Result, fit_seconds
 
 BESIDE_COLUMNS = (
     "label", "schedule", "restart", "width", "budget_bytes", "paper ndcg@100", "ndcg@100",
@@ -55,6 +57,21 @@ class MethodsReport(Report):
     def pairs(self, label: str = OURS) -> Html:
         """The method `label` minus each other one of its size, by user."""
         return self.captioned(paired_table(self.result, label))
+
+    def seconds(self) -> Html:
+        """Seconds of training by method and size, of a fit on average over seeds; those of all its
+        sizes together where they are trained on one path.
+        """
+        lines = [
+            {
+                "method": label,
+                "bytes per item": size,
+                "seconds": f"{fmean(map(fit_seconds, rows)):,.0f}",
+                "of sizes": listed_sizes(_trained_with(rows[0])),
+            }
+            for (label, size), rows in models_of(self.result).items()
+        ]
+        return self.captioned(pd.DataFrame(lines), "seconds of training")
 
     def choices(self) -> Html:
         """What each method chose from on validation users, folded."""
@@ -99,6 +116,11 @@ class MethodsReport(Report):
     def variants(self, by: str) -> Variants:
         """Compressed ELSA in variants: by "schedule", "restart" or "width"."""
         return Variants(self, by)
+
+
+def _trained_with(row: dict) -> list[int]:
+    """Bytes per item of the sizes that a row's seconds of training are for."""
+    return [8 * nnz for nnz in row["path"]["budgets"]] if "path" in row else [row["budget_bytes"]]
 
 
 class AbsentMethods(Absent):
