@@ -6,6 +6,7 @@ codes of vector databases besides. A model is chosen and fitted once, for all of
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,19 +17,11 @@ from scipy.sparse import csr_matrix
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import ExperimentConfig
-from celsa_lib.experiments.profiles import (
-    GOODBOOKS,
-    configuration,
-    further_baselines,
-    methods_for,
-    recommended_methods,
-    settings_for,
-)
+from celsa_lib.experiments.profiles import GOODBOOKS
 from celsa_lib.experiments.run import TUNED_ON, rounded, run_task
-from celsa_lib.experiments.studies import STUDIES, stored_at
+from celsa_lib.experiments.studies import STUDIES, main_table, stored_at
 from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.models.pruned import SparseWeights
-from celsa_lib.models.registry import by_name
 from celsa_lib.results import BYTES, PLAIN, Result, load_result, save_result
 from celsa_lib.retrieval import csr_bytes_per_item
 from celsa_lib.retrieval.dense_codes import CODES, FAISS, OF_FAISS, has_faiss
@@ -40,12 +33,8 @@ log = logging.getLogger(__name__)
 # Files in results/, and the data that each is about.
 STORED_BYTES = {"ml-100k-bytes": "ml-100k", "goodbooks-bytes": GOODBOOKS}
 SEEDS = {"ml-100k": (0, 1, 2, 3, 4)}  # of training; one where it takes long
-# Of the methods of Table 1 and beside it: the recommended setting, its dense rows, and of pruned
-# weights the usual and the strongest.
-COMPARED = (
-    "Recommended setting", "Low-dim ELSA, regularised", "Pruned EASE", "EASE, threshold, refitted",
-    "EDLAE, threshold, refitted", "Sparse MRF", "EASE",
-)  # fmt: skip
+# Of Table 1 and beside it: one has no rows, the others were trained on more users.
+LEFT_OUT = ("Popularity", "Released")
 Form = tuple[object, float]  # what recommends, from what is stored, and its bytes per item
 
 
@@ -78,15 +67,9 @@ def run_real_bytes(dataset: str, profile: str = "laptop", out: str | Path | None
 
 
 def real_bytes_config(dataset: str, profile: str) -> ExperimentConfig:
-    """The methods COMPARED at every size, each tuned as for Table 1."""
-    settings = settings_for(profile, dataset)
-    methods = [
-        *methods_for(settings, with_sae=False),
-        *recommended_methods(settings),
-        *further_baselines(settings),
-    ]
-    kept = [m for m in methods if by_name(m.name, "width" in m.params, m.params).label in COMPARED]
-    return configuration(dataset, profile, kept, SEEDS.get(dataset, (0,)))
+    """The methods of Table 1 and beside it but those LEFT_OUT, each chosen as it is there."""
+    table = main_table(dataset, profile, SEEDS.get(dataset, (0,)))
+    return replace(table, methods=[m for m in table.methods if m.name not in LEFT_OUT])
 
 
 class _Forms:
@@ -156,10 +139,10 @@ class _Forms:
 
 def forms_expected(row: dict) -> set[str]:
     """Names of the forms that the model of a row is stored in, on this machine."""
-    method = by_name(row["method"])
-    if not method.compressed and "width" not in row["params"]:
+    params = row["params"]
+    if not params.keys() & {"nnz", "width"}:
         return {PLAIN}
-    dense = {*CODES, *(OF_FAISS if has_faiss() else ())} if "width" in row["params"] else set()
+    dense = () if "nnz" in params else (*CODES, *(OF_FAISS if has_faiss() else ()))
     return {PLAIN, *map(packed_name, BITS), *dense}
 
 
