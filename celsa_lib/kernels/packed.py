@@ -11,13 +11,27 @@ gaps between them by Rice's code: a quotient in unary, ended by a zero, and a re
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from llvmlite import ir
+from numba import get_num_threads, njit, prange, types
+from numba.extending import intrinsic
 
 from celsa_lib.kernels.rows import TINY
-from celsa_lib.kernels.simd import INLINE, LANES, PARALLEL, ZERO, add_row, aligned, splat, store
+from celsa_lib.kernels.simd import (
+    CACHED,
+    INLINE,
+    LANES,
+    PARALLEL,
+    ZERO,
+    add_row,
+    aligned,
+    splat,
+    store,
+)
 
 FULL, FIXED, RICE = range(3)  # how indices are written
 HALF = np.float32(0.5)
+FEW = 3  # users: fewer are faster one at a time than as LANES of them
+WINDOW = 57  # bits that a read of eight bytes gives from any bit on
 
 
 class PackedLayout(NamedTuple):
@@ -40,13 +54,44 @@ class PackedLayout(NamedTuple):
     inputs: np.ndarray  # empty: no input scales
 
 
+@intrinsic
+def _window(typingctx, words, at):
+    """The 64 bits from the byte of bit `at` on; the first `at` % 8 are of what is before it."""
+
+    def build(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        byte = builder.lshr(args[1], ir.Constant(args[1].type, 3))
+        start = builder.gep(builder.bitcast(data, ir.IntType(8).as_pointer()), [byte])
+        return builder.load(builder.bitcast(start, ir.IntType(64).as_pointer()), align=1)
+
+    return types.uint64(words, types.int64), build
+
+
+@intrinsic
+def _trailing_zeros(typingctx, bits):
+    """Zeros of a uint64 below its lowest one: 64 of 0."""
+
+    def build(context, builder, signature, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), build
+
+
+@njit(**INLINE)
+def _bits_from(words, at):
+    """What follows bit `at`, lowest first: WINDOW bits at least, then maybe zeros."""
+    return _window(words, at) >> np.uint64(at & 7)
+
+
+@njit(**INLINE)
+def _lowest(bits, count):
+    return np.int64(bits & ((np.uint64(1) << np.uint64(count)) - np.uint64(1)))
+
+
 @njit(**INLINE)
 def _read(words, at, count):
     """The `count` (at most 32) bits from bit `at` on."""
-    word, shift = at >> 6, np.uint64(at & 63)
-    above = (words[word + 1] << np.uint64(1)) << (np.uint64(63) - shift)  # 64 would be undefined
-    mask = (np.uint64(1) << np.uint64(count)) - np.uint64(1)
-    return np.int64(((words[word] >> shift) | above) & mask)
+    return _lowest(_bits_from(words, at), count)
 
 
 @njit(**INLINE)
@@ -100,11 +145,23 @@ def _next_index(layout, at, stop, before, remainder):
         return before + 1, at
     if layout.coding == FIXED:
         return _read(layout.words, at, layout.index_bits), at + layout.index_bits
+    bits = _bits_from(layout.words, at)
+    quotient = _trailing_zeros(~bits)
+    size = quotient + 1 + remainder
+    if size <= WINDOW:
+        gap = (quotient << remainder) | _lowest(bits >> np.uint64(quotient + 1), remainder)
+        return before + 1 + gap, at + size
+    return _next_far(layout.words, at, stop, before, remainder)
+
+
+@njit
+def _next_far(words, at, stop, before, remainder):
+    """`_next_index` by Rice's code, of a gap too long for one window."""
     quotient = 0
-    while at < stop and _read(layout.words, at, 1):
+    while at < stop and _read(words, at, 1):
         quotient += 1
         at += 1
-    gap = (quotient << remainder) | _read(layout.words, min(at + 1, stop), remainder)
+    gap = (quotient << remainder) | _read(words, min(at + 1, stop), remainder)
     return before + 1 + gap, at + 1 + remainder
 
 
@@ -192,9 +249,60 @@ def encode_users(layout, longest, indptr, seen, weights, E, own):
 def decode_users(layout: PackedLayout, longest: int, E: np.ndarray) -> np.ndarray:
     """Products of users' latents E (users × width) with all packed rows: users × items."""
     scores = np.empty((len(E), len(layout.starts) - 1), np.float32)
-    lanes = aligned((get_num_threads(), E.shape[1], LANES))
-    _decode(layout, longest, E, lanes, scores)
+    if len(E) < FEW:
+        for e, of_user in zip(E, scores, strict=True):
+            _decode_one(layout, e, of_user)
+    else:
+        lanes = aligned((get_num_threads(), E.shape[1], LANES))
+        _decode(layout, longest, E, lanes, scores)
     return scores
+
+
+@njit(**CACHED)
+def _decode_one(layout, e, scores):
+    """Products of one user's latents with all rows, which are written nowhere in between."""
+    words, of_length, of_scale = layout.words, layout.head_bits[0], layout.head_bits[1]
+    of_own, size = layout.head_bits[2], layout.head_bits.sum()
+    for i in range(len(scores)):
+        start, stop = layout.starts[i], layout.starts[i + 1]
+        length = layout.shortest + _read(words, start, of_length)
+        scale = layout.scales[_read(words, start + of_length, of_scale)]
+        scores[i] = scale * _levels_times(layout, start + size, stop, length, e)
+        if len(layout.owns):
+            own = _read(words, start + of_length + of_scale, of_own)
+            scores[i] += layout.owns[own] * e[i]
+
+
+@njit(**INLINE)
+def _levels_times(layout, codes, stop, length, e):
+    """Σ level · e[index] of a row whose values begin at bit `codes`.
+
+    Gaps by Rice's code are taken from one window until it has no whole one any more.
+    """
+    words, at, column = layout.words, codes + length * layout.bits, np.int64(-1)
+    remainder, total = layout.remainders[length], ZERO
+    bits, left = np.uint64(0), 0
+    for _ in range(length):
+        if layout.coding == RICE:
+            quotient = _trailing_zeros(~bits)
+            size = quotient + 1 + remainder
+            if size > left:
+                bits, left = _bits_from(words, at), WINDOW
+                quotient = _trailing_zeros(~bits)
+                size = quotient + 1 + remainder
+            if size <= WINDOW:
+                gap = (quotient << remainder) | _lowest(bits >> np.uint64(quotient + 1), remainder)
+                column, at, left = column + 1 + gap, at + size, left - size
+                bits >>= np.uint64(size)
+            else:
+                column, at = _next_far(words, at, stop, column, remainder)
+                left = 0
+        else:
+            column, at = _next_index(layout, at, stop, column, remainder)
+        level = np.float32(_read(words, codes, layout.bits) - layout.middle) + HALF
+        total += level * e[np.uint64(column)]
+        codes += layout.bits
+    return total
 
 
 @njit(**PARALLEL)
