@@ -2,32 +2,45 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from celsa_lib.files import write_whole
-from celsa_lib.models.registry import OURS
-from celsa_lib.report.figures import accuracy_by_size
-from celsa_lib.report.statistics import summary
+from celsa_lib.models.registry import METHODS, OURS, RECOMMENDED
+from celsa_lib.report import sources
+from celsa_lib.report.figures import bytes_axis, drawn
+from celsa_lib.report.real_bytes import PACKED, curves_table
+from celsa_lib.report.statistics import METRIC
+from celsa_lib.report.style import colour, mark, new_figure
 from celsa_lib.report.verdicts import WORDS
-from celsa_lib.results import load_intact
+from celsa_lib.results import PLAIN, load_intact
 
-STUDY = "goodbooks-10k-partial"  # the paper's main data set, as far as we have it
-FIGURE, CARD, COUNTS = "accuracy.svg", "card.png", "verdicts.txt"  # .txt: no page of its own
+# Data sets by the heading of their panel, and the study of each; those that are stored are shown.
+STUDIES = {
+    "Goodbooks-10k partial": "goodbooks-bytes",
+    "MovieLens-100K": "ml-100k-bytes",
+    "synthetic": "synthetic-bytes",
+}
+FIGURE, CARD = "accuracy.svg", "card.png"
+COUNTS, SOURCES = "verdicts.txt", "sources.txt"  # .txt: no pages of their own
 CLAIMS = "claims.json"
-# One lies near the line of the other low-dimensional ELSA, one on that of EASE, one far below.
-LEFT_OUT = ("Low-dim ELSA, regularised", "EDLAE", "Popularity")
-MARGIN = 0.06  # of nDCG@100 below Compressed ELSA's worst: what is lower would flatten the rest
+LEFT_OUT = ("Low-dim ELSA",)  # the same rows, regularised, are the stronger baseline
+FIRST = (RECOMMENDED, OURS)  # in the legend, and drawn in front of all others
+LEAST = 3  # bytes at the left end: room for the names of whole models
+MARGIN = 0.06  # of nDCG@100 below the lowest of ours: what is lower would flatten the rest
 
 
 def write_front(results: Path, claims: Path, folder: Path) -> None:
-    """accuracy.svg, the same as card.png, verdicts.txt (Markdown) and `claims` in `folder`.
+    """accuracy.svg, the same as card.png, verdicts.txt and sources.txt (Markdown) and `claims` in
+    `folder`.
 
     Raises StorageError where a result cannot be read.
     """
-    figure = front_figure(shown_rows(results))
+    figure = front_figure(shown_lines(results))
     write_whole(
         folder / FIGURE, lambda file: figure.savefig(file, format="svg", metadata={"Date": None})
     )
@@ -35,22 +48,71 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
     write_whole(folder / CARD, lambda file: figure.savefig(file, format="png", dpi=150))
     text = claims.read_bytes()  # for the roles of `book.findings`
     write_whole(folder / CLAIMS, lambda file: file.write(text))
+    stored = sources(list(_stored(results).values()), results)
     counted = verdicts(json.loads(text)["claims"])
-    write_whole(folder / COUNTS, lambda file: file.write(counted.encode()))
+    for name, words in ((COUNTS, counted), (SOURCES, stored)):
+        write_whole(folder / name, lambda file, words=words: file.write(words.encode()))
 
 
-def front_figure(rows: pd.DataFrame) -> Figure:
-    """nDCG@100 against size, from a little below Compressed ELSA on."""
-    figure = accuracy_by_size(rows, "How much accuracy do small embeddings keep?")
-    lowest = rows.loc[rows["label"] == OURS, "ndcg@100"].min()
-    figure.axes[0].set_ylim(bottom=lowest - MARGIN)
+def front_figure(panels: Mapping[str, pd.DataFrame]) -> Figure:
+    """nDCG@100 against bytes per item in a file, a panel for each data set, with one legend."""
+    with new_figure(ncols=len(panels), figsize=(4.4 * len(panels), 5.4), squeeze=False) as made:
+        figure, (places,) = made
+        for axes, (title, lines) in zip(places, panels.items(), strict=True):
+            _draw_panel(axes, lines)
+            axes.set_title(title)
+        places[0].set_ylabel("nDCG@100")
+        figure.suptitle("How much accuracy do small embeddings keep?")
+        named = {}
+        for axes in places:
+            handles, labels = axes.get_legend_handles_labels()
+            named |= dict(zip(labels, handles, strict=True))
+        labels = sorted(named, key=[*FIRST, *(method.label for method in METHODS)].index)
+        figure.legend(
+            [named[label] for label in labels], labels,
+            loc="outside lower center", ncols=3, fontsize=9.5,
+        )  # fmt: skip
     return figure
 
 
-def shown_rows(results: Path) -> pd.DataFrame:
-    """What the figure shows: the methods of the study but those LEFT_OUT."""
-    rows = summary(load_intact(results / f"{STUDY}.json"))
-    return rows[~rows["label"].isin(LEFT_OUT)]
+def _draw_panel(axes: Axes, lines: pd.DataFrame) -> None:
+    """One data set: curves packed at 4 bits, ours in front; models of one size as their height."""
+    is_whole = lines["form"] == PLAIN
+    for label, group in lines[~is_whole].groupby("label", sort=False):
+        ours = label == RECOMMENDED
+        axes.errorbar(
+            group["bytes_per_item"], group[METRIC], yerr=group[f"{METRIC} ±"] if ours else None,
+            label=label, color=colour(label), marker=mark(label), capsize=2, elinewidth=1,
+            linewidth=3 if ours else 1.3, markersize=8 if ours else 5,
+            zorder=4 - FIRST.index(label) / 2 if label in FIRST else 2,
+        )  # fmt: skip
+    for place, line in enumerate(lines[is_whole].sort_values(METRIC).to_dict("records")):
+        axes.axhline(line[METRIC], color=colour(line["label"]), linestyle="--", zorder=1)
+        axes.annotate(
+            f"{line['label']}, {line['bytes_per_item']:,.0f} B", (0.02, line[METRIC]),
+            xycoords=("axes fraction", "data"), xytext=(0, 3 if place else -3),
+            textcoords="offset points", va="bottom" if place else "top", fontsize=9,
+        )  # fmt: skip
+    bytes_axis(axes)
+    lowest = lines.loc[lines["label"] == RECOMMENDED, METRIC].min()
+    axes.set(xlabel="bytes per item in a file (log scale)", xlim=(LEAST, None))
+    axes.set_ylim(bottom=lowest - MARGIN)
+
+
+def shown_lines(results: Path) -> dict[str, pd.DataFrame]:
+    """Of each stored study: methods at 4 bits in a file but those LEFT_OUT, and whole models."""
+    panels = {}
+    for title, name in _stored(results).items():
+        lines = drawn(curves_table(load_intact(results / f"{name}.json")))
+        whole = lines.groupby("label")["form"].transform(lambda forms: {*forms} == {PLAIN})
+        shown = (lines["form"] == PACKED) | whole.astype(bool)
+        panels[title] = lines[shown & ~lines["label"].isin(LEFT_OUT)]
+    return panels
+
+
+def _stored(results: Path) -> dict[str, str]:
+    """Those of STUDIES that are in `results`."""
+    return {title: name for title, name in STUDIES.items() if (results / f"{name}.json").exists()}
 
 
 def verdicts(claims: list[dict]) -> str:

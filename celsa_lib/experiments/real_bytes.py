@@ -19,7 +19,7 @@ from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.profiles import GOODBOOKS
 from celsa_lib.experiments.run import TUNED_ON, rounded, run_task
-from celsa_lib.experiments.studies import STUDIES, main_table, stored_at
+from celsa_lib.experiments.studies import stored_at, study
 from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.models.pruned import SparseWeights
 from celsa_lib.results import BYTES, PLAIN, Result, load_result, save_result
@@ -30,24 +30,30 @@ from celsa_lib.versions import versions
 
 log = logging.getLogger(__name__)
 
-# Files in results/, and the data that each is about.
-STORED_BYTES = {"ml-100k-bytes": "ml-100k", "goodbooks-bytes": GOODBOOKS}
+# Files in results/, and the study whose methods each stores in its forms.
+STORED_BYTES = {
+    "ml-100k-bytes": "ml-100k",
+    "goodbooks-bytes": GOODBOOKS,
+    "synthetic-800-bytes": "synthetic-800",
+    "synthetic-3500-bytes": "synthetic-3500",
+}
 SEEDS = {"ml-100k": (0, 1, 2, 3, 4)}  # of training; one where it takes long
-# Of Table 1 and beside it: one has no rows, the others were trained on more users.
+# Of a study's methods: one has no rows, the others were trained on more users.
 LEFT_OUT = ("Popularity", "Released")
 Form = tuple[object, float]  # what recommends, from what is stored, and its bytes per item
 
 
-def run_real_bytes(dataset: str, profile: str = "laptop", out: str | Path | None = None) -> Result:
-    """A row for each model and form, with users' nDCG@100; written to `out` after every model.
+def run_real_bytes(name: str, profile: str = "laptop", out: str | Path | None = None) -> Result:
+    """A row for each model of the study `name` and form, with users' nDCG@100; written to `out`
+    after every model.
 
     What `out` has of the same configuration and data is not computed again, and what validation
-    users said of the same choice is taken from the stored Table 1. Raises CelsaError.
+    users said of the same choice is taken from the stored study. Raises CelsaError.
     """
-    config = real_bytes_config(dataset, profile)
+    config = real_bytes_config(name, profile)
     data, task = prepare(config)
     stored = load_result(out) if out and Path(out).exists() else Result({})
-    stored.trials = _trials_of_table(dataset) | stored.trials
+    stored.trials = _trials_of(name) | stored.trials
     forms = _Forms(task, stored)
     if not has_faiss():
         log.warning("%s is not installed: left out are %s", FAISS, ", ".join(OF_FAISS))
@@ -66,10 +72,11 @@ def run_real_bytes(dataset: str, profile: str = "laptop", out: str | Path | None
     return result
 
 
-def real_bytes_config(dataset: str, profile: str) -> ExperimentConfig:
-    """The methods of Table 1 and beside it but those LEFT_OUT, each chosen as it is there."""
-    table = main_table(dataset, profile, SEEDS.get(dataset, (0,)))
-    return replace(table, methods=[m for m in table.methods if m.name not in LEFT_OUT])
+def real_bytes_config(name: str, profile: str) -> ExperimentConfig:
+    """The study `name` without the methods LEFT_OUT; each is chosen as it is there."""
+    config = study(name).config(profile)
+    methods = [method for method in config.methods if method.name not in LEFT_OUT]
+    return replace(config, methods=methods, seeds=SEEDS.get(name, (0,)))
 
 
 class _Forms:
@@ -186,7 +193,7 @@ def _decoded(coded) -> Form:
     return ItemEmbeddings(csr_matrix(coded.rows)), coded.bytes_per_item
 
 
-def _trials_of_table(dataset: str) -> dict[str, float]:
-    """Validation nDCG@100 by hash of the choice, of the stored study of the data set."""
-    path = stored_at(dataset)
-    return load_result(path).trials if dataset in STUDIES and path.exists() else {}
+def _trials_of(name: str) -> dict[str, float]:
+    """Validation nDCG@100 by hash of the choice, of the stored study `name`."""
+    path = stored_at(name)
+    return load_result(path).trials if path.exists() else {}
