@@ -206,6 +206,10 @@ def test_checks_are_made_at_the_same_bytes():
     result.users["EASE"] = np.array([0.4, 0.5, 0.6])
     outcomes = [check.outcome for check in at_equal_bytes(result, "EASE")]
     assert outcomes == ["holds", "undecided", "contradicted", "undecided"]
+    result.rows += [method_row(hash="ELSA", label="ELSA", form=PACKED, bytes_per_item=400.0)]
+    result.users["ELSA"] = np.array([0.0, 0.1, 0.2])
+    assert {check.outcome for check in at_equal_bytes(result, "ELSA")} == {"holds"}
+    assert {check.outcome for check in at_equal_bytes(result, "ELSA + SAE")} == {"not tested"}
 
 
 def test_seeds_are_taken_together():
@@ -228,7 +232,7 @@ def test_the_figure_has_the_colours_of_the_registry(result):
         assert line.get_color() == BY_LABEL[name].colour
         assert line.get_marker() == BY_LABEL[name].marker
         form = next((f for f, (_, told) in LINES.items() if name + told == label))
-        assert line.get_linestyle() == ("None" if name == "EASE" else LINES[form][0])
+        assert line.get_linestyle() == ("None" if name in ("EASE", "EDLAE") else LINES[form][0])
     assert axes.get_xscale() == "log" and "file" in axes.get_xlabel()
 
 

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from celsa_lib.files import write_whole
 from celsa_lib.models.registry import METHODS, OURS, RECOMMENDED
 from celsa_lib.report import sources
-from celsa_lib.report.figures import bytes_axis, drawn
-from celsa_lib.report.real_bytes import PACKED, curves_table
+from celsa_lib.report.figures import bytes_axis
+from celsa_lib.report.real_bytes import curves_table, packed_lines
 from celsa_lib.report.statistics import METRIC
 from celsa_lib.report.style import colour, mark, new_figure
 from celsa_lib.report.verdicts import WORDS
@@ -23,12 +23,11 @@ from celsa_lib.results import PLAIN, load_intact
 STUDIES = {
     "Goodbooks-10k partial": "goodbooks-bytes",
     "MovieLens-100K": "ml-100k-bytes",
-    "synthetic": "synthetic-bytes",
+    "synthetic, 3,500 items": "synthetic-3500-bytes",
 }
 FIGURE, CARD = "accuracy.svg", "card.png"
 COUNTS, SOURCES = "verdicts.txt", "sources.txt"  # .txt: no pages of their own
 CLAIMS = "claims.json"
-LEFT_OUT = ("Low-dim ELSA",)  # the same rows, regularised, are the stronger baseline
 FIRST = (RECOMMENDED, OURS)  # in the legend, and drawn in front of all others
 LEAST = 3  # bytes at the left end: room for the names of whole models
 MARGIN = 0.06  # of nDCG@100 below the lowest of ours: what is lower would flatten the rest
@@ -100,14 +99,11 @@ def _draw_panel(axes: Axes, lines: pd.DataFrame) -> None:
 
 
 def shown_lines(results: Path) -> dict[str, pd.DataFrame]:
-    """Of each stored study: methods at 4 bits in a file but those LEFT_OUT, and whole models."""
-    panels = {}
-    for title, name in _stored(results).items():
-        lines = drawn(curves_table(load_intact(results / f"{name}.json")))
-        whole = lines.groupby("label")["form"].transform(lambda forms: {*forms} == {PLAIN})
-        shown = (lines["form"] == PACKED) | whole.astype(bool)
-        panels[title] = lines[shown & ~lines["label"].isin(LEFT_OUT)]
-    return panels
+    """What the figure shows of each stored study: methods at 4 bits in a file, whole models."""
+    return {
+        title: packed_lines(curves_table(load_intact(results / f"{name}.json")))
+        for title, name in _stored(results).items()
+    }
 
 
 def _stored(results: Path) -> dict[str, str]:
