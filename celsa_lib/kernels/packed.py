@@ -11,10 +11,9 @@ gaps between them by Rice's code: a quotient in unary, ended by a zero, and a re
 from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import get_num_threads, njit, prange, types
-from numba.extending import intrinsic
+from numba import get_num_threads, njit, prange
 
+from celsa_lib.kernels.bits import WINDOW, bits_from, lowest, read, trailing_zeros, write
 from celsa_lib.kernels.rows import TINY
 from celsa_lib.kernels.simd import (
     CACHED,
@@ -31,7 +30,6 @@ from celsa_lib.kernels.simd import (
 FULL, FIXED, RICE = range(3)  # how indices are written
 HALF = np.float32(0.5)
 FEW = 3  # users: fewer are faster one at a time than as LANES of them
-WINDOW = 57  # bits that a read of eight bytes gives from any bit on
 
 
 class PackedLayout(NamedTuple):
@@ -54,53 +52,6 @@ class PackedLayout(NamedTuple):
     inputs: np.ndarray  # empty: no input scales
 
 
-@intrinsic
-def _window(typingctx, words, at):
-    """The 64 bits from the byte of bit `at` on; the first `at` % 8 are of what is before it."""
-
-    def build(context, builder, signature, args):
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        byte = builder.lshr(args[1], ir.Constant(args[1].type, 3))
-        start = builder.gep(builder.bitcast(data, ir.IntType(8).as_pointer()), [byte])
-        return builder.load(builder.bitcast(start, ir.IntType(64).as_pointer()), align=1)
-
-    return types.uint64(words, types.int64), build
-
-
-@intrinsic
-def _trailing_zeros(typingctx, bits):
-    """Zeros of a uint64 below its lowest one: 64 of 0."""
-
-    def build(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), build
-
-
-@njit(**INLINE)
-def _bits_from(words, at):
-    """What follows bit `at`, lowest first: WINDOW bits at least, then maybe zeros."""
-    return _window(words, at) >> np.uint64(at & 7)
-
-
-@njit(**INLINE)
-def _lowest(bits, count):
-    return np.int64(bits & ((np.uint64(1) << np.uint64(count)) - np.uint64(1)))
-
-
-@njit(**INLINE)
-def _read(words, at, count):
-    """The `count` (at most 32) bits from bit `at` on."""
-    return _lowest(_bits_from(words, at), count)
-
-
-@njit(**INLINE)
-def _write(words, at, value):
-    word, shift = at >> 6, np.uint64(at & 63)
-    words[word] |= np.uint64(value) << shift
-    words[word + 1] |= (np.uint64(value) >> np.uint64(1)) >> (np.uint64(63) - shift)
-
-
 @njit(cache=True)
 def write_rows(layout, heads, indptr, codes, symbols):
     """Write rows into the zeros of `layout.words`.
@@ -111,21 +62,21 @@ def write_rows(layout, heads, indptr, codes, symbols):
     for i in range(len(indptr) - 1):
         at = layout.starts[i]
         for part in range(4):
-            _write(words, at, heads[i, part])
+            write(words, at, heads[i, part])
             at += layout.head_bits[part]
         for k in range(indptr[i], indptr[i + 1]):
-            _write(words, at, codes[k])
+            write(words, at, codes[k])
             at += layout.bits
         remainder = layout.remainders[indptr[i + 1] - indptr[i]]
         for k in range(indptr[i], indptr[i + 1]):
             if layout.coding == FIXED:
-                _write(words, at, symbols[k])
+                write(words, at, symbols[k])
                 at += layout.index_bits
             elif layout.coding == RICE:
                 for _ in range(symbols[k] >> remainder):
-                    _write(words, at, 1)
+                    write(words, at, 1)
                     at += 1
-                _write(words, at + 1, symbols[k] & ((1 << remainder) - 1))
+                write(words, at + 1, symbols[k] & ((1 << remainder) - 1))
                 at += 1 + remainder
 
 
@@ -135,7 +86,7 @@ def _read_head(layout, i, part):
     at = layout.starts[i]
     for before in range(part):
         at += layout.head_bits[before]
-    return _read(layout.words, at, layout.head_bits[part])
+    return read(layout.words, at, layout.head_bits[part])
 
 
 @njit(**INLINE)
@@ -144,12 +95,12 @@ def _next_index(layout, at, stop, before, remainder):
     if layout.coding == FULL:
         return before + 1, at
     if layout.coding == FIXED:
-        return _read(layout.words, at, layout.index_bits), at + layout.index_bits
-    bits = _bits_from(layout.words, at)
-    quotient = _trailing_zeros(~bits)
+        return read(layout.words, at, layout.index_bits), at + layout.index_bits
+    bits = bits_from(layout.words, at)
+    quotient = trailing_zeros(~bits)
     size = quotient + 1 + remainder
     if size <= WINDOW:
-        gap = (quotient << remainder) | _lowest(bits >> np.uint64(quotient + 1), remainder)
+        gap = (quotient << remainder) | lowest(bits >> np.uint64(quotient + 1), remainder)
         return before + 1 + gap, at + size
     return _next_far(layout.words, at, stop, before, remainder)
 
@@ -158,10 +109,10 @@ def _next_index(layout, at, stop, before, remainder):
 def _next_far(words, at, stop, before, remainder):
     """`_next_index` by Rice's code, of a gap too long for one window."""
     quotient = 0
-    while at < stop and _read(words, at, 1):
+    while at < stop and read(words, at, 1):
         quotient += 1
         at += 1
-    gap = (quotient << remainder) | _read(words, min(at + 1, stop), remainder)
+    gap = (quotient << remainder) | read(words, min(at + 1, stop), remainder)
     return before + 1 + gap, at + 1 + remainder
 
 
@@ -174,7 +125,7 @@ def find_rows(layout, width):
         layout.starts[i] = at
         if at > stop:
             return False
-        length = layout.shortest + _read(layout.words, at, layout.head_bits[0])
+        length = layout.shortest + read(layout.words, at, layout.head_bits[0])
         if length >= len(layout.remainders):
             return False
         at += head + length * layout.bits
@@ -198,7 +149,7 @@ def read_row(layout, i, columns, values):
     scale = layout.scales[_read_head(layout, i, 1)]
     at += layout.head_bits.sum()
     for k in range(length):
-        values[k] = (np.float32(_read(words, at, layout.bits) - layout.middle) + HALF) * scale
+        values[k] = (np.float32(read(words, at, layout.bits) - layout.middle) + HALF) * scale
         at += layout.bits
     column, remainder = np.int64(-1), layout.remainders[length]
     for k in range(length):
@@ -265,11 +216,11 @@ def _decode_one(layout, e, scores):
     of_own, size = layout.head_bits[2], layout.head_bits.sum()
     for i in range(len(scores)):
         start, stop = layout.starts[i], layout.starts[i + 1]
-        length = layout.shortest + _read(words, start, of_length)
-        scale = layout.scales[_read(words, start + of_length, of_scale)]
+        length = layout.shortest + read(words, start, of_length)
+        scale = layout.scales[read(words, start + of_length, of_scale)]
         scores[i] = scale * _levels_times(layout, start + size, stop, length, e)
         if len(layout.owns):
-            own = _read(words, start + of_length + of_scale, of_own)
+            own = read(words, start + of_length + of_scale, of_own)
             scores[i] += layout.owns[own] * e[i]
 
 
@@ -284,14 +235,14 @@ def _levels_times(layout, codes, stop, length, e):
     bits, left = np.uint64(0), 0
     for _ in range(length):
         if layout.coding == RICE:
-            quotient = _trailing_zeros(~bits)
+            quotient = trailing_zeros(~bits)
             size = quotient + 1 + remainder
             if size > left:
-                bits, left = _bits_from(words, at), WINDOW
-                quotient = _trailing_zeros(~bits)
+                bits, left = bits_from(words, at), WINDOW
+                quotient = trailing_zeros(~bits)
                 size = quotient + 1 + remainder
             if size <= WINDOW:
-                gap = (quotient << remainder) | _lowest(bits >> np.uint64(quotient + 1), remainder)
+                gap = (quotient << remainder) | lowest(bits >> np.uint64(quotient + 1), remainder)
                 column, at, left = column + 1 + gap, at + size, left - size
                 bits >>= np.uint64(size)
             else:
@@ -299,7 +250,7 @@ def _levels_times(layout, codes, stop, length, e):
                 left = 0
         else:
             column, at = _next_index(layout, at, stop, column, remainder)
-        level = np.float32(_read(words, codes, layout.bits) - layout.middle) + HALF
+        level = np.float32(read(words, codes, layout.bits) - layout.middle) + HALF
         total += level * e[np.uint64(column)]
         codes += layout.bits
     return total
