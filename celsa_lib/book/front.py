@@ -23,28 +23,30 @@ from celsa_lib.results import PLAIN, load_intact
 STUDIES = {
     "Goodbooks-10k partial": "goodbooks-bytes",
     "MovieLens-100K": "ml-100k-bytes",
-    "synthetic, 3,500 items": "synthetic-3500-bytes",
+    "Synthetic, 3,500 items": "synthetic-3500-bytes",
 }
 FIGURE, CARD = "accuracy.svg", "card.png"
 COUNTS, SOURCES = "verdicts.txt", "sources.txt"  # .txt: no pages of their own
 CLAIMS = "claims.json"
 FIRST = (RECOMMENDED, OURS)  # in the legend, and drawn in front of all others
-LEAST = 3  # bytes at the left end: room for the names of whole models
+LEAST = 2  # bytes at the left end: room for the names of whole models
 MARGIN = 0.06  # of nDCG@100 below the lowest of ours: what is lower would flatten the rest
 
 
 def write_front(results: Path, claims: Path, folder: Path) -> None:
-    """accuracy.svg, the same as card.png, verdicts.txt and sources.txt (Markdown) and `claims` in
-    `folder`.
+    """accuracy.svg, its first two panels as card.png, verdicts.txt and sources.txt (Markdown) and
+    `claims` in `folder`.
 
     Raises StorageError where a result cannot be read.
     """
-    figure = front_figure(shown_lines(results))
+    panels = shown_lines(results)
+    figure = front_figure(panels)
     write_whole(
         folder / FIGURE, lambda file: figure.savefig(file, format="svg", metadata={"Date": None})
     )
-    figure.set_size_inches(8, 4.2)  # at 150 dots per inch what sites show beside a link
-    write_whole(folder / CARD, lambda file: figure.savefig(file, format="png", dpi=150))
+    card = front_figure({title: panels[title] for title in list(panels)[:2]})
+    card.set_size_inches(8, 4.2)  # at 150 dots per inch what sites show beside a link
+    write_whole(folder / CARD, lambda file: card.savefig(file, format="png", dpi=150))
     text = claims.read_bytes()  # for the roles of `book.findings`
     write_whole(folder / CLAIMS, lambda file: file.write(text))
     stored = sources(list(_stored(results).values()), results)
@@ -54,23 +56,29 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
 
 
 def front_figure(panels: Mapping[str, pd.DataFrame]) -> Figure:
-    """nDCG@100 against bytes per item in a file, a panel for each data set, with one legend."""
-    with new_figure(ncols=len(panels), figsize=(4.4 * len(panels), 5.4), squeeze=False) as made:
-        figure, (places,) = made
-        for axes, (title, lines) in zip(places, panels.items(), strict=True):
+    """nDCG@100 against bytes per item in a file, a panel for each data set, and one legend.
+
+    Two panels in a row; the legend is in the place that is left, or below.
+    """
+    columns, rows = min(2, len(panels)), -(-len(panels) // 2)
+    size = 4.4 * columns, 4.2 * rows + 1
+    with new_figure(nrows=rows, ncols=columns, figsize=size, squeeze=False) as (figure, places):
+        named = {}
+        for axes, (title, lines) in zip(places.flat, panels.items(), strict=False):
             _draw_panel(axes, lines)
             axes.set_title(title)
-        places[0].set_ylabel("nDCG@100")
-        figure.suptitle("How much accuracy do small embeddings keep?")
-        named = {}
-        for axes in places:
             handles, labels = axes.get_legend_handles_labels()
             named |= dict(zip(labels, handles, strict=True))
+        for axes in places[:, 0]:
+            axes.set_ylabel("nDCG@100")
+        figure.suptitle("How much accuracy do small embeddings keep?")
         labels = sorted(named, key=[*FIRST, *(method.label for method in METHODS)].index)
-        figure.legend(
-            [named[label] for label in labels], labels,
-            loc="outside lower center", ncols=3, fontsize=9.5,
-        )  # fmt: skip
+        legend = [named[label] for label in labels], labels
+        if places.size > len(panels):
+            places.flat[-1].axis("off")
+            places.flat[-1].legend(*legend, loc="center")
+        else:
+            figure.legend(*legend, loc="outside lower center", ncols=3, fontsize=9.5)
     return figure
 
 
