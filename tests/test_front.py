@@ -14,6 +14,7 @@ from celsa_lib.book.front import (
     FIGURE,
     SOURCES,
     front_figure,
+    not_measured,
     shown_lines,
     verdicts,
     write_front,
@@ -72,6 +73,12 @@ def test_a_study_that_is_not_stored_has_no_panel(tmp_path):
         copy2(ROOT / "results" / name, tmp_path)
     panels = shown_lines(tmp_path)
     assert list(panels) == ["MovieLens-100K"] and len(front_figure(panels).axes) == 1
+
+
+def test_what_a_panel_lacks_is_said():
+    panels = {"A": ["EASE", "ELSA"], "B": ["EASE"], "C": ["ELSA", "EASE"]}
+    panels = {title: pd.DataFrame({"label": labels}) for title, labels in panels.items()}
+    assert not_measured(panels) == "Not measured in files on B: ELSA."
 
 
 def test_the_first_page_gets_its_figure_card_and_counts(tmp_path):

@@ -49,7 +49,7 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
     write_whole(folder / CARD, lambda file: card.savefig(file, format="png", dpi=150))
     text = claims.read_bytes()  # for the roles of `book.findings`
     write_whole(folder / CLAIMS, lambda file: file.write(text))
-    stored = sources(list(_stored(results).values()), results)
+    stored = f"{sources(list(_stored(results).values()), results)}\n\n{not_measured(panels)}\n"
     counted = verdicts(json.loads(text)["claims"])
     for name, words in ((COUNTS, counted), (SOURCES, stored)):
         write_whole(folder / name, lambda file, words=words: file.write(words.encode()))
@@ -112,6 +112,17 @@ def shown_lines(results: Path) -> dict[str, pd.DataFrame]:
         title: packed_lines(curves_table(load_intact(results / f"{name}.json")))
         for title, name in _stored(results).items()
     }
+
+
+def not_measured(panels: Mapping[str, pd.DataFrame]) -> str:
+    """A sentence for each panel that lacks methods which another has."""
+    every = dict.fromkeys(label for lines in panels.values() for label in lines["label"])
+    missing = {title: every.keys() - set(lines["label"]) for title, lines in panels.items()}
+    return " ".join(
+        f"Not measured in files on {title}: {', '.join(sorted(labels))}."
+        for title, labels in missing.items()
+        if labels
+    )
 
 
 def _stored(results: Path) -> dict[str, str]:
