@@ -43,7 +43,7 @@ def score_all(rows: Rows, X: csr_matrix) -> None:
 
 
 def measured(case: Case, rounds: int, singles: int = SINGLE_USERS) -> list[dict]:
-    """A row per contender: scoring, the TOP best, and one user's scores. A first round warms up."""
+    """A row per contender: scoring, the TOP best, and those of one user. A first round warms up."""
     X = case.interactions()
     users = [X[user] for user in range(min(singles, case.users))]
     with TemporaryDirectory() as folder:
@@ -58,7 +58,7 @@ def measured(case: Case, rounds: int, singles: int = SINGLE_USERS) -> list[dict]
                     times[name]["best"].append(best)
         for user in users:
             for name, (rows, _) in found.items():
-                times[name]["single"].append(timed(lambda r=rows, u=user: r.score(u)))
+                times[name]["single"].append(timed(lambda r=rows, u=user: r.recommend(u, TOP)))
     return [row_of(name, size, times[name]) for name, (_, size) in found.items()]
 
 

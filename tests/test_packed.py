@@ -102,17 +102,19 @@ def test_scores_from_the_file_are_those_of_the_unpacked_rows(rows, bits):
     with tempfile.TemporaryDirectory() as folder:
         packed = rows.pack(Path(folder, "rows"), bits)
         plain, latents, scores = packed.unpack(), packed.activations(X), packed.score(X)
+        alone = packed.score(X[:1])
     rounded = 1e-5 * (1 + np.abs(plain.matrix.data).sum())
     assert np.allclose(latents, plain.activations(X), rtol=1e-4, atol=rounded)
     rounded *= 1 + np.abs(plain.matrix.data).sum()
     assert np.allclose(scores, plain.score(X), rtol=1e-4, atol=rounded)
+    assert np.allclose(alone, scores[:1], rtol=1e-4, atol=rounded)
 
 
 @pytest.mark.parametrize("rows", [anchored(), cl.ItemEmbeddings(some_rows())])
 def test_the_same_is_recommended(tmp_path, rows):
     packed = rows.pack(tmp_path / "rows")
     X = users_of(packed.shape[0])
-    for users, seen in ((X, True), (X, False), (X[:2], True), (X[:0], True)):
+    for users, seen in ((X, True), (X, False), (X[:2], True), (X[:1], False), (X[:0], True)):
         items, scores = packed.recommend(users, 5, seen)
         expected = packed.unpack().recommend(users, 5, seen)
         assert np.array_equal(items, expected[0])
@@ -149,6 +151,20 @@ def test_gaps_by_hand(tmp_path):
     indices = packed._layout.words[0] >> np.uint64(4 * 3)
     assert indices == (0b11 << 12) + (0b010 << 15)
     assert packed.unpack().matrix.indices.tolist() == [0, 1, 2, 21]
+
+
+@pytest.mark.parametrize("far", [57 << 2, 58 << 2, 500, 3895])
+def test_a_gap_of_more_bits_than_a_window(tmp_path, far):
+    """After many small gaps, one whose quotient in unary is longer than 57 bits; and one after."""
+    row = np.zeros((3, 4096), np.float32)
+    row[:, :199] = row[:, 199 + far] = row[:, -1] = 0.5
+    packed = cl.ItemEmbeddings(csr_matrix(row)).pack(tmp_path / "rows")
+    assert header_of(tmp_path / "rows")["coding"] == RICE
+    assert np.array_equal(packed.unpack().matrix.toarray(), row)
+    X = csr_matrix(np.eye(3, dtype=np.float32))
+    expected = row @ row.T - np.eye(3)
+    for users in (X, X[:1]):
+        assert np.allclose(packed.score(users), expected[: users.shape[0]], rtol=1e-5)
 
 
 def test_values_that_are_levels_stay_as_they_are(tmp_path):

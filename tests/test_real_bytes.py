@@ -16,7 +16,7 @@ from celsa_lib.experiments.real_bytes import forms_of, plain_bytes, real_bytes_c
 from celsa_lib.experiments.task import prepare
 from celsa_lib.experiments.verify import verify
 from celsa_lib.models import PrunedEASE
-from celsa_lib.models.registry import BY_LABEL, RECOMMENDED
+from celsa_lib.models.registry import BY_LABEL, METHODS, RECOMMENDED
 from celsa_lib.report.real_bytes import LINES, PACKED, at_equal_bytes, curve, users_at
 from celsa_lib.results import BYTES, PLAIN, Result, load_result, save_result
 from celsa_lib.retrieval import dense_codes
@@ -93,15 +93,24 @@ def test_without_faiss_its_codes_are_left_out(
 
 
 def test_every_model_is_stored_in_every_form(result):
-    sizes = dict.fromkeys((PLAIN, "3 bits", "4 bits", "8 bits"), 3)
-    dense = sizes | dict.fromkeys(CODES, 3)
-    if dense_codes.has_faiss():
-        dense |= dict.fromkeys(OF_FAISS, 3)
-    for label in real_bytes.COMPARED:
-        found = {}
-        for row in result.select(label=label):
-            found[row["form"]] = found.get(row["form"], 0) + 1
-        assert found == {"EASE": {PLAIN: 1}, DENSE: dense}.get(label, sizes)
+    """All methods of the study but one without rows; what has nonzeros is not stored densely."""
+    sparse = {PLAIN, "3 bits", "4 bits", "8 bits"}
+    dense = sparse | CODES.keys() | (OF_FAISS.keys() if dense_codes.has_faiss() else set())
+    expected = {
+        "EASE": {PLAIN},
+        "EDLAE": {PLAIN},
+        "ELSA": dense,
+        "Low-dim ELSA": dense,
+        DENSE: dense,
+    }
+    labels = {method.label for method in METHODS if not method.package}
+    assert {row["label"] for row in result.rows} == labels - {"Popularity", "Released embeddings"}
+    forms: dict[str, set] = {}
+    for row in result.rows:
+        forms.setdefault(row.get("model", row["hash"]), set()).add(row["form"])
+    for model in result.select(form=PLAIN):
+        assert forms[model["hash"]] == expected.get(model["label"], sparse)
+    assert len(forms) == len(result.select(form=PLAIN))
     assert set(result.users) == {row["hash"] for row in result.rows}
     assert result.kind == BYTES and result.manifest["seconds"] > 0
 
@@ -150,9 +159,9 @@ def test_what_is_stored_is_not_computed_again(result, path, tmp_path, monkeypatc
 def test_choices_of_table_1_are_not_tried_again(monkeypatch, tmp_path, result):
     table = tmp_path / "synthetic.json"
     monkeypatch.setattr(real_bytes, "stored_at", lambda name: table)
-    assert real_bytes._trials_of_table("synthetic") == {}
+    assert real_bytes._trials_of("synthetic") == {}
     save_result(Result(result.manifest, trials={"a": 0.5}), table)
-    assert real_bytes._trials_of_table("synthetic") == {"a": 0.5}
+    assert real_bytes._trials_of("synthetic") == {"a": 0.5}
 
 
 def test_a_row_is_verified(result, path):
@@ -197,6 +206,10 @@ def test_checks_are_made_at_the_same_bytes():
     result.users["EASE"] = np.array([0.4, 0.5, 0.6])
     outcomes = [check.outcome for check in at_equal_bytes(result, "EASE")]
     assert outcomes == ["holds", "undecided", "contradicted", "undecided"]
+    result.rows += [method_row(hash="ELSA", label="ELSA", form=PACKED, bytes_per_item=400.0)]
+    result.users["ELSA"] = np.array([0.0, 0.1, 0.2])
+    assert {check.outcome for check in at_equal_bytes(result, "ELSA")} == {"holds"}
+    assert {check.outcome for check in at_equal_bytes(result, "ELSA + SAE")} == {"not tested"}
 
 
 def test_seeds_are_taken_together():
@@ -219,7 +232,7 @@ def test_the_figure_has_the_colours_of_the_registry(result):
         assert line.get_color() == BY_LABEL[name].colour
         assert line.get_marker() == BY_LABEL[name].marker
         form = next((f for f, (_, told) in LINES.items() if name + told == label))
-        assert line.get_linestyle() == ("None" if name == "EASE" else LINES[form][0])
+        assert line.get_linestyle() == ("None" if name in ("EASE", "EDLAE") else LINES[form][0])
     assert axes.get_xscale() == "log" and "file" in axes.get_xlabel()
 
 

@@ -2,55 +2,133 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from celsa_lib.files import write_whole
-from celsa_lib.models.registry import OURS
-from celsa_lib.report.figures import accuracy_by_size
-from celsa_lib.report.statistics import summary
+from celsa_lib.models.registry import METHODS, OURS, RECOMMENDED
+from celsa_lib.report import sources
+from celsa_lib.report.figures import bytes_axis
+from celsa_lib.report.real_bytes import curves_table, packed_lines
+from celsa_lib.report.statistics import METRIC
+from celsa_lib.report.style import colour, mark, new_figure
 from celsa_lib.report.verdicts import WORDS
-from celsa_lib.results import load_intact
+from celsa_lib.results import PLAIN, load_intact
 
-STUDY = "goodbooks-10k-partial"  # the paper's main data set, as far as we have it
-FIGURE, CARD, COUNTS = "accuracy.svg", "card.png", "verdicts.txt"  # .txt: no page of its own
+# Data sets by the heading of their panel, and the study of each; those that are stored are shown.
+SHOWN_STUDIES = {
+    "Goodbooks-10k partial": "goodbooks-bytes",
+    "MovieLens-100K": "ml-100k-bytes",
+    "Synthetic, 3,500 items": "synthetic-3500-bytes",
+}
+FIGURE, CARD = "accuracy.svg", "card.png"
+COUNTS, ORIGINS = "verdicts.txt", "sources.txt"  # .txt: no pages of their own
 LEDGER = "claims.json"
-# One lies near the line of the other low-dimensional ELSA, one on that of EASE, one far below.
-LEFT_OUT = ("Low-dim ELSA, regularised", "EDLAE", "Popularity")
-MARGIN = 0.06  # of nDCG@100 below Compressed ELSA's worst: what is lower would flatten the rest
+FIRST = (RECOMMENDED, OURS)  # in the legend, and drawn in front of all others
+LEAST = 2  # bytes at the left end: room for the names of whole models
+MARGIN = 0.06  # of nDCG@100 below the lowest of ours: what is lower would flatten the rest
 
 
 def write_front(results: Path, claims: Path, folder: Path) -> None:
-    """accuracy.svg, the same as card.png, verdicts.txt (Markdown) and `claims` in `folder`.
+    """accuracy.svg, its first two panels as card.png, verdicts.txt and sources.txt (Markdown) and
+    `claims` in `folder`.
 
     Raises StorageError where a result cannot be read.
     """
-    figure = front_figure(shown_rows(results))
+    panels = shown_lines(results)
+    figure = front_figure(panels)
     write_whole(
         folder / FIGURE, lambda file: figure.savefig(file, format="svg", metadata={"Date": None})
     )
-    figure.set_size_inches(8, 4.2)  # at 150 dots per inch what sites show beside a link
-    write_whole(folder / CARD, lambda file: figure.savefig(file, format="png", dpi=150))
+    card = front_figure({title: panels[title] for title in list(panels)[:2]})
+    card.set_size_inches(8, 4.2)  # at 150 dots per inch what sites show beside a link
+    write_whole(folder / CARD, lambda file: card.savefig(file, format="png", dpi=150))
     text = claims.read_bytes()  # for the roles of `book.findings`
     write_whole(folder / LEDGER, lambda file: file.write(text))
     counted = verdicts(json.loads(text)["claims"])
-    write_whole(folder / COUNTS, lambda file: file.write(counted.encode()))
+    for name, words in ((COUNTS, counted), (ORIGINS, stored)):
+        write_whole(folder / name, lambda file, words=words: file.write(words.encode()))
 
 
-def front_figure(rows: pd.DataFrame) -> Figure:
-    """nDCG@100 against size, from a little below Compressed ELSA on."""
-    figure = accuracy_by_size(rows, "How much accuracy do small embeddings keep?")
-    lowest = rows.loc[rows["label"] == OURS, "ndcg@100"].min()
-    figure.axes[0].set_ylim(bottom=lowest - MARGIN)
+def front_figure(panels: Mapping[str, pd.DataFrame]) -> Figure:
+    """nDCG@100 against bytes per item in a file, a panel for each data set, and one legend.
+
+    Two panels in a row; the legend is in the place that is left, or below.
+    """
+    columns, rows = min(2, len(panels)), -(-len(panels) // 2)
+    size = 4.4 * columns, 4.2 * rows + 1
+    with new_figure(nrows=rows, ncols=columns, figsize=size, squeeze=False) as (figure, places):
+        named = {}
+        for axes, (title, lines) in zip(places.flat, panels.items(), strict=False):
+            _draw_panel(axes, lines)
+            axes.set_title(title)
+            handles, labels = axes.get_legend_handles_labels()
+            named |= dict(zip(labels, handles, strict=True))
+        for axes in places[:, 0]:
+            axes.set_ylabel("nDCG@100")
+        figure.suptitle("How much accuracy do small embeddings keep?")
+        labels = sorted(named, key=[*FIRST, *(method.label for method in METHODS)].index)
+        legend = [named[label] for label in labels], labels
+        if places.size > len(panels):
+            places.flat[-1].axis("off")
+            places.flat[-1].legend(*legend, loc="center")
+        else:
+            figure.legend(*legend, loc="outside lower center", ncols=3, fontsize=9.5)
     return figure
 
 
-def shown_rows(results: Path) -> pd.DataFrame:
-    """What the figure shows: the methods of the study but those LEFT_OUT."""
-    rows = summary(load_intact(results / f"{STUDY}.json"))
-    return rows[~rows["label"].isin(LEFT_OUT)]
+def _draw_panel(axes: Axes, lines: pd.DataFrame) -> None:
+    """One data set: curves packed at 4 bits, ours in front; models of one size as their height."""
+    is_whole = lines["form"] == PLAIN
+    for label, group in lines[~is_whole].groupby("label", sort=False):
+        ours = label == RECOMMENDED
+        axes.errorbar(
+            group["bytes_per_item"], group[METRIC], yerr=group[f"{METRIC} ±"] if ours else None,
+            label=label, color=colour(label), marker=mark(label), capsize=2, elinewidth=1,
+            linewidth=3 if ours else 1.3, markersize=8 if ours else 5,
+            zorder=4 - FIRST.index(label) / 2 if label in FIRST else 2,
+        )  # fmt: skip
+    for place, line in enumerate(lines[is_whole].sort_values(METRIC).to_dict("records")):
+        axes.axhline(line[METRIC], color=colour(line["label"]), linestyle="--", zorder=1)
+        axes.annotate(
+            f"{line['label']}, {line['bytes_per_item']:,.0f} B", (0.02, line[METRIC]),
+            xycoords=("axes fraction", "data"), xytext=(0, 3 if place else -3),
+            textcoords="offset points", va="bottom" if place else "top", fontsize=9,
+        )  # fmt: skip
+    bytes_axis(axes)
+    lowest = lines.loc[lines["label"] == RECOMMENDED, METRIC].min()
+    axes.set(xlabel="bytes per item in a file (log scale)", xlim=(LEAST, None))
+    axes.set_ylim(bottom=lowest - MARGIN)
+
+
+def shown_lines(results: Path) -> dict[str, pd.DataFrame]:
+    """What the figure shows of each stored study: methods at 4 bits in a file, whole models."""
+    return {
+        title: packed_lines(curves_table(load_intact(results / f"{name}.json")))
+        for title, name in _stored(results).items()
+    }
+
+
+def not_measured(panels: Mapping[str, pd.DataFrame]) -> str:
+    """A sentence for each panel that lacks methods which another has."""
+    every = dict.fromkeys(label for lines in panels.values() for label in lines["label"])
+    missing = {title: every.keys() - set(lines["label"]) for title, lines in panels.items()}
+    return " ".join(
+        f"Not measured in files on {title}: {', '.join(sorted(labels))}."
+        for title, labels in missing.items()
+        if labels
+    )
+
+
+def _stored(results: Path) -> dict[str, str]:
+    """Those of SHOWN_STUDIES that are in `results`."""
+    return {
+        title: name for title, name in SHOWN_STUDIES.items() if (results / f"{name}.json").exists()
+    }
 
 
 def verdicts(claims: list[dict]) -> str:

@@ -16,10 +16,13 @@ from celsa_lib.results import Result
 
 @dataclass(frozen=True)
 class OtherStudy:
-    """A study that is no list of methods at all sizes: run(dataset, profile, out)."""
+    """A study that is no list of methods at all sizes: run(of, profile, out).
+
+    of: a data set, or another study whose models are looked at.
+    """
 
     run: Callable[[str, str, Path], Result]
-    dataset: str
+    of: str
     about: str
 
 
@@ -33,6 +36,8 @@ OTHER_STUDIES = {
     "ml-100k-data-size": OtherStudy(run_data_size, "ml-100k", DATA_SIZE_ABOUT),
     "goodbooks-bytes": OtherStudy(run_real_bytes, GOODBOOKS, BYTES_ABOUT),
     "ml-100k-bytes": OtherStudy(run_real_bytes, "ml-100k", BYTES_ABOUT),
+    "synthetic-800-bytes": OtherStudy(run_real_bytes, "synthetic-800", BYTES_ABOUT),
+    "synthetic-3500-bytes": OtherStudy(run_real_bytes, "synthetic-3500", BYTES_ABOUT),
     "segments": OtherStudy(run_segment_study, GOODBOOKS, "Segments, measured beside baselines."),
 }
 
@@ -61,5 +66,5 @@ def run_by_name(
         raise ConfigError(f"{name} has no methods to choose from; leave out --method")
     study, usual = OTHER_STUDIES[name], profile in (None, "laptop")
     return study.run(
-        study.dataset, profile or "laptop", Path(out or stored_at(name, None if usual else profile))
+        study.of, profile or "laptop", Path(out or stored_at(name, None if usual else profile))
     )

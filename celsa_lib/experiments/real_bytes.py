@@ -6,6 +6,7 @@ codes of vector databases besides. A model is chosen and fitted once, for all of
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,18 +17,10 @@ from scipy.sparse import csr_matrix
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import ExperimentConfig
-from celsa_lib.experiments.profiles import (
-    configuration,
-    further_baselines,
-    methods_for,
-    recommended_methods,
-    settings_for,
-)
 from celsa_lib.experiments.run import TUNED_ON, rounded, run_task
-from celsa_lib.experiments.studies import STUDIES, stored_at
+from celsa_lib.experiments.studies import stored_at, study
 from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.models.pruned import SparseWeights
-from celsa_lib.models.registry import by_name
 from celsa_lib.results import BYTES, PLAIN, Result, load_result, save_result
 from celsa_lib.retrieval import csr_bytes_per_item
 from celsa_lib.retrieval.dense_codes import CODES, FAISS, OF_FAISS, has_faiss
@@ -37,25 +30,22 @@ from celsa_lib.versions import versions
 log = logging.getLogger(__name__)
 
 SEEDS = {"ml-100k": (0, 1, 2, 3, 4)}  # of training; one where it takes long
-# Of the methods of Table 1 and beside it: the recommended setting, its dense rows, and of pruned
-# weights the usual and the strongest.
-COMPARED = (
-    "Recommended setting", "Low-dim ELSA, regularised", "Pruned EASE", "EASE, threshold, refitted",
-    "EDLAE, threshold, refitted", "Sparse MRF", "EASE",
-)  # fmt: skip
+# Of a study's methods: one has no rows, the others were trained on more users.
+LEFT_OUT = ("Popularity", "Released")
 Form = tuple[object, float]  # what recommends, from what is stored, and its bytes per item
 
 
-def run_real_bytes(dataset: str, profile: str = "laptop", out: str | Path | None = None) -> Result:
-    """A row for each model and form, with users' nDCG@100; written to `out` after every model.
+def run_real_bytes(name: str, profile: str = "laptop", out: str | Path | None = None) -> Result:
+    """A row for each model of the study `name` and form, with users' nDCG@100; written to `out`
+    after every model.
 
     What `out` has of the same configuration and data is not computed again, and what validation
-    users said of the same choice is taken from the stored Table 1. Raises CelsaError.
+    users said of the same choice is taken from the stored study. Raises CelsaError.
     """
-    config = real_bytes_config(dataset, profile)
+    config = real_bytes_config(name, profile)
     data, task = prepare(config)
     stored = load_result(out) if out and Path(out).exists() else Result({})
-    stored.trials = _trials_of_table(dataset) | stored.trials
+    stored.trials = _trials_of(name) | stored.trials
     forms = _Forms(task, stored)
     if not has_faiss():
         log.warning("%s is not installed: left out are %s", FAISS, ", ".join(OF_FAISS))
@@ -74,16 +64,11 @@ def run_real_bytes(dataset: str, profile: str = "laptop", out: str | Path | None
     return result
 
 
-def real_bytes_config(dataset: str, profile: str) -> ExperimentConfig:
-    """The methods COMPARED at every size, each tuned as for Table 1."""
-    settings = settings_for(profile, dataset)
-    methods = [
-        *methods_for(settings, with_sae=False),
-        *recommended_methods(settings),
-        *further_baselines(settings),
-    ]
-    kept = [m for m in methods if by_name(m.name, "width" in m.params, m.params).label in COMPARED]
-    return configuration(dataset, profile, kept, SEEDS.get(dataset, (0,)))
+def real_bytes_config(name: str, profile: str) -> ExperimentConfig:
+    """The study `name` without the methods LEFT_OUT; each is chosen as it is there."""
+    config = study(name).config(profile)
+    methods = [method for method in config.methods if method.name not in LEFT_OUT]
+    return replace(config, methods=methods, seeds=SEEDS.get(name, (0,)))
 
 
 class _Forms:
@@ -153,10 +138,10 @@ class _Forms:
 
 def forms_expected(row: dict) -> set[str]:
     """Names of the forms that the model of a row is stored in, on this machine."""
-    method = by_name(row["method"])
-    if not method.compressed and "width" not in row["params"]:
+    params = row["params"]
+    if not params.keys() & {"nnz", "width"}:
         return {PLAIN}
-    dense = {*CODES, *(OF_FAISS if has_faiss() else ())} if "width" in row["params"] else set()
+    dense = () if "nnz" in params else (*CODES, *(OF_FAISS if has_faiss() else ()))
     return {PLAIN, *map(packed_name, BITS), *dense}
 
 
@@ -200,7 +185,7 @@ def _decoded(coded) -> Form:
     return ItemEmbeddings(csr_matrix(coded.rows)), coded.bytes_per_item
 
 
-def _trials_of_table(dataset: str) -> dict[str, float]:
-    """Validation nDCG@100 by hash of the choice, of the stored study of the data set."""
-    path = stored_at(dataset)
-    return load_result(path).trials if dataset in STUDIES and path.exists() else {}
+def _trials_of(name: str) -> dict[str, float]:
+    """Validation nDCG@100 by hash of the choice, of the stored study `name`."""
+    path = stored_at(name)
+    return load_result(path).trials if path.exists() else {}

@@ -85,7 +85,7 @@ class _TaskRun:
     def __init__(self, config, dataset, task, stored, only, on_change, checkpoint, on_model):
         self.config, self.task = config, task
         self.on_change, self.on_model = on_change, on_model
-        self.checksum = dataset.checksum
+        self.checksum, self.hashes = dataset.checksum, {}
         self.methods = [method for method in config.methods if not only or method.name in only]
         stored = stored or Result({})
         self.rows = {row["hash"]: row for row in stored.intact_rows()}
@@ -129,7 +129,11 @@ class _TaskRun:
             self._changed()
 
     def _hash(self, name: str, params: dict, seed: int) -> str:
-        return self.config.row_hash(MethodConfig(name, params), seed, self.checksum)
+        key = name, repr(params), seed
+        if key not in self.hashes:  # asked for again after every trial
+            method = MethodConfig(name, params)
+            self.hashes[key] = self.config.row_hash(method, seed, self.checksum)
+        return self.hashes[key]
 
     def _trial(self, candidate: MethodConfig) -> float | None:
         """Validation nDCG@100 of a candidate with the first seed; None if it was not tried."""

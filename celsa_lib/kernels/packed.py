@@ -13,11 +13,23 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from celsa_lib.kernels.bits import WINDOW, bits_from, lowest, read, trailing_zeros, write
 from celsa_lib.kernels.rows import TINY
-from celsa_lib.kernels.simd import INLINE, LANES, PARALLEL, ZERO, add_row, aligned, splat, store
+from celsa_lib.kernels.simd import (
+    CACHED,
+    INLINE,
+    LANES,
+    PARALLEL,
+    ZERO,
+    add_row,
+    aligned,
+    splat,
+    store,
+)
 
 FULL, FIXED, RICE = range(3)  # how indices are written
 HALF = np.float32(0.5)
+FEW = 3  # users: fewer are faster one at a time than as LANES of them
 
 
 class PackedLayout(NamedTuple):
@@ -40,22 +52,6 @@ class PackedLayout(NamedTuple):
     inputs: np.ndarray  # empty: no input scales
 
 
-@njit(**INLINE)
-def _read(words, at, count):
-    """The `count` (at most 32) bits from bit `at` on."""
-    word, shift = at >> 6, np.uint64(at & 63)
-    above = (words[word + 1] << np.uint64(1)) << (np.uint64(63) - shift)  # 64 would be undefined
-    mask = (np.uint64(1) << np.uint64(count)) - np.uint64(1)
-    return np.int64(((words[word] >> shift) | above) & mask)
-
-
-@njit(**INLINE)
-def _write(words, at, value):
-    word, shift = at >> 6, np.uint64(at & 63)
-    words[word] |= np.uint64(value) << shift
-    words[word + 1] |= (np.uint64(value) >> np.uint64(1)) >> (np.uint64(63) - shift)
-
-
 @njit(cache=True)
 def write_rows(layout, heads, indptr, codes, symbols):
     """Write rows into the zeros of `layout.words`.
@@ -66,21 +62,21 @@ def write_rows(layout, heads, indptr, codes, symbols):
     for i in range(len(indptr) - 1):
         at = layout.starts[i]
         for part in range(4):
-            _write(words, at, heads[i, part])
+            write(words, at, heads[i, part])
             at += layout.head_bits[part]
         for k in range(indptr[i], indptr[i + 1]):
-            _write(words, at, codes[k])
+            write(words, at, codes[k])
             at += layout.bits
         remainder = layout.remainders[indptr[i + 1] - indptr[i]]
         for k in range(indptr[i], indptr[i + 1]):
             if layout.coding == FIXED:
-                _write(words, at, symbols[k])
+                write(words, at, symbols[k])
                 at += layout.index_bits
             elif layout.coding == RICE:
                 for _ in range(symbols[k] >> remainder):
-                    _write(words, at, 1)
+                    write(words, at, 1)
                     at += 1
-                _write(words, at + 1, symbols[k] & ((1 << remainder) - 1))
+                write(words, at + 1, symbols[k] & ((1 << remainder) - 1))
                 at += 1 + remainder
 
 
@@ -90,7 +86,7 @@ def _read_head(layout, i, part):
     at = layout.starts[i]
     for before in range(part):
         at += layout.head_bits[before]
-    return _read(layout.words, at, layout.head_bits[part])
+    return read(layout.words, at, layout.head_bits[part])
 
 
 @njit(**INLINE)
@@ -99,12 +95,24 @@ def _next_index(layout, at, stop, before, remainder):
     if layout.coding == FULL:
         return before + 1, at
     if layout.coding == FIXED:
-        return _read(layout.words, at, layout.index_bits), at + layout.index_bits
+        return read(layout.words, at, layout.index_bits), at + layout.index_bits
+    bits = bits_from(layout.words, at)
+    quotient = trailing_zeros(~bits)
+    size = quotient + 1 + remainder
+    if size <= WINDOW:
+        gap = (quotient << remainder) | lowest(bits >> np.uint64(quotient + 1), remainder)
+        return before + 1 + gap, at + size
+    return _next_far(layout.words, at, stop, before, remainder)
+
+
+@njit
+def _next_far(words, at, stop, before, remainder):
+    """`_next_index` by Rice's code, of a gap too long for one window."""
     quotient = 0
-    while at < stop and _read(layout.words, at, 1):
+    while at < stop and read(words, at, 1):
         quotient += 1
         at += 1
-    gap = (quotient << remainder) | _read(layout.words, min(at + 1, stop), remainder)
+    gap = (quotient << remainder) | read(words, min(at + 1, stop), remainder)
     return before + 1 + gap, at + 1 + remainder
 
 
@@ -117,7 +125,7 @@ def find_rows(layout, width):
         layout.starts[i] = at
         if at > stop:
             return False
-        length = layout.shortest + _read(layout.words, at, layout.head_bits[0])
+        length = layout.shortest + read(layout.words, at, layout.head_bits[0])
         if length >= len(layout.remainders):
             return False
         at += head + length * layout.bits
@@ -141,7 +149,7 @@ def read_row(layout, i, columns, values):
     scale = layout.scales[_read_head(layout, i, 1)]
     at += layout.head_bits.sum()
     for k in range(length):
-        values[k] = (np.float32(_read(words, at, layout.bits) - layout.middle) + HALF) * scale
+        values[k] = (np.float32(read(words, at, layout.bits) - layout.middle) + HALF) * scale
         at += layout.bits
     column, remainder = np.int64(-1), layout.remainders[length]
     for k in range(length):
@@ -192,9 +200,60 @@ def encode_users(layout, longest, indptr, seen, weights, E, own):
 def decode_users(layout: PackedLayout, longest: int, E: np.ndarray) -> np.ndarray:
     """Products of users' latents E (users × width) with all packed rows: users × items."""
     scores = np.empty((len(E), len(layout.starts) - 1), np.float32)
-    lanes = aligned((get_num_threads(), E.shape[1], LANES))
-    _decode(layout, longest, E, lanes, scores)
+    if len(E) < FEW:
+        for e, of_user in zip(E, scores, strict=True):
+            _decode_one(layout, e, of_user)
+    else:
+        lanes = aligned((get_num_threads(), E.shape[1], LANES))
+        _decode(layout, longest, E, lanes, scores)
     return scores
+
+
+@njit(**CACHED)
+def _decode_one(layout, e, scores):
+    """Products of one user's latents with all rows, which are written nowhere in between."""
+    words, of_length, of_scale = layout.words, layout.head_bits[0], layout.head_bits[1]
+    of_own, size = layout.head_bits[2], layout.head_bits.sum()
+    for i in range(len(scores)):
+        start, stop = layout.starts[i], layout.starts[i + 1]
+        length = layout.shortest + read(words, start, of_length)
+        scale = layout.scales[read(words, start + of_length, of_scale)]
+        scores[i] = scale * _levels_times(layout, start + size, stop, length, e)
+        if len(layout.owns):
+            own = read(words, start + of_length + of_scale, of_own)
+            scores[i] += layout.owns[own] * e[i]
+
+
+@njit(**INLINE)
+def _levels_times(layout, codes, stop, length, e):
+    """Σ level · e[index] of a row whose values begin at bit `codes`.
+
+    Gaps by Rice's code are taken from one window until it has no whole one any more.
+    """
+    words, at, column = layout.words, codes + length * layout.bits, np.int64(-1)
+    remainder, total = layout.remainders[length], ZERO
+    bits, left = np.uint64(0), 0
+    for _ in range(length):
+        if layout.coding == RICE:
+            quotient = trailing_zeros(~bits)
+            size = quotient + 1 + remainder
+            if size > left:
+                bits, left = bits_from(words, at), WINDOW
+                quotient = trailing_zeros(~bits)
+                size = quotient + 1 + remainder
+            if size <= WINDOW:
+                gap = (quotient << remainder) | lowest(bits >> np.uint64(quotient + 1), remainder)
+                column, at, left = column + 1 + gap, at + size, left - size
+                bits >>= np.uint64(size)
+            else:
+                column, at = _next_far(words, at, stop, column, remainder)
+                left = 0
+        else:
+            column, at = _next_index(layout, at, stop, column, remainder)
+        level = np.float32(read(words, codes, layout.bits) - layout.middle) + HALF
+        total += level * e[np.uint64(column)]
+        codes += layout.bits
+    return total
 
 
 @njit(**PARALLEL)

@@ -15,6 +15,7 @@ LANES = 32  # users handled together: a row is two cache lines, four AVX registe
 CACHE_LINE = 64  # bytes
 SUMS = {"reassoc", "contract"}  # sums may be reordered; NaN and infinity keep their meaning
 INLINE = {"fastmath": SUMS, "error_model": "numpy", "forceinline": True}
+CACHED = {"fastmath": SUMS, "error_model": "numpy", "cache": True}
 PARALLEL = {"fastmath": SUMS, "error_model": "numpy", "parallel": True, "cache": True}
 ZERO, ONE = np.float32(0), np.float32(1)
 _FLOAT = ir.FloatType()

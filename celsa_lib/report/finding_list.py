@@ -204,12 +204,16 @@ BESIDE = {  # and as prose says it
     DENSE: "dense ELSA",
 }
 PACKED_BESIDE = {
+    OURS: "the paper's procedure at 4 bits",
+    CODES: "ELSA + SAE at 4 bits",
+    DENSE: "dense ELSA at 4 bits",
     "Low-dim ELSA, regularised": "low-dimensional ELSA at 4 bits with the same regularisation",
     "Pruned EASE": "pruned EASE at 4 bits",
     "EASE, threshold, refitted": "refitted EASE at 4 bits",
     "EDLAE, threshold, refitted": "refitted EDLAE at 4 bits",
     "Sparse MRF": "a sparse Markov random field at 4 bits",
     "EASE": "whole EASE",
+    "EDLAE": "whole EDLAE",
 }
 COST, MEANING = "training_cost", "interpretability"  # pages
 K_MEANS = "k-means, as many as raw groups"

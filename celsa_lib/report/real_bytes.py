@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from celsa_lib.evaluation import METRICS, difference_by_user, standard_error
-from celsa_lib.models.registry import METHODS, RECOMMENDED
+from celsa_lib.models.registry import METHODS, RECOMMENDED, by_label
 from celsa_lib.report.base import Parts, Report
 from celsa_lib.report.figures import bytes_axis, drawn
 from celsa_lib.report.statistics import METRIC, difference_cells
@@ -22,6 +22,8 @@ from celsa_lib.report.verdicts import Check, compared, missing
 from celsa_lib.results import PLAIN, Result
 
 PACKED = "4 bits"  # the form in which methods are compared
+CODED = "Low-dim ELSA, regularised"  # drawn in the other codes of dense rows besides
+NOT_DRAWN = "Low-dim ELSA"  # the same rows, regularised, are the stronger baseline
 # Forms that are drawn, by line, and which words of the legend stand for them.
 LINES = {
     PACKED: ("-", ""),
@@ -75,14 +77,14 @@ def users_at(points: list[Point], size: float) -> np.ndarray | None:
 def at_equal_bytes(result: Result, label: str) -> list[Check]:
     """The recommended setting packed at 4 bits − `label` packed likewise, at each size of ours.
 
-    A model of a single size, which is not packed, is compared as it is.
+    A model of a single size is compared with all of them, whole where it is not packed.
     """
-    theirs = curve(result, label)
-    whole = curve(result, label, PLAIN)[:1] if not theirs else []
+    single = not by_label(label).compressed
+    theirs = curve(result, label) or (curve(result, label, PLAIN) if single else [])
     checks = []
     for ours in curve(result, RECOMMENDED):
         what = f"{ours.size:,.0f} B"
-        others = whole[0].users if whole else users_at(theirs, ours.size)
+        others = theirs[0].users if single and theirs else users_at(theirs, ours.size)
         checks.append(
             missing(what)
             if others is None
@@ -121,25 +123,31 @@ def real_bytes_table(lines: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def packed_lines(lines: pd.DataFrame) -> pd.DataFrame:
+    """Of the lines of `curves_table` those to draw: at 4 bits, and whole models as they are."""
+    lines = drawn(lines[lines["label"] != NOT_DRAWN])
+    packed = set(lines.loc[lines["form"] == PACKED, "label"])
+    return lines[(lines["form"] == PACKED) | ~lines["label"].isin(packed)]
+
+
 def real_bytes_figure(lines: pd.DataFrame, title: str = "") -> Figure:
     """nDCG@100 against bytes per item in a file (log), ± one standard error over users.
 
-    Packed at 4 bits, dense rows in other codes besides; a model that is not packed as a mark, and
+    As `packed_lines` has them, and CODED in other codes; a model that is not packed as a mark, and
     its height as a line.
     """
-    lines = drawn(lines)
+    coded = lines[(lines["label"] == CODED) & lines["form"].isin(LINES) & (lines["form"] != PACKED)]
     with new_figure(figsize=(6.4, 6)) as (figure, axes):
-        for (label, form), group in lines.groupby(KEY, sort=False):
-            single = set(lines.loc[lines["label"] == label, "form"]) == {PLAIN}
-            if form not in LINES and not single:
-                continue
+        for (label, form), group in pd.concat([packed_lines(lines), coded]).groupby(
+            KEY, sort=False
+        ):
             style, told = LINES.get(form, ("none", ""))
             axes.errorbar(
                 group["bytes_per_item"], group[METRIC], yerr=group[f"{METRIC} ±"],
                 label=label + told, color=colour(label), marker=mark(label), linestyle=style,
                 markerfacecolor=None if form in (PACKED, PLAIN) else "white", capsize=2,
             )  # fmt: skip
-            if single:
+            if form == PLAIN:
                 axes.axhline(group[METRIC].item(), color=colour(label), linewidth=1, zorder=0)
         bytes_axis(axes)
         axes.set(xlabel="bytes per item in a file (log scale)", ylabel="nDCG@100", title=title)

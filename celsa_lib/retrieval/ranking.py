@@ -40,7 +40,7 @@ def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):
     check_count(n=n)
     blocks = []
     for start in range(0, X.shape[0], BATCH_USERS):
-        users = X[start : start + BATCH_USERS]
+        users = X[start : start + BATCH_USERS] if X.shape[0] > BATCH_USERS else X
         scores = score(users)
         blocks.append(top_n(exclude_seen(scores, users) if without_seen else scores, n))
     if not blocks:
