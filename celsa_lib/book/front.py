@@ -49,6 +49,7 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
     write_whole(folder / CARD, lambda file: card.savefig(file, format="png", dpi=150))
     text = claims.read_bytes()  # for the roles of `book.findings`
     write_whole(folder / LEDGER, lambda file: file.write(text))
+    stored = f"{sources(list(_stored(results).values()), results)}\n\n{not_measured(panels)}\n"
     counted = verdicts(json.loads(text)["claims"])
     for name, words in ((COUNTS, counted), (ORIGINS, stored)):
         write_whole(folder / name, lambda file, words=words: file.write(words.encode()))

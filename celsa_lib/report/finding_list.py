@@ -205,7 +205,7 @@ BESIDE = {  # and as prose says it
 }
 PACKED_BESIDE = {
     OURS: "the paper's procedure at 4 bits",
-    CODES: "ELSA + SAE at 4 bits",
+    SAE: "ELSA + SAE at 4 bits",
     DENSE: "dense ELSA at 4 bits",
     "Low-dim ELSA, regularised": "low-dimensional ELSA at 4 bits with the same regularisation",
     "Pruned EASE": "pruned EASE at 4 bits",
