@@ -28,7 +28,7 @@ SHOWN_STUDIES = {
 FIGURE, CARD = "accuracy.svg", "card.png"
 COUNTS, ORIGINS = "verdicts.txt", "sources.txt"  # .txt: no pages of their own
 LEDGER = "claims.json"
-FIRST = (RECOMMENDED, OURS)  # in the legend, and drawn in front of all others
+IN_FRONT = (RECOMMENDED, OURS)  # in the legend, and drawn in front of all others
 LEAST = 2  # bytes at the left end: room for the names of whole models
 MARGIN = 0.06  # of nDCG@100 below the lowest of ours: what is lower would flatten the rest
 
@@ -72,7 +72,7 @@ def front_figure(panels: Mapping[str, pd.DataFrame]) -> Figure:
         for axes in places[:, 0]:
             axes.set_ylabel("nDCG@100")
         figure.suptitle("How much accuracy do small embeddings keep?")
-        labels = sorted(named, key=[*FIRST, *(method.label for method in METHODS)].index)
+        labels = sorted(named, key=[*IN_FRONT, *(method.label for method in METHODS)].index)
         legend = [named[label] for label in labels], labels
         if places.size > len(panels):
             places.flat[-1].axis("off")
@@ -91,7 +91,7 @@ def _draw_panel(axes: Axes, lines: pd.DataFrame) -> None:
             group["bytes_per_item"], group[METRIC], yerr=group[f"{METRIC} ±"] if ours else None,
             label=label, color=colour(label), marker=mark(label), capsize=2, elinewidth=1,
             linewidth=3 if ours else 1.3, markersize=8 if ours else 5,
-            zorder=4 - FIRST.index(label) / 2 if label in FIRST else 2,
+            zorder=4 - IN_FRONT.index(label) / 2 if label in IN_FRONT else 2,
         )  # fmt: skip
     for place, line in enumerate(lines[is_whole].sort_values(METRIC).to_dict("records")):
         axes.axhline(line[METRIC], color=colour(line["label"]), linestyle="--", zorder=1)

@@ -170,8 +170,8 @@ def _recommended(data: str, stored: str, left_out: str = "") -> list[Claim]:
 
 def _beside_their_package(data: str) -> Claim:
     """The recommended setting beside the package of the paper's authors, at the sizes of both."""
-    return _finding("recommended", f"{data}-compresso", f"recommended/{data}/{slug(PACKAGE)}",
-                    partial(recommended_against, label=PACKAGE), "the recommended setting",
+    return _finding("recommended", f"{data}-compresso", f"recommended/{data}/{slug(THEIR_PACKAGE)}",
+                    partial(recommended_against, label=THEIR_PACKAGE), "the recommended setting",
                     "the package of the paper's authors")  # fmt: skip
 
 
@@ -184,7 +184,7 @@ def _real_bytes(data: str) -> list[Claim]:
     ]  # fmt: skip
 
 
-PACKAGE = "compresso-recsys"
+THEIR_PACKAGE = "compresso-recsys"
 TABLES = ("goodbooks-10k-partial", "ml-100k", "synthetic")
 SYNTHETIC = ("synthetic-800", "synthetic-3500")  # without the autoencoder
 BESIDE = {  # and as prose says it
