@@ -37,7 +37,7 @@ def alone_with(path: str | Path, wait: bool = False) -> Iterator[None]:
 
     For what reads a file, adds to it and writes it again. The lock lies beside it, and the system
     takes it back from a process that has died. Raises StorageError if another one has it, unless it
-    is to be waited for.
+    is to be waited for. Where nobody waits the lock is removed at the end.
     """
     from filelock import FileLock, Timeout
 
@@ -57,6 +57,8 @@ def alone_with(path: str | Path, wait: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
+        if not wait:
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
