@@ -20,15 +20,15 @@ from celsa_lib.report.verdicts import WORDS
 from celsa_lib.results import PLAIN, load_intact
 
 # Data sets by the heading of their panel, and the study of each; those that are stored are shown.
-STUDIES = {
+PANELS = {
     "Goodbooks-10k partial": "goodbooks-bytes",
     "MovieLens-100K": "ml-100k-bytes",
     "Synthetic, 3,500 items": "synthetic-3500-bytes",
 }
 FIGURE, CARD = "accuracy.svg", "card.png"
-COUNTS, SOURCES = "verdicts.txt", "sources.txt"  # .txt: no pages of their own
-CLAIMS = "claims.json"
-FIRST = (RECOMMENDED, OURS)  # in the legend, and drawn in front of all others
+COUNTS, PROVENANCE = "verdicts.txt", "sources.txt"  # .txt: no pages of their own
+LEDGER = "claims.json"
+IN_FRONT = (RECOMMENDED, OURS)  # in the legend, and drawn in front of all others
 LEAST = 2  # bytes at the left end: room for the names of whole models
 MARGIN = 0.06  # of nDCG@100 below the lowest of ours: what is lower would flatten the rest
 
@@ -48,10 +48,10 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
     card.set_size_inches(8, 4.2)  # at 150 dots per inch what sites show beside a link
     write_whole(folder / CARD, lambda file: card.savefig(file, format="png", dpi=150))
     text = claims.read_bytes()  # for the roles of `book.findings`
-    write_whole(folder / CLAIMS, lambda file: file.write(text))
+    write_whole(folder / LEDGER, lambda file: file.write(text))
     stored = f"{sources(list(_stored(results).values()), results)}\n\n{not_measured(panels)}\n"
     counted = verdicts(json.loads(text)["claims"])
-    for name, words in ((COUNTS, counted), (SOURCES, stored)):
+    for name, words in ((COUNTS, counted), (PROVENANCE, stored)):
         write_whole(folder / name, lambda file, words=words: file.write(words.encode()))
 
 
@@ -72,7 +72,7 @@ def front_figure(panels: Mapping[str, pd.DataFrame]) -> Figure:
         for axes in places[:, 0]:
             axes.set_ylabel("nDCG@100")
         figure.suptitle("How much accuracy do small embeddings keep?")
-        labels = sorted(named, key=[*FIRST, *(method.label for method in METHODS)].index)
+        labels = sorted(named, key=[*IN_FRONT, *(method.label for method in METHODS)].index)
         legend = [named[label] for label in labels], labels
         if places.size > len(panels):
             places.flat[-1].axis("off")
@@ -91,7 +91,7 @@ def _draw_panel(axes: Axes, lines: pd.DataFrame) -> None:
             group["bytes_per_item"], group[METRIC], yerr=group[f"{METRIC} ±"] if ours else None,
             label=label, color=colour(label), marker=mark(label), capsize=2, elinewidth=1,
             linewidth=3 if ours else 1.3, markersize=8 if ours else 5,
-            zorder=4 - FIRST.index(label) / 2 if label in FIRST else 2,
+            zorder=4 - IN_FRONT.index(label) / 2 if label in IN_FRONT else 2,
         )  # fmt: skip
     for place, line in enumerate(lines[is_whole].sort_values(METRIC).to_dict("records")):
         axes.axhline(line[METRIC], color=colour(line["label"]), linestyle="--", zorder=1)
@@ -126,8 +126,8 @@ def not_measured(panels: Mapping[str, pd.DataFrame]) -> str:
 
 
 def _stored(results: Path) -> dict[str, str]:
-    """Those of STUDIES that are in `results`."""
-    return {title: name for title, name in STUDIES.items() if (results / f"{name}.json").exists()}
+    """Those of PANELS that are in `results`."""
+    return {title: name for title, name in PANELS.items() if (results / f"{name}.json").exists()}
 
 
 def verdicts(claims: list[dict]) -> str:

@@ -48,7 +48,9 @@ def segments(
     out: Annotated[
         Path | None, typer.Option(help="A .csv, a row per item, or an .npz for Python.")
     ] = None,
-    tau: Annotated[float, typer.Option(help="Groups merge above this cosine of names.")] = TAU,
+    tau: Annotated[
+        float, typer.Option(help="Groups merge where their names have a higher cosine.")
+    ] = TAU,
     names: Annotated[
         str,
         typer.Option(
@@ -83,8 +85,10 @@ def segments(
     if isinstance(describer, ChatDescriber):
         typer.echo(f"asked {describer.model}: {describer.total}")
     typer.echo(f"{len(segmentation.of_item):,} items in {len(segmentation):,} segments")
-    shown = largest(segmentation, n) if history is None else recommended(segmentation, history, n)
-    for line in shown:
+    lines = largest_lines(segmentation, n)
+    if history is not None:
+        lines = lines_for(segmentation, history, n)
+    for line in lines:
         typer.echo(line)
     if out is not None:
         typer.echo(getattr(segmentation, WRITERS[out.suffix])(out))
@@ -112,7 +116,7 @@ def describer_by(names: str, model: str | None, cache: Path | None) -> "Describe
     return ReplayDescriber(AnswerCache(names), TfidfDescriber())
 
 
-def largest(segmentation: "cl.Segmentation", n: int) -> Iterator[str]:
+def largest_lines(segmentation: "cl.Segmentation", n: int) -> Iterator[str]:
     """A line for each of the `n` largest segments: number, size, label, first titles."""
     yield f"{'segment':>7} {'size':>5}  {'label':{LABEL_WIDTH}}  first titles"
     for number, row in segmentation.segments[:n].iterrows():
@@ -122,7 +126,7 @@ def largest(segmentation: "cl.Segmentation", n: int) -> Iterator[str]:
         yield f"{number:7} {row['size']:5}  {label:{LABEL_WIDTH}}  {shown}"
 
 
-def recommended(segmentation: "cl.Segmentation", history: "csr_matrix", n: int) -> Iterator[str]:
+def lines_for(segmentation: "cl.Segmentation", history: "csr_matrix", n: int) -> Iterator[str]:
     """The `n` best segments for `history` (1 × items): a line each, then a line for each item."""
     rows = segmentation.rows(history, n, SHOWN_ITEMS)
     for _, part in rows.groupby("segment", sort=False):

@@ -1,9 +1,16 @@
 """Experiments: frozen configurations, run to results with a manifest."""
 
+from celsa_lib.experiments.anatomy import (
+    by_history,
+    by_popularity,
+    latents_used,
+    models_of_size,
+    weights_found,
+)
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.data_size import run_data_size
 from celsa_lib.experiments.deviations import run_deviations
-from celsa_lib.experiments.interpretability import run_segment_study, run_segments
+from celsa_lib.experiments.interpretability import run_segments
 from celsa_lib.experiments.latents import few_places, latents_in_use
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.planted import planted_agreement
@@ -47,6 +54,8 @@ __all__ = [
     "SegmentStudy",
     "at_budgets",
     "beside_recommended",
+    "by_history",
+    "by_popularity",
     "compare_methods",
     "demo_models",
     "describe",
@@ -56,11 +65,13 @@ __all__ = [
     "first_look",
     "history_of",
     "latents_in_use",
+    "latents_used",
     "live_or_stored",
     "main_table",
     "make_manifest",
     "many_tastes",
     "methods_for",
+    "models_of_size",
     "planted_agreement",
     "planted_sizes",
     "prepare",
@@ -71,7 +82,6 @@ __all__ = [
     "run_data_size",
     "run_deviations",
     "run_real_bytes",
-    "run_segment_study",
     "run_segments",
     "run_study",
     "run_task",
@@ -82,5 +92,6 @@ __all__ = [
     "settings_for_size",
     "study",
     "user_data_config",
+    "weights_found",
     "widths",
 ]

@@ -17,7 +17,6 @@ from scipy.sparse import csr_matrix
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import ExperimentConfig
-from celsa_lib.experiments.profiles import GOODBOOKS
 from celsa_lib.experiments.run import TUNED_ON, rounded, run_task
 from celsa_lib.experiments.studies import stored_at, study
 from celsa_lib.experiments.task import Task, prepare
@@ -30,13 +29,6 @@ from celsa_lib.versions import versions
 
 log = logging.getLogger(__name__)
 
-# Files in results/, and the study whose methods each stores in its forms.
-STORED_BYTES = {
-    "ml-100k-bytes": "ml-100k",
-    "goodbooks-bytes": GOODBOOKS,
-    "synthetic-800-bytes": "synthetic-800",
-    "synthetic-3500-bytes": "synthetic-3500",
-}
 SEEDS = {"ml-100k": (0, 1, 2, 3, 4)}  # of training; one where it takes long
 # Of a study's methods: one has no rows, the others were trained on more users.
 LEFT_OUT = ("Popularity", "Released")

@@ -7,7 +7,7 @@ from numba.extending import intrinsic
 
 from celsa_lib.kernels.simd import INLINE
 
-WINDOW = 57  # bits that a read of eight bytes gives from any bit on
+WINDOW_BITS = 57  # bits that a read of eight bytes gives from any bit on
 
 
 @intrinsic
@@ -35,7 +35,7 @@ def trailing_zeros(typingctx, bits):
 
 @njit(**INLINE)
 def bits_from(words, at):
-    """What follows bit `at`, lowest first: WINDOW bits at least, then maybe zeros."""
+    """What follows bit `at`, lowest first: WINDOW_BITS bits at least, then maybe zeros."""
     return window(words, at) >> np.uint64(at & 7)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from celsa_lib.kernels.bits import WINDOW, bits_from, lowest, read, trailing_zeros, write
+from celsa_lib.kernels.bits import WINDOW_BITS, bits_from, lowest, read, trailing_zeros, write
 from celsa_lib.kernels.rows import TINY
 from celsa_lib.kernels.simd import (
     CACHED,
@@ -99,7 +99,7 @@ def _next_index(layout, at, stop, before, remainder):
     bits = bits_from(layout.words, at)
     quotient = trailing_zeros(~bits)
     size = quotient + 1 + remainder
-    if size <= WINDOW:
+    if size <= WINDOW_BITS:
         gap = (quotient << remainder) | lowest(bits >> np.uint64(quotient + 1), remainder)
         return before + 1 + gap, at + size
     return _next_far(layout.words, at, stop, before, remainder)
@@ -238,10 +238,10 @@ def _levels_times(layout, codes, stop, length, e):
             quotient = trailing_zeros(~bits)
             size = quotient + 1 + remainder
             if size > left:
-                bits, left = bits_from(words, at), WINDOW
+                bits, left = bits_from(words, at), WINDOW_BITS
                 quotient = trailing_zeros(~bits)
                 size = quotient + 1 + remainder
-            if size <= WINDOW:
+            if size <= WINDOW_BITS:
                 gap = (quotient << remainder) | lowest(bits >> np.uint64(quotient + 1), remainder)
                 column, at, left = column + 1 + gap, at + size, left - size
                 bits >>= np.uint64(size)
@@ -269,6 +269,6 @@ def _decode(layout, longest, E, lanes, scores):
                     e[c, lane] = E[start + lane, c]
             for i in range(n_items):
                 length = read_row(layout, i, columns, values)
-                store(block, 0, add_row(values[:length], columns[:length], e, splat(ZERO)))
+                store(block, 0, add_row(values, columns, 0, length, e, splat(ZERO)))
                 for lane in range(users):
                     scores[start + lane, i] = block[0, lane]
