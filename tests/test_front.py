@@ -12,7 +12,7 @@ from celsa_lib.book.front import (
     CARD,
     COUNTS,
     FIGURE,
-    SOURCES,
+    PROVENANCE,
     front_figure,
     not_measured,
     shown_lines,
@@ -87,4 +87,4 @@ def test_the_first_page_gets_its_figure_card_and_counts(tmp_path):
     assert card.size == (1200, 630)
     assert "<svg" in (tmp_path / FIGURE).read_text()
     assert "**" in (tmp_path / COUNTS).read_text()
-    assert "ml-100k-bytes (20" in (tmp_path / SOURCES).read_text()
+    assert "ml-100k-bytes (20" in (tmp_path / PROVENANCE).read_text()

@@ -20,13 +20,13 @@ from celsa_lib.report.verdicts import WORDS
 from celsa_lib.results import PLAIN, load_intact
 
 # Data sets by the heading of their panel, and the study of each; those that are stored are shown.
-SHOWN_STUDIES = {
+PANELS = {
     "Goodbooks-10k partial": "goodbooks-bytes",
     "MovieLens-100K": "ml-100k-bytes",
     "Synthetic, 3,500 items": "synthetic-3500-bytes",
 }
 FIGURE, CARD = "accuracy.svg", "card.png"
-COUNTS, ORIGINS = "verdicts.txt", "sources.txt"  # .txt: no pages of their own
+COUNTS, PROVENANCE = "verdicts.txt", "sources.txt"  # .txt: no pages of their own
 LEDGER = "claims.json"
 IN_FRONT = (RECOMMENDED, OURS)  # in the legend, and drawn in front of all others
 LEAST = 2  # bytes at the left end: room for the names of whole models
@@ -51,7 +51,7 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
     write_whole(folder / LEDGER, lambda file: file.write(text))
     stored = f"{sources(list(_stored(results).values()), results)}\n\n{not_measured(panels)}\n"
     counted = verdicts(json.loads(text)["claims"])
-    for name, words in ((COUNTS, counted), (ORIGINS, stored)):
+    for name, words in ((COUNTS, counted), (PROVENANCE, stored)):
         write_whole(folder / name, lambda file, words=words: file.write(words.encode()))
 
 
@@ -126,10 +126,8 @@ def not_measured(panels: Mapping[str, pd.DataFrame]) -> str:
 
 
 def _stored(results: Path) -> dict[str, str]:
-    """Those of SHOWN_STUDIES that are in `results`."""
-    return {
-        title: name for title, name in SHOWN_STUDIES.items() if (results / f"{name}.json").exists()
-    }
+    """Those of PANELS that are in `results`."""
+    return {title: name for title, name in PANELS.items() if (results / f"{name}.json").exists()}
 
 
 def verdicts(claims: list[dict]) -> str:

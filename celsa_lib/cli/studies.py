@@ -42,7 +42,7 @@ def _list_studies() -> None:
         on_gpu = f"GPU {gpu_minutes(name)} min"
         typer.echo(f"{name:24} {found.dataset}, {on_gpu}: {found.about}")
     for name, other in OTHER_STUDIES.items():
-        typer.echo(f"{name:24} {other.of}: {other.about}")
+        typer.echo(f"{name:24} {other.dataset}: {other.about}")
 
 
 def claims(

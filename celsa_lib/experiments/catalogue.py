@@ -16,13 +16,13 @@ from celsa_lib.results import Result
 
 @dataclass(frozen=True)
 class OtherStudy:
-    """A study that is no list of methods at all sizes: run(of, profile, out).
+    """A study that is no list of methods at all sizes: run(dataset, profile, out).
 
-    of: a data set, or another study whose models are looked at.
+    dataset: what it is about; of bytes the study whose methods are stored.
     """
 
     run: Callable[[str, str, Path], Result]
-    of: str
+    dataset: str
     about: str
 
 
@@ -66,5 +66,5 @@ def run_by_name(
         raise ConfigError(f"{name} has no methods to choose from; leave out --method")
     study, usual = OTHER_STUDIES[name], profile in (None, "laptop")
     return study.run(
-        study.of, profile or "laptop", Path(out or stored_at(name, None if usual else profile))
+        study.dataset, profile or "laptop", Path(out or stored_at(name, None if usual else profile))
     )
