@@ -62,13 +62,15 @@ def embeddings(data, tmp_path_factory):
     return cl.ItemEmbeddings(csr_matrix(rows), data.item_ids).save(path)
 
 
-def test_the_largest_segments_are_shown(embeddings):
+def test_the_segments_chosen_most_are_shown(embeddings, data):
     result = call("segments", embeddings, "synthetic", "--tau", 1, "-n", 4)
     assert result.exit_code == 0, result.output
     counted, heading, *rows = result.stdout.splitlines()
     assert counted == "3,000 items in 150 segments"
-    assert heading.split() == ["segment", "size", "label", "first", "titles"]
-    assert [row.split()[:2] for row in rows] == [[str(segment), "20"] for segment in range(4)]
+    assert heading.split() == ["segment", "items", "chosen", "label", "typical", "titles"]
+    planted = np.bincount(data.truth.item_segment, np.diff(data.X.tocsc().indptr))
+    most = [f"{count:,.0f}" for count in sorted(planted)[::-1][:4]]
+    assert [row.split()[1:3] for row in rows] == [["20", count] for count in most]
     assert all("Item" in row for row in rows)
 
 
@@ -212,7 +214,7 @@ def test_the_cost_of_a_merge_is_counted_too(server, tmp_path, monkeypatch):
     items = pd.DataFrame({"title": list("abc")}, index=range(3))
     rows = cl.ItemEmbeddings(csr_matrix(np.eye(3)))
     merged = cl.segment_items(
-        rows, items, describer=chat, embed=lambda names: np.ones((len(names), 1))
+        rows, items, 0.9, describer=chat, embed=lambda names: np.ones((len(names), 1))
     )
     assert len(merged) == 1 and len(server.bodies) == 4
     assert (chat.spent.requests, chat.total.requests) == (1, 4)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ANSWERS = "celsa-answers.jsonl"
 WRITERS = {".csv": "to_csv", ".npz": "save"}  # methods of a segmentation
 SHOWN_TITLES, SHOWN_ITEMS = 2, 5  # shown of a segment
-LABEL_WIDTH, TITLE_WIDTH = 36, 40  # characters
+LABEL_WIDTH, TITLE_WIDTH = 44, 30  # characters
 
 
 def recommend(
@@ -48,7 +48,13 @@ def segments(
     out: Annotated[
         Path | None, typer.Option(help="A .csv, a row per item, or an .npz for Python.")
     ] = None,
-    tau: Annotated[float, typer.Option(help="Groups merge above this cosine of names.")] = TAU,
+    tau: Annotated[
+        float | None,
+        typer.Option(
+            help=f"Groups merge above this cosine of names; default: {TAU}, and no merge for rows "
+            "of the recommended recipe."
+        ),
+    ] = None,
     names: Annotated[
         str,
         typer.Option(
@@ -69,7 +75,8 @@ def segments(
 ) -> None:
     """Group items into named segments: celsa segments emb.npz ml-100k --like "Toy Story".
 
-    Shown are the largest segments, or with --like those recommended and the best items in each.
+    Shown are the segments whose items were chosen most, or with --like those recommended and the
+    best items in each. Groups with one name are told apart: "Drama like Philadelphia".
     """
     from celsa_lib.experiments import history_of
     from celsa_lib.segments import ChatDescriber
@@ -82,9 +89,14 @@ def segments(
     segmentation = cl.segment_items(found, loaded.items, tau, describer)
     if isinstance(describer, ChatDescriber):
         typer.echo(f"asked {describer.model}: {describer.total}")
-    typer.echo(f"{len(segmentation.of_item):,} items in {len(segmentation):,} segments")
-    shown = largest(segmentation, n) if history is None else recommended(segmentation, history, n)
-    for line in shown:
+    alone = sum(len(members) == 1 for members in segmentation.members)
+    counted = f"{len(segmentation.of_item):,} items in {len(segmentation):,} segments"
+    typer.echo(f"{counted}, {alone:,} of them with one item" if alone else counted)
+    if history is None:
+        lines = most_chosen(segmentation, loaded.X, n)
+    else:
+        lines = recommended(segmentation, history, n)
+    for line in lines:
         typer.echo(line)
     if out is not None:
         typer.echo(getattr(segmentation, WRITERS[out.suffix])(out))
@@ -112,14 +124,20 @@ def describer_by(names: str, model: str | None, cache: Path | None) -> "Describe
     return ReplayDescriber(AnswerCache(names), TfidfDescriber())
 
 
-def largest(segmentation: "cl.Segmentation", n: int) -> Iterator[str]:
-    """A line for each of the `n` largest segments: number, size, label, first titles."""
-    yield f"{'segment':>7} {'size':>5}  {'label':{LABEL_WIDTH}}  first titles"
-    for number, row in segmentation.segments[:n].iterrows():
-        titles = segmentation.titles[segmentation.members[number][:SHOWN_TITLES]]
+def most_chosen(segmentation: "cl.Segmentation", X: "csr_matrix", n: int) -> Iterator[str]:
+    """A line for each of the `n` segments with most interactions in X (users × items): number,
+    items, interactions, label, typical titles.
+    """
+    import numpy as np
+
+    yield f"segment items  chosen  {'label':{LABEL_WIDTH}}  typical titles"
+    chosen = np.bincount(segmentation.of_item, np.asarray(X.sum(axis=0)).ravel())
+    for number in np.argsort(-chosen, kind="stable")[:n]:
+        titles = segmentation.titles[segmentation.typical(number, SHOWN_TITLES)]
         shown = "; ".join(short(title, TITLE_WIDTH) for title in titles)
-        label = short(row["label"], LABEL_WIDTH)
-        yield f"{number:7} {row['size']:5}  {label:{LABEL_WIDTH}}  {shown}"
+        label = short(segmentation.labels[number].text, LABEL_WIDTH)
+        size = len(segmentation.members[number])
+        yield f"{number:7} {size:5} {chosen[number]:7,.0f}  {label:{LABEL_WIDTH}}  {shown}"
 
 
 def recommended(segmentation: "cl.Segmentation", history: "csr_matrix", n: int) -> Iterator[str]:
