@@ -259,6 +259,16 @@ class TestExport:
             "values": matrix[9].data.tolist(),
         }
 
+    def test_input_scales_are_written_and_the_query_said(self, embeddings, data, tmp_path):
+        rows = cl.ItemEmbeddings.load(embeddings)
+        scales = np.linspace(0.5, 2, len(rows.item_ids)).astype(np.float32)
+        path = tmp_path / "scaled.npz"
+        cl.ItemEmbeddings(rows.matrix, rows.item_ids, None, scales).save(path)
+        out = tmp_path / "rows.parquet"
+        result = call("export", path, "synthetic", "--format", "parquet", "--out", out)
+        assert "divided by its length and multiplied by its input_scale" in result.stdout
+        assert np.array_equal(pq.read_table(out)["input_scale"].to_numpy(), scales)
+
     def test_non_negative(self, embeddings, tmp_path):
         out = tmp_path / "rows.npz"
         options = ["--format", "csr", "--out", out, "--non-negative"]
