@@ -236,6 +236,17 @@ def test_stored_names_of_the_released_embeddings(real_data, tmp_path):
     assert redwall["source"] == "the book's authors (stored)"
 
 
+def test_similar_items_are_listed(embeddings, data):
+    """Items of one planted segment share their largest latent, with its sign."""
+    segment, titles = data.truth.item_segment, data.items["title"].tolist()
+    result = call("similar", embeddings, "synthetic", titles[9], "-n", 19)
+    assert result.exit_code == 0, result.output
+    shown = [line.split(maxsplit=1)[1] for line in result.stdout.splitlines()]
+    others = np.flatnonzero(segment == segment[9])
+    assert sorted(shown) == sorted(titles[item] for item in others if item != 9)
+    assert "no such title" in refused("similar", embeddings, "synthetic", "no such title")
+
+
 class TestExport:
     @pytest.mark.parametrize("form", ["parquet", "jsonl", "csr"])
     def test_every_format(self, embeddings, data, tmp_path, form):

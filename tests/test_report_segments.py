@@ -51,6 +51,14 @@ def test_nothing_from_data_or_a_describer_reaches_a_page_unescaped(segmentation)
         assert "<script" not in page and "&lt;script" in page
 
 
+def test_the_table_of_segments_is_by_size_or_by_choice(segmentation):
+    """Both have two items; the second's were chosen by two of three users."""
+    X = csr_matrix(np.array([[0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 0]], np.float32))
+    assert segmentation.chosen(X).tolist() == [1, 3]
+    assert report.segments_table(segmentation)["segment"].tolist() == [HOSTILE, "Second"]
+    assert report.segments_table(segmentation, 1, X)["segment"].tolist() == ["Second"]
+
+
 def test_the_catalogue_has_every_segment(segmentation):
     page = report.catalogue(segmentation)
     assert page.count("<details>") == len(segmentation) == 2

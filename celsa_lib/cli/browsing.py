@@ -1,4 +1,4 @@
-"""Commands that show what embeddings know: recommendations and segments."""
+"""Commands that show what embeddings know: recommendations, similar items and segments."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +40,20 @@ def recommend(
     model, loaded = load_embeddings(embeddings, dataset, packed=True)
     for title, score in recommend_by_title(model, loaded, titles, n).itertuples(index=False):
         typer.echo(f"{score:6.3f}  {title}")
+
+
+def similar(
+    embeddings: EmbeddingsFile,
+    dataset: DatasetName,
+    title: Annotated[str, typer.Argument(help="A title, or a part of it.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
+) -> None:
+    """Items nearest to one, by the cosine of their rows: celsa similar emb.npz ml-100k "Alien"."""
+    from celsa_lib.experiments import similar_to_title
+
+    found, loaded = load_embeddings(embeddings, dataset)
+    for other, cosine in similar_to_title(found, loaded, title, n).itertuples(index=False):
+        typer.echo(f"{cosine:6.3f}  {short(other, 2 * TITLE_WIDTH)}")
 
 
 def segments(
@@ -128,11 +142,9 @@ def most_chosen(segmentation: "cl.Segmentation", X: "csr_matrix", n: int) -> Ite
     """A line for each of the `n` segments with most interactions in X (users × items): number,
     items, interactions, label, typical titles.
     """
-    import numpy as np
-
     yield f"segment items  chosen  {'label':{LABEL_WIDTH}}  typical titles"
-    chosen = np.bincount(segmentation.of_item, np.asarray(X.sum(axis=0)).ravel())
-    for number in np.argsort(-chosen, kind="stable")[:n]:
+    chosen = segmentation.chosen(X)
+    for number in (-chosen).argsort(kind="stable")[:n]:
         titles = segmentation.titles[segmentation.typical(number, SHOWN_TITLES)]
         shown = "; ".join(short(title, TITLE_WIDTH) for title in titles)
         label = short(segmentation.labels[number].text, LABEL_WIDTH)

@@ -16,10 +16,13 @@ N_TITLES, LATENTS, NEAREST = 12, 6, 3  # of a segment in the catalogue
 STRONGEST = 60  # latents of a user in a figure
 
 
-def segments_table(segmentation, n: int = 10) -> pd.DataFrame:
-    """The `n` largest segments: name, who named it, items, latents, typical titles."""
+def segments_table(segmentation, n: int = 10, X: csr_matrix | None = None) -> pd.DataFrame:
+    """The `n` largest segments, or those chosen most in X (users × items): name, who named it,
+    items, latents, typical titles.
+    """
+    order = range(len(segmentation)) if X is None else np.argsort(-segmentation.chosen(X))
     rows = []
-    for segment in range(min(n, len(segmentation))):
+    for segment in order[:n]:
         members = segmentation.members[segment]
         titles = [str(title) for title in segmentation.titles[segmentation.typical(segment, 3)]]
         rows.append(

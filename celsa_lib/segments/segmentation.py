@@ -100,6 +100,11 @@ class Segmentation:
             index=pd.RangeIndex(len(self), name="segment"),
         )
 
+    def chosen(self, X: csr_matrix) -> np.ndarray:
+        """How often users of X (users × items) chose from each segment: (n_segments,)."""
+        of_items = np.asarray(self._matching(X).sum(axis=0)).ravel()
+        return np.bincount(self.of_item, of_items, minlength=len(self))
+
     def typical(self, segment: int, n: int) -> np.ndarray:
         """Positions of the `n` members that score highest with their segment, a_i·b_c; best first.
 
