@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ANSWERS = "celsa-answers.jsonl"
 WRITERS = {".csv": "to_csv", ".npz": "save"}  # methods of a segmentation
 SHOWN_TITLES, SHOWN_ITEMS = 2, 5  # shown of a segment
-LABEL_WIDTH, TITLE_WIDTH = 44, 30  # characters
+LABEL_WIDTH, TITLE_WIDTH, LINE_WIDTH = 44, 30, 80  # characters
 
 
 def recommend(
@@ -53,7 +53,7 @@ def similar(
 
     found, loaded = load_embeddings(embeddings, dataset)
     for other, cosine in similar_to_title(found, loaded, title, n).itertuples(index=False):
-        typer.echo(f"{cosine:6.3f}  {short(other, 2 * TITLE_WIDTH)}")
+        typer.echo(f"{cosine:6.3f}  {short(other, LINE_WIDTH)}")
 
 
 def segments(
@@ -156,9 +156,9 @@ def recommended(segmentation: "cl.Segmentation", history: "csr_matrix", n: int) 
     """The `n` best segments for `history` (1 × items): a line each, then a line for each item."""
     rows = segmentation.rows(history, n, SHOWN_ITEMS)
     for _, part in rows.groupby("segment", sort=False):
-        yield f"{part['segment score'].iloc[0]:6.3f}  {short(part['label'].iloc[0], LABEL_WIDTH)}"
+        yield f"{part['segment score'].iloc[0]:6.3f}  {short(part['label'].iloc[0], LINE_WIDTH)}"
         for title, score in zip(part["title"], part["score"], strict=True):
-            yield f"        {score:6.3f}  {short(title, 2 * TITLE_WIDTH)}"
+            yield f"        {score:6.3f}  {short(title, LINE_WIDTH)}"
 
 
 def short(text: str, length: int) -> str:
