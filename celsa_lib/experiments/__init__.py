@@ -1,5 +1,12 @@
 """Experiments: frozen configurations, run to results with a manifest."""
 
+from celsa_lib.experiments.anatomy import (
+    by_history,
+    by_popularity,
+    latents_used,
+    models_of_size,
+    weights_found,
+)
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.data_size import run_data_size
 from celsa_lib.experiments.deviations import run_deviations
@@ -52,6 +59,8 @@ __all__ = [
     "SegmentStudy",
     "at_budgets",
     "beside_recommended",
+    "by_history",
+    "by_popularity",
     "compare_methods",
     "demo_models",
     "describe",
@@ -61,11 +70,13 @@ __all__ = [
     "first_look",
     "history_of",
     "latents_in_use",
+    "latents_used",
     "live_or_stored",
     "main_table",
     "make_manifest",
     "many_tastes",
     "methods_for",
+    "models_of_size",
     "planted_agreement",
     "planted_sizes",
     "prepare",
@@ -88,5 +99,6 @@ __all__ = [
     "similar_to_title",
     "study",
     "user_data_config",
+    "weights_found",
     "widths",
 ]

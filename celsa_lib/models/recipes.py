@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import ConfigError
+from celsa_lib.training.options import ALLOTTED_BY, NEIGHBOURS, SHRINK, STRENGTH
 
 RECIPES = ("paper", "recommended")
 PAPER = {
@@ -85,5 +86,6 @@ def numbers_of(parameters: dict) -> list:
         return []
     shared = [FEW_USERS, LENGTH_EXPONENTS, DROPOUT, LARGEST_BATCH, FEWEST_STEPS]
     if "nnz" in parameters:
-        return [SPARSE, OF_FEW, OF_MANY, FLOOR, *shared]
+        start = [NEIGHBOURS, SHRINK, STRENGTH, ALLOTTED_BY]
+        return [SPARSE, OF_FEW, OF_MANY, FLOOR, *start, *shared]
     return [DENSE, *shared]

@@ -3,6 +3,7 @@
 `stored(name)` and `shown(result)` give an object per result, `claims()` the ledger. No torch.
 """
 
+from celsa_lib.report.anatomy import served_figure
 from celsa_lib.report.figures import schedule_curves
 from celsa_lib.report.latents import latents_figure, latents_table
 from celsa_lib.report.ledger import claims
@@ -38,6 +39,7 @@ __all__ = [
     "recommended_segments",
     "schedule_curves",
     "segments_table",
+    "served_figure",
     "shown",
     "side_by_side",
     "sources",

@@ -17,10 +17,9 @@ from celsa_lib.kernels.cooccurrence import (
     gram_blocks,
     strongest_neighbours,
 )
+from celsa_lib.training.options import NEIGHBOURS, SHRINK, STRENGTH
 from celsa_lib.training.rows import Rows
 
-NEIGHBOURS, SHRINK = 50, 10.0  # of an item; users added to each popularity in the cosine
-STRENGTH = 1.5  # value of a latent per partial correlation, beside 1 of the row's own
 BLOCKS = 2**25  # entries of the blocks that are inverted at once
 
 
@@ -71,18 +70,20 @@ def anchored_rows(
 ) -> Rows:
     """Rows of `nnz` nonzeros on average and at least `floor`, each with its own latent.
 
-    Beyond the floor the strongest partial correlations of the whole matrix are kept.
+    Beyond the floor the largest r_ij/√P_ii of the whole matrix are kept: the values as scores have
+    them, since s_i, the scale of what is predicted of item i, starts in proportion to 1/√P_ii.
     """
     r = near.partial
     n_items = r.shape[0]
     row = np.repeat(np.arange(n_items), np.diff(r.indptr))
-    strongest = np.lexsort((-r.data, row))
+    size = r.data / np.sqrt(near.precision)[row]
+    largest = np.lexsort((-size, row))
     rank = np.empty(len(row), np.int64)
-    rank[strongest] = np.arange(len(row)) - r.indptr[row[strongest]]
+    rank[largest] = np.arange(len(row)) - r.indptr[row[largest]]
     kept = rank < floor - 1
     left = max(0, (nnz - 1) * n_items - int(kept.sum()))
     others = np.flatnonzero(~kept)
-    kept[others[np.argsort(-r.data[others], kind="stable")[:left]]] = True
+    kept[others[np.argsort(-size[others], kind="stable")[:left]]] = True
     matrix = csr_matrix((STRENGTH * r.data[kept], (row[kept], r.indices[kept])), r.shape)
     matrix = (matrix + csr_matrix((np.ones(n_items), (np.arange(n_items),) * 2))).tocsr()
     matrix.sort_indices()

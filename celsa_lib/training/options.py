@@ -20,6 +20,10 @@ NUMBERS = {
 }
 BACKENDS = ("auto", "sparse", "dense", "triton", "reference")
 PRECISIONS = ("float32", "tf32", "bfloat16")
+# How anchored rows begin (`training.anchored`).
+NEIGHBOURS, SHRINK = 50, 10.0  # of an item; users added to each popularity in the cosine
+STRENGTH = 1.5  # value of a latent per partial correlation, beside 1 of the row's own
+ALLOTTED_BY = "r_ij/sqrt(P_ii)"  # what the budget of the whole matrix goes by
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class Rows:
         values, cols, starts = (part.cpu().numpy() for part in self.flat())
         unit = np.empty_like(values)
         unit_rows_into(values, starts, unit)
-        matrix = csr_matrix((unit, cols, starts), shape=(len(starts) - 1, self.width))
+        matrix = csr_matrix((unit, cols, starts), shape=(len(starts) - 1, self.width), copy=True)
         if self.scales is not None:
             matrix.data *= np.repeat(self.scales[0].exp().cpu().numpy(), np.diff(starts))
         if self.starts is not None:
