@@ -11,7 +11,7 @@ from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError
 from celsa_lib.segments.defaults import TAU
 from celsa_lib.segments.grouping import Groups, group_embeddings
-from celsa_lib.segments.merging import Embed, by_size, check_tau, merge_by_name
+from celsa_lib.segments.merging import Embed, check_tau, merge_by_name, numbered_by_size
 from celsa_lib.segments.naming import Describer, Label, TfidfDescriber
 from celsa_lib.segments.segmentation import Segmentation
 from celsa_lib.segments.sentences import SentenceEmbedder
@@ -62,7 +62,7 @@ def _told_apart(
         else label
         for label, latent in zip(labels, groups.latents, strict=True)
     ]
-    return by_size(groups.of_item, labels)
+    return numbered_by_size(groups.of_item, labels)
 
 
 def _check_items(embeddings: ItemEmbeddings, items: pd.DataFrame) -> None:

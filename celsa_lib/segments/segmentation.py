@@ -20,7 +20,7 @@ from celsa_lib.split import matching
 
 FORMAT = "celsa-segments"
 VERSION = 2  # 1 had no item ids
-COLUMNS = ["segment", "label", "segment score", "position", "title", "score"]  # of `rows`
+ROW_COLUMNS = ["segment", "label", "segment score", "position", "title", "score"]  # of `rows`
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet may run such cells
 
 
@@ -156,8 +156,8 @@ class Segmentation:
     def rows(self, x: csr_matrix, n_segments: int = 5, n_items: int = 10) -> pd.DataFrame:
         """A two-dimensional page for one user x (1 × items): segments, the best items in each.
 
-        COLUMNS, where the position is that of the item. Segments whose items were all seen give way
-        to the next best. Raises ConfigError, and DataError for several users.
+        ROW_COLUMNS, where the position is that of the item. Segments whose items were all seen give
+        way to the next best. Raises ConfigError, and DataError for several users.
         """
         check_count(n_segments=n_segments, n_items=n_items)
         x, parts = self.one_user(x), []
@@ -170,7 +170,7 @@ class Segmentation:
             part = {"segment": segment, "label": self.labels[segment].text, "segment score": score}
             part |= {"position": items[left], "title": self.titles[items[left]]}
             parts.append(pd.DataFrame(part | {"score": scores[left]}))
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=ROW_COLUMNS)
 
     def explain(self, x: csr_matrix, item: int) -> pd.DataFrame:
         """Why `item` (a position) was recommended to x (1 × items): a row per latent.
