@@ -8,10 +8,10 @@ STAMP   := $(VENV)/.stamp
 PYTEST  := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n logical --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test test-all lint bench claims paper clean
+.PHONY: help book pdf test test-all lint bench bench-gpu claims paper clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  (PROFILE=smoke|laptop|paper chooses how long the notebooks train; now: $(PROFILE))"
 
 book: $(STAMP) ## run the notebooks and build the book (minutes; the first time also installs)

@@ -28,7 +28,7 @@ def read(values, cols, E, out):
     for t in prange(len(E)):
         total = splat(ZERO)
         for i in range(len(values)):
-            total = add_row(values[i], cols[i], E[t], total)
+            total = add_row(values[i], cols[i], 0, len(values[i]), E[t], total)
         store(out[t], 0, total)
 
 
@@ -61,7 +61,7 @@ def main() -> None:
         print(rows[-1], flush=True)
     manifest = {
         "kind": BENCHMARK,
-        "what": "reading the latents of 32 users for every nonzero",
+        "what": f"reading the latents of {LANES} users for every nonzero",
         "runs": new_run(l2_kib=cache_kib(2)),
         "seconds": round(time.perf_counter() - start),
     }

@@ -136,7 +136,8 @@ def main() -> None:
                      "model_mib": round(bytes_ / 2**20, 2)})  # fmt: skip
     manifest = {
         "kind": BENCHMARK,
-        "what": "cost of recommending, synthetic interactions",
+        "what": f"cost of recommending {TOP} of {case.items:,} items to {case.users:,} users, "
+        "synthetic interactions",
         "runs": new_run(),
         "seconds": round(time.perf_counter() - start),
     }

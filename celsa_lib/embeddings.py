@@ -12,13 +12,18 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from celsa_lib.errors import ConfigError, DataError, check_count
-from celsa_lib.files import form_of, save_arrays, stored_arrays
-from celsa_lib.retrieval import PackedRows, SparseIndex, exclude_seen, top_n, write_packed
+from celsa_lib.files import format_of, save_arrays, stored_arrays
+from celsa_lib.retrieval import (
+    BATCH_USERS,
+    PackedRows,
+    SparseIndex,
+    recommend_in_batches,
+    write_packed,
+)
 from celsa_lib.split import matching
 
 FORMAT = "celsa-item-embeddings"
 VERSION = 2
-BATCH_USERS = 1024  # users scored at a time: a block of users × items, never all of them
 
 
 class ItemEmbeddings:
@@ -229,12 +234,6 @@ class ItemEmbeddings:
 class PackedEmbeddings(PackedRows):
     """Item rows in a packed file (`ItemEmbeddings.pack`): used as they are, or unpacked."""
 
-    def recommend(
-        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best items per user: (indices, scores), each users × n; −1 where none is left."""
-        return recommend_in_batches(self.score, self._matching(X), n, exclude_seen)
-
     def unpack(self) -> ItemEmbeddings:
         """The rows in memory, items × width, CSR float32, as `score` reads them."""
         matrix, input_scales = self.rows()
@@ -243,7 +242,7 @@ class PackedEmbeddings(PackedRows):
 
 def open_embeddings(path: str | Path) -> ItemEmbeddings | PackedEmbeddings:
     """What `save` or `pack` wrote, as the file says. Raises StorageError for anything else."""
-    packed = form_of(path, "item embeddings") == PackedEmbeddings.FORMAT
+    packed = format_of(path, "item embeddings") == PackedEmbeddings.FORMAT
     return PackedEmbeddings.open(path) if packed else ItemEmbeddings.load(path)
 
 
@@ -251,20 +250,3 @@ def has_gpu() -> bool:
     """Whether a CUDA GPU is there; torch is not loaded for the question."""
     torch = sys.modules.get("torch")
     return torch is not None and torch.cuda.is_available()
-
-
-def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):
-    """`top_n` of `score(X)`, a block of users at a time: (indices, scores), each users × n.
-
-    Raises ConfigError if n < 1.
-    """
-    check_count(n=n)
-    blocks = []
-    for start in range(0, X.shape[0], BATCH_USERS):
-        users = X[start : start + BATCH_USERS]
-        scores = score(users)
-        blocks.append(top_n(exclude_seen(scores, users) if without_seen else scores, n))
-    if not blocks:
-        width = min(n, X.shape[1])
-        return np.empty((0, width), dtype=np.int64), np.empty((0, width), dtype=np.float32)
-    return tuple(np.concatenate(part) for part in zip(*blocks, strict=True))

@@ -1,6 +1,7 @@
 """Files written whole or not at all; arrays in one file, without pickle."""
 
 import glob
+import io
 import json
 import os
 import struct
@@ -30,11 +31,51 @@ def remove_leftovers(path: str | Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:
-    """Let `write` fill a temporary file beside `path`, then rename it. Raises StorageError."""
+@contextmanager
+def alone_with(path: str | Path, wait: bool = False) -> Iterator[None]:
+    """No other process that asks for `path` in this way is inside at the same time.
+
+    For what reads a file, adds to it and writes it again. The lock lies beside it, and the system
+    takes it back from a process that has died. Raises StorageError if another one has it, unless it
+    is to be waited for.
+    """
+    from filelock import FileLock, Timeout
+
     path = Path(path)
+    lock = FileLock(path.with_name(f".{path.stem}.lock"), timeout=-1 if wait else 0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise StorageError(
+            f"another process is at work on {path}; wait until it has ended, or name another file"
+        ) from None
+    except OSError as error:
+        raise StorageError(
+            f"cannot write beside {path}: {error}; choose a folder you can write to"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:
+    """Let `write` fill a temporary file beside `path`, then rename it. Raises StorageError.
+
+    A link is followed, so that what it points to is replaced. What is no file, such as a device or
+    a pipe, gets the bytes when they are whole.
+    """
+    path = Path(path)
+    if path.is_symlink():
+        path = path.resolve()
     temporary = None
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            whole = io.BytesIO()
+            write(whole)
+            path.write_bytes(whole.getvalue())
+            return path
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=f".{path.name}.", delete=False
@@ -66,7 +107,7 @@ def save_arrays(path: str | Path, header: dict, arrays: Mapping, compress: bool 
     return write_whole(path, lambda file: save(file, **plain))
 
 
-def form_of(path: str | Path, what: str) -> str:
+def format_of(path: str | Path, what: str) -> str:
     """The format that `save_arrays` wrote into a file; `what` it should be. Raises StorageError."""
     import numpy as np
 

@@ -23,11 +23,11 @@ BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
 GRADUAL = ("exponential", "linear", "step-wise")  # schedules that lower k in stages
 FORMAT = "celsa-result"
 VERSION = 2
-METHODS, DATA_SIZE, DEVIATIONS = "methods", "data size", "deviations"
+METHOD_STUDY, DATA_SIZE, DEVIATIONS = "methods", "data size", "deviations"
 SEGMENTS, BENCHMARK, BYTES = "segments", "benchmark", "bytes"
 PLAIN = "float32"  # the form of a model as it was fitted, in rows of BYTES
 KINDS = {  # of results, and what their rows are
-    METHODS: MethodRow,
+    METHOD_STUDY: MethodRow,
     DATA_SIZE: DataSizeRow,
     DEVIATIONS: DeviationRow,
     SEGMENTS: SectionRow,
@@ -58,7 +58,7 @@ class Result:
     @property
     def kind(self) -> str:
         """What its rows are about, one of KINDS."""
-        return self.manifest.get("kind", METHODS)
+        return self.manifest.get("kind", METHOD_STUDY)
 
     @property
     def is_live(self) -> bool:

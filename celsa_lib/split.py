@@ -102,12 +102,15 @@ def _with_replacement(X: csr_matrix, fraction: float, rng) -> np.ndarray:
 def canonical(X: csr_matrix) -> csr_matrix:
     """X (users × items, sparse or an array) as CSR float32: columns ascend, none twice, no zeros.
 
-    What is there twice is added up. X itself if it is so already. Raises DataError for what is no
-    matrix of numbers.
+    What is there twice is added up. One user may be a vector. X itself if it is so already. Raises
+    DataError for what is no matrix of numbers, or has columns that it has not.
     """
     try:
+        if getattr(X, "ndim", 2) == 1:
+            X = X.reshape(1, -1)
         if not (isinstance(X, csr_matrix) and X.dtype == np.float32):
             X = csr_matrix(X, dtype=np.float32)
+        X.check_format(full_check=True)  # SciPy's own loops would read past the end
     except (TypeError, ValueError) as error:
         raise DataError(
             f"users are a matrix of numbers, users × items, got {type(X).__name__} ({error}); "

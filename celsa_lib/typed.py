@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from celsa_lib.errors import ConfigError
 
-SHOWN = 3  # faults that a message describes; the others are counted
+FAULTS_SHOWN = 3  # faults that a message describes; the others are counted
 
 
 def checked(kind: type, values: Any):
@@ -20,8 +20,8 @@ def checked(kind: type, values: Any):
         return _adapter(kind).validate_python(values)
     except ValidationError as error:
         faults = [_described(one) for one in error.errors()]
-        more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-        raise ConfigError(f"{_named(kind)}: {'; '.join(faults[:SHOWN])}{more}") from error
+        more = f" and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+        raise ConfigError(f"{_named(kind)}: {'; '.join(faults[:FAULTS_SHOWN])}{more}") from error
 
 
 @cache

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from celsa_lib import report
-from celsa_lib.report.ablations import Variants, by_size, name_by_parts
+from celsa_lib.report.ablations import Variants, name_by_parts, sizes_across
 from celsa_lib.report.tables import difference_cell
 from celsa_lib.results import Result
 
@@ -84,7 +84,7 @@ def test_seeds_are_averaged_and_order_is_kept():
     assert line == {"variant": "linear", "budget_bytes": 64, "ndcg@100": pytest.approx(0.3)}
     shapes = [("step-wise", True, 128, 0.2), ("step-wise", True, 64, 0.1),
               ("linear", True, 128, 0.3)]  # fmt: skip
-    wide = by_size(variants("schedule", ablation(shapes)).frame())
+    wide = sizes_across(variants("schedule", ablation(shapes)).frame())
     assert list(wide.columns) == ["variant", "128 B", "64 B"]
     assert wide.to_numpy().tolist() == [
         ["step-wise", "0.2000", "0.1000"], ["linear", "0.3000", "–"]

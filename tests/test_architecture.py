@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,26 @@ def test_every_public_definition_says_what_it_is(path):
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_":
             assert ast.get_docstring(node), f"{path}: {node.name} has no docstring"
+
+
+def names_defined(path: Path) -> set[str]:
+    """Functions, classes and constants of a module."""
+    body = ast.parse(path.read_text()).body
+    defined = {node.name for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    targets += [node.target for node in body if isinstance(node, ast.AnnAssign)]
+    parts = (part for target in targets for part in ast.walk(target))
+    return defined | {part.id for part in parts if isinstance(part, ast.Name)}
+
+
+def test_a_name_has_one_meaning():
+    """Commands are called as what they do; a step is written for the CPU and for the GPU."""
+    alike = {"FORMAT", "VERSION", "log", "encode", "decode"}
+    places = defaultdict(list)
+    for path in (path for path in MODULES if layer_of(path) != "cli"):
+        for name in (n for n in names_defined(path) - alike if n[0] != "_"):
+            places[name].append(str(path.relative_to(PACKAGE)))
+    assert not {name: found for name, found in places.items() if len(found) > 1}
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -310,8 +310,10 @@ def schedules(values: dict, dead: dict | None = None) -> Result:
 def test_schedules_and_restarts():
     values = {(name, True): 0.5 for name in GRADUAL} | {(name, False): 0.4 for name in GRADUAL}
     result = schedules(values | {("constant", False): 0.3, ("linear", True): 0.35})
-    assert everywhere(rules.schedules(result, GRADUAL, "constant")) == REPRODUCED
-    outcomes = [check.outcome for check in rules.schedules(result, GRADUAL[:2], "step-wise")]
+    assert everywhere(rules.schedules_against(result, GRADUAL, "constant")) == REPRODUCED
+    outcomes = [
+        check.outcome for check in rules.schedules_against(result, GRADUAL[:2], "step-wise")
+    ]
     assert outcomes == [UNDECIDED] * 5 + [CONTRADICTED] * 5
     restarted = rules.restarts(result)
     assert sum(check.outcome == HOLDS for check in restarted) == 10

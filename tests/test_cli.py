@@ -12,12 +12,12 @@ from scipy.sparse import csr_matrix
 from typer.testing import CliRunner
 
 import celsa_lib as cl
-from celsa_lib import experiments
 from celsa_lib.book import check_parameters
 from celsa_lib.cli import app
 from celsa_lib.cli.base import join_pairs
 from celsa_lib.cli.training import split_of
 from celsa_lib.errors import ConfigError
+from celsa_lib.experiments.catalogue import OTHER_STUDIES
 from celsa_lib.results import Result
 
 COMMANDS = [[], ["data"], ["data", "list"], ["data", "fetch"], ["data", "info"], ["run"], ["train"]]
@@ -118,8 +118,10 @@ def test_only_the_usual_profile_is_written_over_what_is_stored(monkeypatch, opti
         written.append((dataset, str(out)))
         return Result({"seconds": 0.0})
 
-    monkeypatch.setattr(experiments, "run_deviations", stand_in)
-    assert call("study", "ml-100k-deviations", *options).exit_code == 0
+    name = "ml-100k-deviations"
+    stood_for = replace(OTHER_STUDIES[name], run=stand_in)
+    monkeypatch.setitem(OTHER_STUDIES, name, stood_for)
+    assert call("study", name, *options).exit_code == 0
     assert written == [("ml-100k", path)]
 
 
@@ -275,6 +277,7 @@ def test_studies_are_listed_and_run(tmp_path):
     assert listed.exit_code == 0
     for name in ("goodbooks-schedules", "ml-100k-widths", "ml-100k-deviations"):
         assert name in listed.output
+    assert "partial(" not in listed.output and listed.output.count("The recommended setting") >= 3
     out = tmp_path / "synthetic.json"
     arguments = ("synthetic", "--profile", "smoke", "--method", "Popularity", "--out", str(out))
     assert call("study", *arguments).exit_code == 0 and out.exists()

@@ -6,6 +6,8 @@ import http.server
 import io
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import zipfile
 
@@ -74,6 +76,11 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
+def kept(folder):
+    """What lies in a folder but for locks."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+
+
 def source_at(server, path="", checksum=GOOD):
     url = f"http://127.0.0.1:{server.server_address[1]}/{path}ml-1m.zip"
     return (Source(url, checksum, MEMBERS),)
@@ -85,11 +92,11 @@ fetch = functools.partial(fetch_dataset, "ml-1m", progress=False)
 def test_download_keeps_the_needed_files_and_is_done_once(server, cache):
     folder = fetch(sources=source_at(server))
     assert folder == cache / "ml-1m" == locate("ml-1m")
-    assert sorted(p.name for p in folder.iterdir()) == ["movies.dat", "ratings.dat"]
+    assert kept(folder) == ["SHA256SUMS", "movies.dat", "ratings.dat"]
     assert (folder / "ratings.dat").read_bytes() == RATINGS
     fetch(sources=source_at(server))
     assert len(server.requests) == 1
-    assert [p.name for p in cache.iterdir()] == ["ml-1m"]
+    assert kept(cache) == ["ml-1m"]
     assert load_dataset("ml-1m").X.shape == (2, 6)
 
 
@@ -126,7 +133,7 @@ def test_a_wrong_file_is_not_fetched_again(server):
 def test_bad_downloads_leave_nothing(server, cache, path, checksum, said):
     with pytest.raises(DownloadError, match=said):
         fetch(sources=source_at(server, path, checksum))
-    assert list(cache.iterdir()) == []
+    assert kept(cache) == []
 
 
 def test_an_archive_that_is_no_zip(server, cache, monkeypatch):
@@ -134,7 +141,7 @@ def test_an_archive_that_is_no_zip(server, cache, monkeypatch):
     checksum = "md5:" + hashlib.md5(b"<html>moved</html>").hexdigest()
     with pytest.raises(DataError, match="truncated or corrupt"):
         fetch(sources=source_at(server, checksum=checksum))
-    assert list(cache.iterdir()) == []
+    assert kept(cache) == []
 
 
 def test_connection_refused(cache):
@@ -143,7 +150,7 @@ def test_connection_refused(cache):
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/ml-1m.zip"
         with pytest.raises(DownloadError, match="check the network"):
             fetch(sources=(Source(url, GOOD, MEMBERS),))
-    assert list(cache.iterdir()) == []
+    assert kept(cache) == []
 
 
 def test_offline_refuses(monkeypatch, server, cache):
@@ -188,7 +195,7 @@ def test_ml100k_falls_back_on_the_wheel_and_verifies_it(monkeypatch, cache):
     fake_pip(monkeypatch, b"another wheel")
     with pytest.raises(DownloadError, match=r"recbole==1.2.1: wrong checksum"):
         fetch_dataset("ml-100k", progress=False)
-    assert list(cache.iterdir()) == []
+    assert kept(cache) == []
 
 
 def test_no_network_at_all(monkeypatch, cache):
@@ -196,7 +203,7 @@ def test_no_network_at_all(monkeypatch, cache):
     fake_pip(monkeypatch, b"", downloads.subprocess.TimeoutExpired("pip", 1))
     with pytest.raises(DownloadError, match="pip could not download"):
         fetch_dataset("ml-100k", progress=False)
-    assert list(cache.iterdir()) == []
+    assert kept(cache) == []
 
 
 @pytest.mark.parametrize("place", ["ml-1m.zip", "ml-1m/ml-1m.zip"])
@@ -280,3 +287,40 @@ def test_the_papers_test_users():
         10000,
         40000,
     )
+
+
+@pytest.mark.parametrize("change", [lambda b: b[:-9], lambda b: b"9" + b[1:], None])
+def test_a_file_that_was_changed_in_the_cache_is_named(server, change):
+    folder = fetch(sources=source_at(server))
+    path = folder / "ratings.dat"
+    path.write_bytes(change(RATINGS)) if change else path.rename(folder / "ratings.dat.gz")
+    with pytest.raises(DataError, match="ratings.dat is not as it was fetched.*delete"):
+        load_dataset("ml-1m")
+
+
+def test_a_cut_file_of_a_known_wheel_is_reported(tmp_path, caplog):
+    folder = tmp_path / "ml-100k"
+    folder.mkdir()
+    for name in ("ml-100k.inter", "ml-100k.item"):
+        (folder / name).write_text("cut")
+    assert locate("ml-100k", data_dir=tmp_path) == folder
+    assert "ml-100k.inter is not the known version" in caplog.text
+
+
+def test_what_a_killed_fetch_left_goes_with_the_next(server, cache):
+    (cache / ".ml-1m-killed" / "ml-1m").mkdir(parents=True)
+    fetch(sources=source_at(server))
+    assert kept(cache) == ["ml-1m"]
+
+
+def test_processes_that_start_together_fetch_once(server, cache):
+    """Four at once: one downloads, the others wait and find it."""
+    url = source_at(server)[0].url
+    code = (
+        "from celsa_lib.data import fetch_dataset; from celsa_lib.data.registry import Source\n"
+        f"fetch_dataset('ml-1m', sources=(Source({url!r}, {GOOD!r}, {MEMBERS!r}),), progress=False)"
+    )
+    command = [sys.executable, "-c", code]
+    started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [process.wait(60) for process in started] == [0, 0, 0, 0]
+    assert len(server.requests) == 1 and kept(cache) == ["ml-1m"]

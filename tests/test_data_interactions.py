@@ -1,7 +1,10 @@
 """The binary matrix: the filter's properties, and anyone's own table."""
 
+import gzip
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,7 +67,8 @@ def frame():
     return pd.DataFrame([*rows, ("u3", 9, 5)], columns=["who", "what", "stars"])
 
 
-ROLES = {"user": "who", "item": "what", "value": "stars"}
+COLUMNS = {"user": "who", "item": "what"}
+ROLES = COLUMNS | {"value": "stars", "min_rating": 4}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz", "tsv", "parquet", None])
@@ -77,7 +81,7 @@ def test_user_data_in_every_form(frame, tmp_path, suffix):
         else:
             frame.to_csv(source, sep="\t" if suffix == "tsv" else ",", index=False)
     items = pd.DataFrame({"title": ["Nine"]}, index=[9])
-    data = load_interactions(source, **ROLES, min_rating=4, items=items)
+    data = load_interactions(source, **ROLES, items=items)
     assert data.user_ids.tolist() == ["u1", "u2"]
     assert data.item_ids.tolist() == [9, 10, 11, 12, 13]
     assert data.items["title"].tolist() == ["Nine", "10", "11", "12", "13"]
@@ -96,8 +100,9 @@ def test_titles_are_found_by_ids_of_another_type(frame, column, index):
     ("column", "index", "said"),
     [
         (int, [9, 10, 9], "has the id '9' more than once; keep one row per item"),
-        (int, [1, 2, 3], r"no id of the data: its index begins \['1', '2', '3'\]"),
-        (float, [9, 10, 11], r"the data's ids \['10.0', '11.0', '12.0'\]; index it by item id"),
+        (int, [1, 2, 3], r"no id of the data: its ids begin \['1', '2', '3'\]"),
+        (str, ["a", "b", "c"], r"the data's \['9', '10', '11'\]; index it by item id"),
+        (int, None, "no column 'what', and its index only counts rows"),
     ],
 )
 def test_items_that_do_not_fit(frame, column, index, said):
@@ -109,8 +114,8 @@ def test_items_that_do_not_fit(frame, column, index, said):
 def test_a_repeated_pair_counts_once_with_its_highest_rating(frame):
     low = frame.assign(stars=1)
     both = pd.concat([low, frame, low])
-    once = load_interactions(frame, **ROLES, min_rating=4)
-    repeated = load_interactions(both, **ROLES, min_rating=4)
+    once = load_interactions(frame, **ROLES)
+    repeated = load_interactions(both, **ROLES)
     assert (once.X != repeated.X).nnz == 0
 
 
@@ -141,7 +146,7 @@ def with_cell(frame, column, value):
 )
 def test_bad_tables(frame, change, said):
     with pytest.raises(DataError, match=said):
-        load_interactions(change(frame), **ROLES, min_rating=4)
+        load_interactions(change(frame), **ROLES)
 
 
 def test_bad_files(tmp_path, frame):
@@ -159,7 +164,15 @@ def test_bad_files(tmp_path, frame):
 
 def test_bad_options(frame):
     with pytest.raises(ConfigError, match="value="):
-        load_interactions(frame, user="who", item="what", min_rating=4)
+        load_interactions(frame, **COLUMNS, min_rating=4)
+    with pytest.raises(ConfigError, match="min_rating None: name the rating column and"):
+        load_interactions(frame, **COLUMNS, value="stars")
+    with pytest.raises(ConfigError, match="user and item are both 'who'"):
+        load_interactions(frame, user="who", item="who")
+    with pytest.raises(ConfigError, match="give one character"):
+        load_interactions(frame, **COLUMNS, separator="::")
+    with pytest.raises(ConfigError, match="unknown encoding 'klingon'"):
+        load_interactions(frame, **COLUMNS, encoding="klingon")
     with pytest.raises(ConfigError, match="at least 1"):
         load_interactions(frame, **ROLES, min_user_interactions=0)
 
@@ -196,3 +209,143 @@ def test_ids_beyond_64_bits_of_a_frame_are_text():
     frame = pd.DataFrame({"u": np.array([2**63 + 5, 1], np.uint64), "i": [1, 2]})
     data = cl.load_interactions(frame, user="u", item="i", min_user_interactions=1)
     assert set(data.user_ids) == {str(2**63 + 5), "1"}
+
+
+def written(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def pairs_of(data):
+    """(user, item) of every interaction, as text."""
+    rows, columns = data.X.nonzero()
+    return {
+        (str(data.user_ids[r]), str(data.item_ids[c])) for r, c in zip(rows, columns, strict=True)
+    }
+
+
+LINES = "user_id,item_id\nu1,é\nu2,i7\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("a.csv", LINES, {}),
+        ("a.CSV", LINES + "\n\n", {}),
+        ("a.csv", "\n" + LINES.replace("\n", "\r\n"), {}),
+        ("a.csv", LINES.replace(",", ";"), {}),
+        ("a.csv", LINES.replace(",", "\t"), {}),
+        ("a.dat", LINES.replace(",", "|"), {}),
+        ("a.txt", LINES.replace(",", ":"), {"separator": ":"}),
+        ("a.csv", LINES.replace(",", ", "), {}),
+        ("a.csv", LINES.encode("utf-8-sig"), {}),
+        ("a.csv", LINES.encode("utf-16"), {}),
+        ("a.csv", LINES.encode("utf-16-le"), {}),
+        ("a.csv", LINES.encode("cp1252"), {}),
+        ("a.csv", LINES.encode("cp850"), {"encoding": "cp850"}),
+        ("a.TSV.GZ", gzip.compress(LINES.replace(",", "\t").encode()), {}),
+        ("a.csv", LINES.split("\n", 1)[1], {"header": False, "user": "1", "item": "2"}),
+    ],
+)
+def test_the_usual_dialects_are_recognised(tmp_path, name, content, options):
+    data = load_interactions(written(tmp_path / name, content), min_user_interactions=1, **options)
+    assert pairs_of(data) == {("u1", "é"), ("u2", "i7")}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("user_id,item_id,session\nu1,i9,s3,\n", "line 2: 4 fields .* the first line has 3"),
+        ("user_id,item_id\n\nu1,i9\nThe, End,u\n", "line 4: 3 fields .* the first line has 2"),
+        ('user_id,item_id\n"u\n1",i9\nu1\n', "line 4: 1 fields"),
+        ("user_id,item_id,user_id\n1,2,3\n", "has the column 'user_id' twice"),
+        ("7,9,5\n7,8,5\n", "begins with '7,9,5', which names no columns: say that there is no"),
+        ("user,item\n1,2\n", "no column 'user_id', 'item_id'; its columns are 'user', 'item'"),
+        ("", "is empty"),
+        ("user_id,item_id\n\n", "no line after the one that names its columns"),
+        (b"user_id,item_id\nu1,\x81\n", "is no text in cp1252; name its encoding"),
+    ],
+)
+def test_files_that_are_not_read_as_they_are_meant(tmp_path, content, said):
+    with pytest.raises(DataError, match=said):
+        load_interactions(written(tmp_path / "mine.csv", content), min_user_interactions=1)
+
+
+@pytest.mark.parametrize(
+    ("ids", "kept"),
+    [
+        (["0000000003", "4"], ["0000000003", "4"]),
+        (["5863.0", "9.0"], [9, 5863]),
+        (["None", "nan"], ["None", "nan"]),
+        (["-0", "1"], ["-0", "1"]),
+        (["-3", "1"], [-3, 1]),
+    ],
+)
+def test_ids_of_a_file(tmp_path, ids, kept):
+    path = written(tmp_path / "a.csv", "user_id,item_id\n" + "".join(f"{i},x\n" for i in ids))
+    assert load_interactions(path, min_user_interactions=1).user_ids.tolist() == kept
+    as_text = load_interactions(path, min_user_interactions=1, text_ids=True)
+    assert sorted(as_text.user_ids) == sorted(i.removesuffix(".0") for i in ids)
+
+
+def test_ids_of_text_find_their_titles_in_a_file(tmp_path):
+    path = written(tmp_path / "a.csv", "user_id,item_id\n1,003\n1,3\n")
+    items = written(tmp_path / "items.csv", 'title;item_id\n"Old; new";003\n')
+    data = load_interactions(path, min_user_interactions=1, items=items)
+    assert data.items["title"].to_dict() == {"003": "Old; new", "3": "3"}
+
+
+def test_an_items_table_says_which_column_holds_its_ids(frame):
+    items = pd.DataFrame({"title": ["Nine", "Ten"], "what": [9, 10]})
+    data = load_interactions(frame, **ROLES, items=items)
+    assert data.items["title"].tolist()[:2] == ["Nine", "Ten"]
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        pa.Table.from_pandas,
+        lambda frame: frame.convert_dtypes(),
+        lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
+        lambda frame: frame.astype("category"),
+        lambda frame: frame.astype({"what": float}),
+    ],
+)
+def test_tables_of_other_kinds_are_the_same_data(frame, convert):
+    plain, other = (load_interactions(table, **COLUMNS) for table in (frame, convert(frame)))
+    assert (plain.X != other.X).nnz == 0
+    assert plain.item_ids.tolist() == other.item_ids.tolist()
+    assert plain.user_ids.tolist() == other.user_ids.tolist()
+
+
+@pytest.mark.parametrize("source", [{"user_id": [1]}, [1, 2], None, 3, np.eye(3)])
+def test_what_is_no_table_is_refused(source):
+    with pytest.raises(DataError, match="give a DataFrame of pandas or Polars, an Arrow table"):
+        load_interactions(source)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (pd.Timestamp("2020-01-01"), "has datetime64.*, not ratings"),
+        (True, "has bool, not ratings"),
+        (881250949, "every value is above 1,000,000, the first 881250949; these look like times"),
+        ("2020-01-01", "'2020-01-01' is not a number"),
+    ],
+)
+def test_what_is_no_rating_is_refused(frame, values, said):
+    with pytest.raises(DataError, match=said):
+        load_interactions(frame.assign(stars=values), **ROLES)
+
+
+def test_a_column_that_is_there_twice_is_refused(frame):
+    twice = pd.concat([frame, frame[["who"]]], axis=1)
+    with pytest.raises(DataError, match="the table has the column 'who' twice"):
+        load_interactions(twice, **ROLES)
+
+
+def test_what_was_read_is_logged(frame, caplog):
+    with caplog.at_level("INFO"):
+        load_interactions(frame, **ROLES)
+    expected = "the table: 2 users, 5 items, 10 interactions; columns 'who', 'what', 'stars'"
+    assert expected in caplog.messages

@@ -1,5 +1,6 @@
 """What is imported is declared and the other way round, and the lock has it as declared."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -66,3 +67,9 @@ def test_the_lock_has_what_is_declared():
 
 def test_conda_installs_the_lock():
     assert "- -r requirements.lock" in (ROOT / "environment.yml").read_text()
+
+
+def test_make_help_lists_every_target():
+    told = re.findall(r"^([\w-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert len(told) > 9 and all(f"make {target} " in shown for target in told)

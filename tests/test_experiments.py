@@ -586,6 +586,6 @@ def test_a_row_of_the_recommended_recipe_depends_on_what_that_fills_in(monkeypat
     )
     config = ExperimentConfig("ml-100k", methods, 100)
     before = [config.row_hash(method, 0, "checksum") for method in methods]
-    monkeypatch.setattr(recipes, "SPARSE", recipes.SPARSE | {"reg": 1.0})
+    monkeypatch.setattr(recipes, "SPARSE_ROWS", recipes.SPARSE_ROWS | {"reg": 1.0})
     after = [config.row_hash(method, 0, "checksum") for method in methods]
     assert [a == b for a, b in zip(after, before, strict=True)] == [False, True, True]

@@ -1,9 +1,15 @@
 """A file is written whole or not at all."""
 
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
 from celsa_lib.errors import StorageError
-from celsa_lib.files import write_whole
+from celsa_lib.files import alone_with, write_whole
 
 
 def test_writes_and_makes_the_folder(tmp_path):
@@ -30,3 +36,45 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write .*file/a.bin.*choose a folder"):
         write_whole(tmp_path / "file" / "a.bin", lambda file: None)
+
+
+def test_a_link_is_followed_and_stays(tmp_path):
+    (tmp_path / "real").mkdir()
+    target, link = tmp_path / "real" / "a.bin", tmp_path / "link.bin"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_whole(link, lambda file: file.write(b"new"))
+    assert link.is_symlink() and target.read_bytes() == b"new"
+
+
+def test_a_pipe_gets_the_bytes_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        write_whole(pipe, lambda file: file.write(b"new"))
+        assert read.result(10) == b"new"
+    assert pipe.is_fifo()
+
+
+def test_a_device_stays_one():
+    write_whole("/dev/null", lambda file: file.write(b"new"))
+    assert Path("/dev/null").is_char_device()
+
+
+def test_two_processes_are_not_alone_with_one_file(tmp_path):
+    """The second is refused, or waits; after the first has died the file is free."""
+    path = tmp_path / "a.json"
+    code = (
+        "import sys, time; from celsa_lib.files import alone_with\n"
+        f"with alone_with({str(path)!r}): print('in', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "in\n"
+    refused = pytest.raises(StorageError, match="another process is at work on .*a.json")
+    with refused, alone_with(path):
+        pass
+    other.kill()
+    other.wait()
+    with alone_with(path):
+        pass

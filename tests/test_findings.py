@@ -136,7 +136,7 @@ def test_a_deviation_and_rounding_are_judged_by_their_intervals():
     (check,) = finding_list.deviations(Result({}, [row | {"low": -0.3, "high": -0.1}]))
     assert (check.what, check.outcome) == ("scored 0 not left out, EASE", CONTRADICTED)
     row = {"dataset": "films", "seed": 1, "mean": 0.1, "low": -0.1, "high": 0.3}
-    (check,) = finding_list.rounded(Result({}, [row]))
+    (check,) = finding_list.bfloat16_differences(Result({}, [row]))
     assert (check.what, check.outcome) == ("films, seed 1", UNDECIDED)
 
 
@@ -240,6 +240,11 @@ def test_a_finding_typed_by_hand_is_not_built(tmp_path, capsys):
         "* A wider start helps.",
         "Released embeddings beat ours.",
         "It has an nDCG@100 of 0.45.",
+        "EASE scores higher than Compressed ELSA.",
+        "Compressed ELSA surpasses it at every size.",
+        "Restarts improve on it: schedules without them trail.",
+        "On MovieLens, Compressed ELSA is the best method.",
+        "EASE needs fewer bytes for as much.",
         "[Constant pruning](pruning.md) does harm: it is worse than any.",
     ],
 )
@@ -260,6 +265,15 @@ def test_typed_findings_are_found(typed):
 )
 def test_plain_sentences_are_left_alone(plain):
     assert not list(unmarked(plain))
+
+
+def test_captions_and_descriptions_of_figures_are_read():
+    figure = {"caption": "Pruned EASE is ahead.", "name": "x"}
+    options = {"figure": figure, "image": {"alt": "EASE beats ELSA."}}
+    cells = [{"cell_type": "code", "metadata": {"mystnb": options}, "source": ["1"]}]
+    assert len(list(unmarked(prose(json.dumps({"cells": cells}))))) == 2
+    page = "Text.\n\n```{figure} x.svg\n:alt: EASE beats ELSA.\nCaption.\n```\n"
+    assert list(unmarked(prose(page))) == ["EASE beats ELSA."]
 
 
 PAGES = [
@@ -299,7 +313,7 @@ def test_the_recommended_setting_is_compared_at_every_size_that_both_have():
     users = {f"{label} {size}": np.full(4, value) for label, size, value in models}
     outcomes = lambda label: [  # noqa: E731
         (check.what, round(check.difference.mean, 2))
-        for check in finding_list.recommended(Result({}, rows, users=users), label)
+        for check in finding_list.recommended_against(Result({}, rows, users=users), label)
     ]
     assert outcomes("Pruned EASE") == [("32 B", -0.05), ("64 B", 0.1)]
     assert outcomes("Compressed ELSA") == [("64 B", 0.2)]

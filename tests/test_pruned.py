@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
+from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.models import EDLAE, PrunedEDLAE, SparseMRF
 from celsa_lib.models.ease import gram_matrix
 from celsa_lib.models.pruned import prune_matrix, regressed
@@ -120,6 +121,24 @@ def test_what_cannot_be_pruned_is_said(histories):
         cl.PrunedEASE(support="column")
     with pytest.raises(cl.CelsaError, match="pass X"):
         cl.PrunedEASE.from_ease(cl.EASE().fit(histories), refit=True)
+    with pytest.raises(DataError, match="X has 59 items, EASE was fitted on 60"):
+        cl.PrunedEASE.from_ease(cl.EASE().fit(histories), refit=True, X=histories[:, :59])
     for model in (EDLAE, PrunedEDLAE):
         with pytest.raises(cl.CelsaError, match="dropout is a share from 0 up to 1, not 1"):
             model(dropout=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda X: cl.PrunedEASE.from_ease(EDLAE().fit(X)), "PrunedEASE prunes a fitted EASE, got"),
+        (lambda X: PrunedEDLAE.from_ease(cl.EASE().fit(X)), "prunes a fitted EDLAE, got EASE"),
+        (
+            lambda X: cl.SparseAutoencoderELSA.from_elsa(cl.EASE().fit(X)),
+            "a fitted ELSA is compressed",
+        ),
+    ],
+)
+def test_a_base_of_another_kind_is_refused(make, said, histories):
+    with pytest.raises(ConfigError, match=said):
+        make(histories)

@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -53,14 +54,14 @@ def test_only_models_trained_by_gradient_have_a_history(method, histories):
     assert method.trained == hasattr(model, "history_")
 
 
+@dataclass(eq=False, repr=False)
 class Cosine(Recommender):
     """A baseline that nobody has listed anywhere: cosines of items, the `nnz` largest of each."""
 
     name = "Cosine neighbours"
 
-    def __init__(self, reg: float = 1.0, nnz: int = 16):
-        self.reg, self.nnz = reg, nnz
-        self.check_parameters()
+    reg: float = 1.0
+    nnz: int = 16
 
     def check_parameters(self) -> None:
         check_positive(reg=self.reg)

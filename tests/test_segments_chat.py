@@ -187,17 +187,69 @@ def test_a_hostile_answer_gives_way_to_the_fallback(describer, server, caplog, a
         assert answer not in (tmp_path / "answers.jsonl").read_text()
 
 
-def test_an_unfinished_answer_is_refused(describer, server):
-    server.answer = lambda number, body: completion("Fine Name", "length")
+@pytest.mark.parametrize("finish", ["stop", "eos_token", "end_turn", "", None])
+def test_servers_have_many_words_for_an_end(describer, server, finish):
+    server.answer = lambda number, body: completion("Fine Name", finish)
+    assert texts(describer().describe(GROUPS[:1], ITEMS)) == ["Fine Name"]
+
+
+@pytest.mark.parametrize("finish", ["length", "content_filter"])
+def test_an_answer_that_was_cut_is_refused(describer, server, finish):
+    server.answer = lambda number, body: completion("Fine Name", finish)
     assert texts(describer().describe(GROUPS[:1], ITEMS)) == ["Group 0"]
 
 
-def test_a_refused_answer_is_not_asked_for_again(describer, server):
+def test_a_refused_answer_is_asked_for_again_by_the_next_describer_alone(describer, server):
     server.answer = lambda number, body: completion("<b>")
-    first = describer().describe(GROUPS, ITEMS)
+    first = describer()
+    labels = first.describe(GROUPS, ITEMS)
+    assert first.describe(GROUPS, ITEMS) == labels and len(server.bodies) == 4
+    server.answer = named_after_first_title
     again = describer()
-    assert again.describe(GROUPS, ITEMS) == first
-    assert again.refused == 4 and len(server.bodies) == 4
+    assert texts(again.describe(GROUPS, ITEMS)) == NAMES
+    assert again.refused == 0 and len(server.bodies) == 8
+
+
+def test_all_refused_is_said_aloud(describer, server, caplog):
+    server.answer = lambda number, body: completion("I cannot")
+    describer().describe(GROUPS, ITEMS)
+    assert f"all 4 answers of {MODEL} were refused" in caplog.messages[-1]
+
+
+OTHERS = [np.arange(3)]  # a group that nobody has asked about
+
+
+def test_an_error_inside_an_answer_is_waited_for(describer, server, monkeypatch):
+    """As some gateways pass on what their provider said."""
+    waited = []
+    monkeypatch.setattr("celsa_lib.segments.naming.client.sleep", waited.append)
+    inner = b'{"choices": null, "error": {"code": 429, "message": "provider is busy"}}'
+    server.answer = lambda number, body: (
+        Reply(inner) if number < 2 else named_after_first_title(number, body)
+    )
+    assert texts(describer(workers=1).describe(GROUPS, ITEMS)) == NAMES
+    assert waited == [1, 2]
+    server.answer = lambda number, body: Reply(inner)
+    failing(describer(max_retries=1), "provider is busy; lower per_minute", OTHERS)
+
+
+def test_a_temperature_that_is_refused_is_left_out_from_then_on(describer, server):
+    def strict(number, body):
+        if "temperature" in body:
+            return failure(400, "Unsupported value: 'temperature' does not support 0")
+        return named_after_first_title(number, body)
+
+    server.answer = strict
+    assert texts(describer(workers=1).describe(GROUPS, ITEMS)) == NAMES
+    assert ["temperature" in body for body in server.bodies] == [True, *[False] * 4]
+
+
+def test_token_counts_that_are_null_count_nothing(describer, server):
+    body = completion("Fine Name").body.replace(b": 100,", b": null,")
+    server.answer = lambda number, _: Reply(body)
+    asked = describer()
+    asked.describe(GROUPS[:1], ITEMS)
+    assert (asked.spent.tokens_in, asked.spent.tokens_out) == (0, 5)
 
 
 def test_a_busy_server_is_asked_again_after_the_time_it_names(describer, server, sleeps):
@@ -234,9 +286,9 @@ def test_nobody_there(describer, server, monkeypatch, sleeps):
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
-        (400, "temperature 0"),
+        (400, "name another model"),
         (401, "check OPENAI_API_KEY"),
-        (404, "may be retired; name another with model="),
+        (404, "end in /v1"),
         (418, "check the request"),
         (429, "per_minute"),
     ],
@@ -250,7 +302,7 @@ def test_refusals_say_what_to_do(describer, server, status, advice):
 @pytest.mark.parametrize("status", [200, 401])
 def test_the_key_in_an_error_is_left_out(describer, server, status):
     server.answer = lambda number, body: failure(status, f"wrong key: {KEY}")
-    failing(describer(max_retries=0), "no chat completion" if status == 200 else "the key in it")
+    failing(describer(max_retries=0), "the key in it")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_array, csr_matrix
 
 import celsa_lib as cl
 from celsa_lib.split import canonical
@@ -101,3 +101,16 @@ def test_as_released_draws_with_replacement(histories):
 def test_impossible_folds_are_errors(histories, bad, message):
     with pytest.raises(cl.CelsaError, match=message):
         cl.holdout_folds(histories, **bad)
+
+
+@pytest.mark.parametrize("vector", [csr_array(np.eye(4))[1], np.eye(4)[1], [0, 1, 0, 0]])
+def test_one_user_may_be_a_vector(vector):
+    assert canonical(vector).shape == (1, 4) and canonical(vector).indices.tolist() == [1]
+
+
+@pytest.mark.parametrize("column", [4, 77, -1])
+def test_columns_that_a_matrix_has_not_are_refused(column):
+    X = csr_matrix(np.eye(4, dtype=np.float32))
+    X.indices[2] = column
+    with pytest.raises(cl.CelsaError, match="indices must be"):
+        cl.ItemEmbeddings(np.eye(4, dtype=np.float32)).recommend(X, 2)

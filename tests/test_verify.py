@@ -158,6 +158,21 @@ def test_the_command_says_what_agrees(stored):
     assert "15 rows as stored; Compressed ELSA, " in done.output and "agrees" in done.output
 
 
+@pytest.mark.parametrize("options", [[], ["synthetic"]])
+def test_a_folder_without_results_is_refused(options, tmp_path):
+    for folder, said in ((tmp_path / "none", "no folder"), (tmp_path, "holds no stored results")):
+        done = CliRunner().invoke(app, ["verify", *options, "--results", str(folder)])
+        assert done.exit_code == 1 and said in done.stderr
+
+
+@pytest.mark.parametrize("text", ['{"claims"', "[]", '{"claims": [{"id": "x"}]}'])
+def test_a_damaged_ledger_is_named(text, tmp_path):
+    path = tmp_path / "claims.json"
+    path.write_text(text)
+    with pytest.raises(StorageError, match="claims.json is no ledger"):
+        report.claims(tmp_path).lost_beside(path)
+
+
 def test_a_changed_number_is_neither_shown_nor_judged(tmp_path):
     """Verdicts use the users' values and tables the mean: shown apart, they could differ."""
     for name in ("ml-100k.json", "ml-100k.users.npz"):

@@ -20,7 +20,7 @@ from sphinx.util.docutils import SphinxRole
 from celsa_lib.errors import DataError
 from celsa_lib.report.findings import comparison, evidence, finding, verdict
 
-CLAIMS = "book/front/claims.json"  # below the sources; `book.front` copies it there
+LEDGER_COPY = "book/front/claims.json"  # below the sources; `book.front` copies it there
 QUOTED = "book/quoted.txt"  # sentences that say what the paper says, or what is true by definition
 Words = Callable[[list[dict], str], str]  # of claims and a role's text
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Said(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """The words, or the message."""
         try:
-            checks = stored_checks(Path(self.env.srcdir) / CLAIMS)
+            checks = stored_checks(Path(self.env.srcdir) / LEDGER_COPY)
             return [nodes.Text(ROLES[self.name](checks, self.text))], []
         except (DataError, OSError, ValueError, KeyError) as error:
             message = self.inliner.reporter.error(f"{self.name}: {error}", line=self.lineno)
@@ -73,27 +73,30 @@ class Said(SphinxRole):
 
 
 # Words that compare methods wherever they stand, and those that do beside a method or data set.
-ALONE = (
+COMPARING_ALONE = (
     r"(is|are|was|were|comes?) (\w+ )?(ahead|behind)|outperforms?|(better|worse) than|"
     r"(agrees?|do|does|scores?) (better|worse)"
 )
-COMPARED = (
+COMPARING = (
     r"ahead|behind|better|worse|above|below|beats?|wins?|loses?|lost|(best|first) at|catch(es)? up|"
     r"(keeps?|holds?) (far |much )?more|favours?|helps?|hurts?|harms?|gains?|gained|strong(er|est)|"
-    r"(more|less) coherent|raises?|lowers?|leads?"
+    r"(more|less) coherent|raises?|lowers?|leads?|surpass(es)?|exceeds?|dominates?|trails?|tops|"
+    r"superior|inferior|higher|lower|improves?|improved|worsens?|best (method|model)|matches|"
+    r"(on|at) par|competitive|underperforms?|(more|fewer) bytes"
 )
 SUBJECTS = (
     r"ELSA|EASE|autoencoder|k-means|(constant|gradual|step-wise) pruning|schedules?|restarts?|"
     r"(wider|narrower) start|Goodbooks|MovieLens|planted|released (embeddings|rows)|bfloat16"
 )
 FINDING = re.compile(
-    rf"\b({ALONE})\b|(?=.*\b({SUBJECTS})).*\b({COMPARED})\b|nDCG@\d+\W+(\w+ )?0\.\d",
+    rf"\b({COMPARING_ALONE})\b|(?=.*\b({SUBJECTS})).*\b({COMPARING})\b|nDCG@\d+\W+(\w+ )?0\.\d",
     re.IGNORECASE,
 )
 MARKED = re.compile(r"<!-- {\w+}`.*?<!-- end -->", re.DOTALL)  # in README, which Sphinx never sees
 UNREAD = re.compile(
     r"^(`{3,})\{?(?!div).*?^\1$|(\{\w+\})?`[^`\n]*`|\$[^$]*\$|<[^>]+>", re.DOTALL | re.MULTILINE
 )
+ALT = re.compile(r"^:alt: (.*)$", re.MULTILINE)  # of a figure
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 
@@ -108,11 +111,16 @@ def unmarked(text: str) -> Iterator[str]:
 
 
 def prose(source: str) -> str:
-    """The Markdown of a page, or of a notebook as JSON."""
+    """The Markdown of a page, or of a notebook as JSON, and what is said of its figures."""
     if not source.startswith("{"):
-        return source
-    cells = (cell for cell in json.loads(source)["cells"] if cell["cell_type"] == "markdown")
-    return "\n\n".join("".join(cell["source"]) for cell in cells)
+        return "\n\n".join([source, *ALT.findall(source)])
+    parts = []
+    for cell in json.loads(source)["cells"]:
+        if cell["cell_type"] == "markdown":
+            parts.append("".join(cell["source"]))
+        options = cell["metadata"].get("mystnb", {})
+        parts += [options.get("figure", {}).get("caption"), options.get("image", {}).get("alt")]
+    return "\n\n".join(filter(None, parts))
 
 
 def look(app: Sphinx, page: str, source: list[str]) -> None:

@@ -16,7 +16,7 @@ from celsa_lib.results import load_intact
 
 STUDY = "goodbooks-10k-partial"  # the paper's main data set, as far as we have it
 FIGURE, CARD, COUNTS = "accuracy.svg", "card.png", "verdicts.txt"  # .txt: no page of its own
-CLAIMS = "claims.json"
+LEDGER = "claims.json"
 # One lies near the line of the other low-dimensional ELSA, one on that of EASE, one far below.
 LEFT_OUT = ("Low-dim ELSA, regularised", "EDLAE", "Popularity")
 MARGIN = 0.06  # of nDCG@100 below Compressed ELSA's worst: what is lower would flatten the rest
@@ -34,7 +34,7 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
     figure.set_size_inches(8, 4.2)  # at 150 dots per inch what sites show beside a link
     write_whole(folder / CARD, lambda file: figure.savefig(file, format="png", dpi=150))
     text = claims.read_bytes()  # for the roles of `book.findings`
-    write_whole(folder / CLAIMS, lambda file: file.write(text))
+    write_whole(folder / LEDGER, lambda file: file.write(text))
     counted = verdicts(json.loads(text)["claims"])
     write_whole(folder / COUNTS, lambda file: file.write(counted.encode()))
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import papermill
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient.exceptions import DeadKernelError
@@ -15,6 +16,7 @@ from nbclient.exceptions import DeadKernelError
 from celsa_lib.errors import ConfigError, NotebookError, StorageError
 
 KERNEL = "python3"
+DAMAGE = (KeyError, TypeError, AttributeError, ValueError, RecursionError)
 # pooch looks for Jupyter widgets, which pages that need no other host cannot use, and warns.
 QUIET = "ignore:IProgress not found,ignore:an epoch has"  # pages compare small data on purpose
 VOLATILE = "metadata.papermill cell.metadata.papermill cell.metadata.execution metadata.widgets"
@@ -60,26 +62,57 @@ def _check_settings(parameters: dict) -> None:
 
 def default_parameters(path: Path) -> dict:
     """Names and defaults in the cell tagged `parameters`. Raises StorageError, ConfigError."""
-    if not path.exists():
-        raise StorageError(f"there is no notebook {path}; check the path")
-    found = papermill.inspect_notebook(str(path))
+    cells = [c for c in _cells_of(path) if "parameters" in c.get("metadata", {}).get("tags", [])]
     try:
-        return {name: ast.literal_eval(entry["default"]) for name, entry in found.items()}
-    except (ValueError, SyntaxError) as error:
+        tree = ast.parse("".join(cells[0]["source"]) if cells else "")
+        return {
+            target.id: ast.literal_eval(line.value)
+            for line in tree.body
+            if isinstance(line, ast.Assign)
+            for target in line.targets
+        }
+    except (ValueError, SyntaxError, AttributeError) as error:
         raise ConfigError(f"the parameters of {path.name} must be plain values: {error}") from error
 
 
 def code_of(path: Path) -> str:
     """All Python code of a notebook, without lines that are commands of the notebook's own."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    sources = ("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    sources = ("".join(c["source"]) for c in _cells_of(path) if c["cell_type"] == "code")
     lines = (line for source in sources for line in source.splitlines())
     return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
 
 
+def _cells_of(path: Path) -> list[dict]:
+    """The cells of a notebook. Raises StorageError where there is none, or it is damaged."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"there is no notebook {path}; {_where_notebooks_are(path)}") from error
+    except UnicodeDecodeError as error:
+        raise StorageError(f"{path} is no notebook: it is not UTF-8 text") from error
+    try:
+        notebook = nbformat.reads(text, as_version=4)
+        nbformat.validate(notebook)
+    except (nbformat.ValidationError, *DAMAGE) as error:
+        raise StorageError(
+            f"{path} is no notebook, or only a part of one ({type(error).__name__}); take a whole "
+            "copy of it"
+        ) from error
+    return notebook.cells
+
+
+def _where_notebooks_are(path: Path) -> str:
+    """Advice for a path that is not there."""
+    if path.parent == Path("notebooks") and not path.parent.exists():
+        return "the book's notebooks are in a copy of its repository; call celsa run from there"
+    return "check the path"
+
+
 def _typed(name: str, text: str, default, path: Path):
     """`text` as the type of `default`: a string stays a string, so that "007" is not 7."""
-    if default is None or isinstance(default, str):
+    if default is None:
+        return None if text in ("None", "null") else text
+    if isinstance(default, str):
         return text
     try:
         if isinstance(default, bool):
@@ -135,8 +168,7 @@ def run_notebook(path: Path, target: Path, parameters: dict, cwd: Path) -> Path:
 
 def _cells_begun(path: Path) -> int:
     """How many cells of a notebook that papermill left half-way it had begun to run."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return sum(cell["metadata"]["papermill"]["start_time"] is not None for cell in cells)
+    return sum(cell["metadata"]["papermill"]["start_time"] is not None for cell in _cells_of(path))
 
 
 def strip_volatile(path: Path) -> None:

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader
 
 from celsa_lib.files import write_whole
 
-MARKED = "article .slide, article .tag_slide"  # a {div} in a page, a tag on a notebook's cell
+SLIDE_MARKS = "article .slide, article .tag_slide"  # a {div} in a page, a tag on a notebook's cell
 NAME = "slides.html"
 
 
@@ -26,7 +26,7 @@ def slides_of(html: Path, page: str) -> list[dict]:
 
     soup = BeautifulSoup((html / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
     found, chapter = [], _heading(soup.article)
-    for mark in soup.select(MARKED):
+    for mark in soup.select(SLIDE_MARKS):
         body = mark.select_one(".cell_output") if "tag_slide" in mark["class"] else mark
         if body is None:  # a notebook that has not been run
             continue

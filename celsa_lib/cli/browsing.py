@@ -65,8 +65,8 @@ def segments(
     tau: Annotated[
         float | None,
         typer.Option(
-            help=f"Groups merge above this cosine of names; default: {TAU}, and no merge for rows "
-            "of the recommended recipe."
+            help=f"Groups merge where their names have a higher cosine; default: {TAU}, and no "
+            "merge for rows of the recommended recipe."
         ),
     ] = None,
     names: Annotated[
@@ -107,9 +107,9 @@ def segments(
     counted = f"{len(segmentation.of_item):,} items in {len(segmentation):,} segments"
     typer.echo(f"{counted}, {alone:,} of them with one item" if alone else counted)
     if history is None:
-        lines = most_chosen(segmentation, loaded.X, n)
+        lines = most_chosen_lines(segmentation, loaded.X, n)
     else:
-        lines = recommended(segmentation, history, n)
+        lines = lines_for(segmentation, history, n)
     for line in lines:
         typer.echo(line)
     if out is not None:
@@ -138,7 +138,7 @@ def describer_by(names: str, model: str | None, cache: Path | None) -> "Describe
     return ReplayDescriber(AnswerCache(names), TfidfDescriber())
 
 
-def most_chosen(segmentation: "cl.Segmentation", X: "csr_matrix", n: int) -> Iterator[str]:
+def most_chosen_lines(segmentation: "cl.Segmentation", X: "csr_matrix", n: int) -> Iterator[str]:
     """A line for each of the `n` segments with most interactions in X (users × items): number,
     items, interactions, label, typical titles.
     """
@@ -152,7 +152,7 @@ def most_chosen(segmentation: "cl.Segmentation", X: "csr_matrix", n: int) -> Ite
         yield f"{number:7} {size:5} {chosen[number]:7,.0f}  {label:{LABEL_WIDTH}}  {shown}"
 
 
-def recommended(segmentation: "cl.Segmentation", history: "csr_matrix", n: int) -> Iterator[str]:
+def lines_for(segmentation: "cl.Segmentation", history: "csr_matrix", n: int) -> Iterator[str]:
     """The `n` best segments for `history` (1 × items): a line each, then a line for each item."""
     rows = segmentation.rows(history, n, SHOWN_ITEMS)
     for _, part in rows.groupby("segment", sort=False):

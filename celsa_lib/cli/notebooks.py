@@ -7,12 +7,14 @@ import typer
 
 from celsa_lib.cli.base import Profile
 from celsa_lib.errors import ConfigError
+from celsa_lib.files import alone_with
 
 
 def run(
     notebook: Annotated[str, typer.Argument(help="A notebook's path, or its name in notebooks/.")],
     parameter: Annotated[
-        list[str] | None, typer.Option("-p", "--parameter", metavar="NAME VALUE", help="Set one.")
+        list[str] | None,
+        typer.Option("-p", "--parameter", metavar="NAME VALUE", help="Set one; repeatable."),
     ] = None,
     output: Annotated[Path, typer.Option(help="A file, or a folder.")] = Path("build/run"),
 ) -> None:
@@ -22,7 +24,9 @@ def run(
     given = dict(pair(text) for text in parameter or [])
     path = notebook_path(notebook)
     target = output if output.suffix and not output.is_dir() else output / path.name
-    run_notebook(path, target, check_parameters(path, given), cwd=Path.cwd())
+    parameters = check_parameters(path, given)
+    with alone_with(target):
+        run_notebook(path, target, parameters, cwd=Path.cwd())
     typer.echo(target)
 
 
@@ -66,20 +70,23 @@ def book(
     cores: Annotated[int | None, typer.Option(min=1, help="Default: all of this machine.")] = None,
     studies: Annotated[
         list[str] | None,
-        typer.Option("--study", help="Go on with this stored study first; repeatable. Hours."),
+        typer.Option("--study", help="Continue this stored study first (hours); repeatable."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
-    graph: Annotated[bool, typer.Option("--graph", help="Only print the graph, for dot.")] = False,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Only print the graph, for Graphviz.")
+    ] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also as one file; needs Chromium.")] = False,
 ) -> None:
     """Run the notebooks that are missing or changed, build the book, print the page to open."""
     from celsa_lib.book import build_pdf
-    from celsa_lib.cli.studies import check_studies
+    from celsa_lib.experiments.catalogue import check_study
     from celsa_lib.experiments.manifest import usable_cores
     from celsa_lib.workflow import PAGE, book_workflow
 
     root, cores = root.resolve(), cores or usable_cores()
-    check_studies(studies or ())
+    for name in studies or ():
+        check_study(name)
     workflow = book_workflow(root, profile, cores, studies or ())
     if graph:
         typer.echo(workflow.graph())

@@ -1,6 +1,5 @@
 """Commands that run whole comparisons: the studies of the book, user data, the verdicts."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,81 +9,40 @@ from celsa_lib.cli.base import Profile, log_to_stderr
 from celsa_lib.errors import ConfigError
 from celsa_lib.files import write_whole
 
-SEGMENTS = "segments"  # the study of segments, and its file in results/
-
 
 def study(
-    name: Annotated[str, typer.Argument(help="Which; without it, the list.")] = "",
-    profile: Annotated[str | None, typer.Option(help="By default the one that is stored.")] = None,
-    method: Annotated[list[str] | None, typer.Option(help="Only this method; repeatable.")] = None,
+    name: Annotated[str, typer.Argument(help="A study; without it, all are listed.")] = "",
+    profile: Annotated[
+        str | None, typer.Option(help="smoke, laptop or paper; default: the stored one.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Run this method alone; repeatable.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: results/NAME.json.")] = None,
 ) -> None:
-    """Run a study whose results the book shows; what its file has already is kept."""
-    from celsa_lib.experiments import STUDIES, run_study
-    from celsa_lib.experiments.studies import stored_at
+    """Run a study whose results the book shows; rows that its file has already are kept."""
+    from celsa_lib.experiments.catalogue import run_by_name
 
-    others = _studies_of_their_own()
     if not name:
-        _list_studies(others)
+        _list_studies()
         return
     log_to_stderr()
-    if name in STUDIES:
-        result = run_study(name, profile, tuple(method or ()), out)
-    elif name in others:
-        if method:
-            raise ConfigError(f"{name} has no methods to choose from; leave out --method")
-        run, dataset, _ = others[name]
-        path = out or stored_at(name, None if profile in (None, "laptop") else profile)
-        result = run(dataset, profile or "laptop", path)
-    else:
-        known = ", ".join([*STUDIES, *others])
-        raise ConfigError(f'unknown study "{name}"; choose one of {known}')
+    result = run_by_name(name, profile, tuple(method or ()), out)
     typer.echo(f"{len(result.rows)} rows, {result.manifest['seconds']:.0f} s")
 
 
-def _list_studies(others: dict[str, tuple]) -> None:
-    """A line per study: its data, what it is about, how long a GPU would train."""
-    from celsa_lib.experiments import STUDIES
+def _list_studies() -> None:
+    """A line per study: its data, how long a GPU would train, what it is about."""
+    from celsa_lib.experiments.catalogue import OTHER_STUDIES
+    from celsa_lib.experiments.studies import STUDIES
     from celsa_lib.experiments.work import SUSTAINED, gpu_minutes
 
     typer.echo(f"GPU: at least so many minutes of training at {SUSTAINED / 1e12:g} Tflop/s.")
     for name, found in STUDIES.items():
-        about = (found.make.__doc__ or "").splitlines()[0]
-        typer.echo(f"{name:24} {found.dataset}, GPU {gpu_minutes(name)} min: {about}")
-    for name, (_, dataset, about) in others.items():
-        typer.echo(f"{name:24} {dataset}: {about}")
-
-
-def _studies_of_their_own() -> dict[str, tuple]:
-    """Studies whose rows are not methods: name → (run, dataset, about)."""
-    from celsa_lib import experiments
-    from celsa_lib.experiments.data_size import STORED_DATA_SIZE
-    from celsa_lib.experiments.deviations import STORED_DEVIATIONS
-    from celsa_lib.experiments.profiles import GOODBOOKS
-    from celsa_lib.experiments.real_bytes import STORED_BYTES
-
-    def segments(dataset: str, profile: str, out: Path):
-        return experiments.run_segment_study(profile, out)
-
-    deviations = "what each deviation of the released code changes"
-    data = "with less to learn from, and on other users"
-    real_bytes = "accuracy against the bytes of a file, in several codes"
-    about = "segments, measured beside baselines"
-    return {
-        **{k: (experiments.run_deviations, v, deviations) for k, v in STORED_DEVIATIONS.items()},
-        **{k: (experiments.run_data_size, v, data) for k, v in STORED_DATA_SIZE.items()},
-        **{k: (experiments.run_real_bytes, v, real_bytes) for k, v in STORED_BYTES.items()},
-        SEGMENTS: (segments, GOODBOOKS, about),
-    }
-
-
-def check_studies(names: Sequence[str]) -> None:
-    """Raise ConfigError for a name of no study."""
-    from celsa_lib.experiments import STUDIES
-
-    known = [*STUDIES, *_studies_of_their_own()]
-    if unknown := [name for name in names if name not in known]:
-        raise ConfigError(f'unknown study "{unknown[0]}"; choose one of {", ".join(known)}')
+        on_gpu = f"GPU {gpu_minutes(name)} min"
+        typer.echo(f"{name:24} {found.dataset}, {on_gpu}: {found.about}")
+    for name, other in OTHER_STUDIES.items():
+        typer.echo(f"{name:24} {other.dataset}: {other.about}")
 
 
 def claims(
@@ -95,8 +53,7 @@ def claims(
     from celsa_lib import report
     from celsa_lib.report.finding_list import FINDINGS
 
-    if not results.is_dir():
-        raise ConfigError(f"there is no folder {results}; name the one with stored results")
+    _check_folder(results)
     judged, path = report.claims(results), out or results / "claims.json"
     if lost := judged.lost_beside(path):
         raise ConfigError(
@@ -108,7 +65,7 @@ def claims(
 
 
 def verify(
-    name: Annotated[str, typer.Argument(help="Which stored result; without it, all.")] = "",
+    name: Annotated[str, typer.Argument(help="A stored result; without it, all are checked.")] = "",
     results: Annotated[Path, typer.Option(help="Folder with stored results.")] = Path("results"),
 ) -> None:
     """Check stored results: every row by its digest, one row of each study by computing it again.
@@ -117,16 +74,24 @@ def verify(
     """
     from celsa_lib.experiments.verify import verify as checked
 
-    paths = [results / f"{name}.json"] if name else sorted(results.glob("*.json"))
+    _check_folder(results)
+    every = sorted(path for path in results.glob("*.json") if path.name != "claims.json")
+    if not every:
+        raise ConfigError(f"{results} holds no stored results; `celsa study NAME` makes one")
     holds = True
-    for path in paths:
-        if path.name != "claims.json" or name:
-            typer.echo(f"{path.stem:24} ", nl=False)  # before what may take a minute
-            one = checked(path)
-            typer.echo(f"{one.rows:4} rows {state(one)}; {recomputation(one)}")
-            holds = holds and one.holds
+    for path in [results / f"{name}.json"] if name else every:
+        typer.echo(f"{path.stem:24} ", nl=False)  # before what may take a minute
+        one = checked(path)
+        typer.echo(f"{one.rows:4} rows {state(one)}; {recomputation(one)}")
+        holds = holds and one.holds
     if not holds:
         raise typer.Exit(1)
+
+
+def _check_folder(results: Path) -> None:
+    """Raise ConfigError unless there is a folder `results`."""
+    if not results.is_dir():
+        raise ConfigError(f"there is no folder {results}; name the one with stored results")
 
 
 def state(one) -> str:
@@ -156,6 +121,12 @@ def compare(
     value: Annotated[str | None, typer.Option(help="Column of ratings.")] = None,
     min_rating: Annotated[float | None, typer.Option(help="Lower ratings do not count.")] = None,
     min_user_interactions: Annotated[int, typer.Option(help="Users with fewer are dropped.")] = 5,
+    separator: Annotated[
+        str | None, typer.Option(help="Between fields, if not , ; tab or |.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="If not UTF-8, UTF-16 or cp1252.")] = None,
+    header: Annotated[bool, typer.Option(help="Without, columns are called 1, 2, …")] = True,
+    text_ids: Annotated[bool, typer.Option("--text-ids", help="Keep 7 and 8 as text.")] = False,
     profile: Profile = "laptop",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Page; default: FILE-report.html here.")] = None,
@@ -172,6 +143,9 @@ def compare(
     log_to_stderr()
     columns = {"user": user, "item": item, "value": value}
     rules = {"min_rating": min_rating, "min_user_interactions": min_user_interactions}
+    layout = {"separator": separator, "encoding": encoding, "header": header, "text_ids": text_ids}
+    usual = {"separator": None, "encoding": None, "header": True, "text_ids": False}
+    rules |= {name: v for name, v in layout.items() if v != usual[name]}  # what is found is no rule
     result = compare_methods(file, page.with_suffix(".json"), profile, seeds, **columns, **rules)
     html = comparison_page(result)
     write_whole(page, lambda stream: stream.write(html.encode()))

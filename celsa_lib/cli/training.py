@@ -30,12 +30,18 @@ def train(
     recipe: Annotated[
         str, typer.Option(help="recommended, or paper: the procedure of the paper.")
     ] = "recommended",
-    nnz: Annotated[int | None, typer.Option(help="Nonzeros per item; dense ELSA without.")] = None,
+    nnz: Annotated[
+        int | None, typer.Option(help="Nonzeros per item; without it, dense ELSA is trained.")
+    ] = None,
     width: Annotated[int | None, typer.Option(help="Latent dimensions.")] = None,
-    schedule: Annotated[str, typer.Option(help="How nnz falls in the paper's.")] = "exponential",
-    epochs: Annotated[int | None, typer.Option(help="Epochs (paper: per stage).")] = None,
+    schedule: Annotated[
+        str, typer.Option(help="Pruning schedule of recipe paper.")
+    ] = "exponential",
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs (recipe paper: at the final nnz).")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Users per batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="NAdam's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Learning rate of NAdam.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
     n_test: NTest = None,
     split_seed: SplitSeed = DEFAULT_SEED,
@@ -152,9 +158,9 @@ def export(
 def pack(
     embeddings: EmbeddingsFile,
     out: Annotated[Path, typer.Option(help="Where to write.")],
-    bits: Annotated[int, typer.Option(help="Of each value: 8, 4 or 3.")] = 4,
+    bits: Annotated[int, typer.Option(help="Bits per value: 8, 4 or 3.")] = 4,
 ) -> None:
-    """Write embeddings in as few bytes as they need, for a file that is scored where it lies.
+    """Write compressed embeddings, quantised and bit-packed; they are scored from the file.
 
     `celsa evaluate` and `celsa recommend` read it; in Python,
     celsa_lib.PackedEmbeddings.open(OUT).recommend(X, n).

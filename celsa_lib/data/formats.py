@@ -12,7 +12,6 @@ from celsa_lib.data.checks import check_range, reading, require_columns
 from celsa_lib.errors import DataError
 
 CHUNK_ROWS = 1_000_000
-SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 Place = Callable[[int], str]  # where the row at a position stands, in words
 
 
@@ -24,27 +23,6 @@ class HighRatings:
     items: np.ndarray
     metadata: pd.DataFrame
     files: tuple[Path, ...]
-
-
-def read_table(path: Path, columns: Sequence[str], ids: Sequence[str] = ()) -> pd.DataFrame:
-    """`columns` of a CSV, TSV or Parquet file, gzipped or not, recognised by its name.
-
-    Of a text file, those that are `ids` stay as they are written: 007, 1E2, NA; "" where none is.
-    Raises DataError for another name, a missing column or a damaged file.
-    """
-    suffix = Path(path.name.removesuffix(".gz")).suffix
-    with reading(path):
-        if suffix in (".parquet", ".pq"):
-            import pyarrow.parquet as parquet
-
-            require_columns(parquet.read_schema(path).names, columns, str(path))
-            return pd.read_parquet(path, columns=list(columns))
-        if suffix not in SEPARATORS:
-            raise DataError(f"{path}: cannot tell its format; use .csv, .tsv or .parquet")
-        layout = {"sep": SEPARATORS[suffix], "skipinitialspace": True}
-        require_header(path, columns, layout)
-        as_written = {"dtype": dict.fromkeys(ids, str), "keep_default_na": False} if ids else {}
-        return pd.read_csv(path, usecols=list(columns), **layout, **as_written)
 
 
 def require_header(path: Path, columns: Sequence[str], layout: dict) -> None:

@@ -10,9 +10,10 @@ from scipy.sparse import csr_matrix, load_npz
 from celsa_lib.data.checks import reading
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.download import data_root, find_file
-from celsa_lib.data.formats import HighRatings, high_ratings, read_table
+from celsa_lib.data.formats import HighRatings, high_ratings
 from celsa_lib.data.genres import GENRE_TAGS
 from celsa_lib.data.registry import DatasetInfo
+from celsa_lib.data.tables import read_table
 from celsa_lib.errors import DataError, DatasetNotFoundError
 
 TEST_USERS = "goodbooks-10k-test-users"  # the folder of the paper's test users

@@ -13,12 +13,16 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from celsa_lib.data.checks import reading, require_columns, sha256_of
+from celsa_lib.data.checks import reading, sha256_of
 from celsa_lib.data.dataset import Dataset
-from celsa_lib.data.formats import numbers, read_table
+from celsa_lib.data.formats import numbers
+from celsa_lib.data.tables import Layout, as_frame, columns_of, read_table, require_once
 from celsa_lib.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
+
+TABLE = "the table"  # what messages call data that is in no file
+LARGEST_RATING = 10**6  # a day since 1970, in seconds, is more by far
 
 
 def binarise(
@@ -71,7 +75,7 @@ def item_table(item_ids: np.ndarray, items: pd.DataFrame | None) -> pd.DataFrame
     table.index.name = "item_id"
     if "title" not in table:
         table.insert(0, "title", None)
-    unnamed = table["title"].isna().to_numpy()
+    unnamed = (table["title"].isna() | (table["title"] == "")).to_numpy()
     if unnamed.any():
         names = np.asarray(item_ids)[unnamed].astype(str).astype(object)
         titles = table["title"].to_numpy(dtype=object, copy=True)
@@ -87,79 +91,135 @@ def load_interactions(
     value: str | None = None,
     min_rating: float | None = None,
     min_user_interactions: int = 5,
-    items: pd.DataFrame | None = None,
+    items: pd.DataFrame | str | Path | None = None,
     name: str | None = None,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    header: bool = True,
+    text_ids: bool = False,
 ) -> Dataset:
-    """Load anyone's interactions: a DataFrame, or a CSV, TSV or Parquet file (.gz allowed).
+    """Load anyone's interactions: a table (pandas, Polars, Arrow), or a text or Parquet file.
 
-    `user`, `item`, `value` name the columns; rows with `value` < `min_rating` are dropped, and
-    without `min_rating` every row counts. `items` is indexed by item id, compared as text. Raises
-    DataError on a missing column, a missing id, a rating that is no number, when nothing is left,
-    or when `items` has an id twice or none of the data's.
+    `user`, `item`, `value` name the columns; rows with `value` < `min_rating` are dropped. Ids are
+    whole numbers where the column has nothing else, written as numbers are, and otherwise text as
+    it stands in the file; text always with `text_ids`. `items` (or a file) has a row per item, by
+    its index or in the column `item`; ids are compared as text. separator, encoding, header: of
+    text files, see `Layout`. Raises ConfigError for value without min_rating or the reverse;
+    DataError on a missing or repeated column, a line of another number of fields, a missing id, a
+    rating that is no number, when nothing is left, or when `items` has an id twice or none of the
+    data's.
     """
-    if min_rating is not None and value is None:
-        raise ConfigError("min_rating needs a rating column: name it with value=")
-    columns = [column for column in (user, item, value) if column is not None]
-    frame, where, checksum = _open_table(source, columns, (user, item))
-    users, item_values = _ids(frame, user, where), _ids(frame, item, where)
+    if (value is None) != (min_rating is None):
+        raise ConfigError(
+            f"value is {value!r}, min_rating {min_rating}: name the rating column and the lowest "
+            "rating that counts (4 of 5 stars is usual), or neither, and every row counts"
+        )
+    layout = Layout(separator, encoding, header)
+    frame, where, checksum = _open_table(source, [user, item], value, layout)
+    users, item_values = (_ids(frame[c], where, text_ids) for c in (user, item))
     if value is not None:
-        ratings = numbers(frame[value], lambda row: f"{where}, data row {row + 1}")
-        keep = ratings >= (-np.inf if min_rating is None else min_rating)
+        keep = _ratings(frame[value], where) >= min_rating
         users, item_values = users[keep], item_values[keep]
     X, user_ids, item_ids = binarise(users, item_values, min_user_interactions, where)
+    columns = ", ".join(map(repr, frame.columns))
+    log.info("%s: %d users, %d items, %d interactions; columns %s", where, *X.shape, X.nnz, columns)
     return Dataset(
-        name=name or (Path(where).name if where != "the DataFrame" else "interactions"),
+        name=name or (where if where == TABLE else Path(where).name),
         X=X,
         user_ids=user_ids,
         item_ids=item_ids,
-        items=item_table(item_ids, None if items is None else _rows_of(items, item_ids)),
+        items=item_table(item_ids, _rows_of(items, item, item_ids, layout)),
         checksum=checksum,
         source=f"read from {where}",
     )
 
 
-def _rows_of(items: pd.DataFrame, item_ids: np.ndarray) -> pd.DataFrame:
+def _rows_of(items, item: str, item_ids: np.ndarray, layout: Layout) -> pd.DataFrame | None:
     """Rows of `items` for `item_ids`, compared as text. Raises DataError."""
-    table = items.set_axis(list(map(str, items.index)))
-    twice = table.index.duplicated()
+    if items is None:
+        return None
+    table = _item_rows(items, item, layout)
+    texts = list(map(str, _ids(table.index.to_series(name=item), "`items`")))
+    twice = pd.Index(texts).duplicated()
     if twice.any():
         raise DataError(
-            f"`items` has the id {table.index[twice][0]!r} more than once; keep one row per item, "
-            "as by items[~items.index.duplicated()]"
+            f"`items` has the id {texts[int(twice.argmax())]!r} more than once; keep one row per "
+            "item, as by items[~items.index.duplicated()]"
         )
     wanted = list(map(str, item_ids))
-    if not table.index.isin(wanted).any():
+    if not set(texts) & set(wanted):
         raise DataError(
-            f"`items` has no id of the data: its index begins {list(table.index[:3])}, the data's "
-            f"ids {wanted[:3]}; index it by item id, written as in the data"
+            f"`items` has no id of the data: its ids begin {texts[:3]}, the data's {wanted[:3]}; "
+            "index it by item id, written as in the data"
         )
-    return table.reindex(wanted).set_axis(item_ids)
+    return table.set_axis(texts).reindex(wanted).set_axis(item_ids)
 
 
-def _open_table(source, columns: list[str], ids: tuple) -> tuple[pd.DataFrame, str, str]:
-    """The needed columns of `source`, `ids` among them, its name for messages, and its sha256."""
-    if isinstance(source, pd.DataFrame):
-        require_columns(source.columns, columns, "the DataFrame")
-        frame = source[columns]
-        rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-        return frame, "the DataFrame", hashlib.sha256(rows.tobytes()).hexdigest()
-    path = Path(source)
-    if not path.is_file():
-        raise DataError(f"{path} is not a file; check the path")
-    with reading(path):
-        return read_table(path, columns, ids), str(path), sha256_of([path])
+def _item_rows(items, item: str, layout: Layout) -> pd.DataFrame:
+    """A table of items, indexed by their ids. Raises DataError where rows are only counted."""
+    if isinstance(items, (str, Path)):
+        names = columns_of(Path(items), [item], layout)
+        items = read_table(Path(items), names, (item,), layout)
+    table = as_frame(items, "`items`")
+    if item in table.columns:
+        require_once(table.columns, [item], "`items`")
+        return table.set_index(item)
+    if isinstance(table.index, pd.RangeIndex) and table.index.name is None:
+        raise DataError(
+            f"`items` has no column {item!r}, and its index only counts rows; index it by item "
+            "id, as by items.set_index('id')"
+        )
+    return table
 
 
-def _ids(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
-    """Ids as integers where the column holds nothing else, as 64 bits hold them; else as text."""
-    values = frame[column]
+def _open_table(
+    source, ids: list[str], value: str | None, layout: Layout
+) -> tuple[pd.DataFrame, str, str]:
+    """The columns `ids` and `value` of `source`, its name for messages, and its sha256."""
+    if len(set(ids)) < 2:
+        raise ConfigError(f"user and item are both {ids[0]!r}; name two columns")
+    columns = list(dict.fromkeys([*ids, *([] if value is None else [value])]))
+    if isinstance(source, (str, Path)):
+        path = Path(source).expanduser()
+        if not path.is_file():
+            raise DataError(f"{path} is not a file; check the path")
+        with reading(path):
+            return read_table(path, columns, columns, layout), str(path), sha256_of([path])
+    frame = as_frame(source, TABLE)
+    require_once(frame.columns, columns, TABLE)
+    frame = frame[columns]
+    rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    return frame, TABLE, hashlib.sha256(rows.tobytes()).hexdigest()
+
+
+def _ids(values: pd.Series, where: str, as_text: bool = False) -> np.ndarray:
+    """Ids as integers where the column holds nothing else, as 64 bits hold them; else as text.
+
+    A float column of whole numbers holds integers too: it is what a gap makes of them.
+    """
     missing = (values.isna() | (values.astype(object) == "")).to_numpy()
     if missing.any():
         row = int(missing.argmax()) + 1
-        raise DataError(f"{where}, data row {row}, column {column!r}: no id; drop such rows")
+        raise DataError(f"{where}, data row {row}, column {values.name!r}: no id; drop such rows")
     codes, known = pd.factorize(values)
     texts = pd.Series(known).astype(str)
+    if texts.str.fullmatch(r"-?\d+\.0").all():
+        texts = texts.str.removesuffix(".0")
     whole = pd.to_numeric(texts, errors="coerce")
-    if whole.dtype == np.int64 and (whole.astype(str) == texts).all():
+    if not as_text and whole.dtype == np.int64 and (whole.astype(str) == texts).all():
         return whole.to_numpy()[codes]
     return texts.to_numpy(dtype=object)[codes]
+
+
+def _ratings(values: pd.Series, where: str) -> np.ndarray:
+    """A column of ratings as float64. Raises DataError for one of dates, or of times in seconds."""
+    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_bool_dtype(values):
+        raise DataError(f"{where}, column {values.name!r} has {values.dtype}, not ratings")
+    ratings = numbers(values, lambda row: f"{where}, data row {row + 1}")
+    if len(ratings) and ratings.min() > LARGEST_RATING:
+        raise DataError(
+            f"{where}, column {values.name!r}: every value is above {LARGEST_RATING:,}, the first "
+            f"{ratings[0]:.0f}; these look like times, not ratings: name the column of ratings"
+        )
+    return ratings

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from celsa_lib.data.download import find_file
-from celsa_lib.data.formats import HighRatings, fields_of, high_ratings, read_table
+from celsa_lib.data.formats import HighRatings, fields_of, high_ratings
 from celsa_lib.data.registry import DatasetInfo
+from celsa_lib.data.tables import read_table
 
 ML100K_GENRES = (
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy "

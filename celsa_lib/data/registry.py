@@ -77,7 +77,7 @@ ABOUT_MOVIELENS = {
     "citation": "F. M. Harper and J. A. Konstan. The MovieLens Datasets: History and Context. "
     "ACM Transactions on Interactive Intelligent Systems 5(4), 2015.",
     "url": "https://doi.org/10.1145/2827872",
-    "licence": "GroupLens research licence, no redistribution, no commercial use without leave",
+    "licence": "GroupLens research licence; no redistribution, commercial use by permission only",
     "redistribution": False,
     "nouns": ("film", "films"),
 }

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib.evaluation.metrics import hits, recall_at
 from celsa_lib.split import Fold, canonical
 
-SHOWN = 50
+LIST_LENGTH = 50
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def exposure(model, folds: list[Fold], popularity: np.ndarray) -> Exposure:
     rare = np.argsort(np.argsort(popularity, kind="stable")) < n_items // 2
     found = []
     for given, target in folds:
-        ranking, _ = model.recommend(canonical(given), n=SHOWN, exclude_seen=True)
+        ranking, _ = model.recommend(canonical(given), n=LIST_LENGTH, exclude_seen=True)
         shown[ranking[ranking >= 0]] = True
         found.append(_recall(ranking, target, rare))
     return Exposure(float(shown.mean()), _mean(found))
@@ -44,7 +44,7 @@ def recall_by_popularity(
     parts = popularity_parts(popularity, n_parts)
     found = [[] for _ in range(n_parts)]
     for given, target in folds:
-        ranking, _ = model.recommend(canonical(given), n=SHOWN, exclude_seen=True)
+        ranking, _ = model.recommend(canonical(given), n=LIST_LENGTH, exclude_seen=True)
         for part in range(n_parts):
             found[part].append(_recall(ranking, target, parts == part))
     return [_mean(values) for values in found]
@@ -61,7 +61,7 @@ def _recall(ranking: np.ndarray, target: csr_matrix, items: np.ndarray) -> np.nd
     wanted = canonical(target.multiply(items))
     having = np.flatnonzero(np.diff(wanted.indptr))
     found = hits(ranking[having], wanted[having])
-    return recall_at(found, np.diff(wanted.indptr)[having], SHOWN)
+    return recall_at(found, np.diff(wanted.indptr)[having], LIST_LENGTH)
 
 
 def _mean(parts: list[np.ndarray]) -> float:

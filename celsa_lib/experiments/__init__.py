@@ -10,7 +10,7 @@ from celsa_lib.experiments.anatomy import (
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
 from celsa_lib.experiments.data_size import run_data_size
 from celsa_lib.experiments.deviations import run_deviations
-from celsa_lib.experiments.interpretability import run_segment_study, run_segments
+from celsa_lib.experiments.interpretability import run_segments
 from celsa_lib.experiments.latents import few_places, latents_in_use
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.planted import planted_agreement
@@ -87,7 +87,6 @@ __all__ = [
     "run_data_size",
     "run_deviations",
     "run_real_bytes",
-    "run_segment_study",
     "run_segments",
     "run_study",
     "run_task",

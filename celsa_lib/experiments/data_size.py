@@ -16,15 +16,13 @@ from celsa_lib.data import Dataset
 from celsa_lib.evaluation import evaluate, standard_error
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.profiles import GOODBOOKS, configuration, methods_for, settings_for
+from celsa_lib.experiments.profiles import configuration, methods_for, settings_for
 from celsa_lib.experiments.run import TUNED_ON, run_and_keep
 from celsa_lib.experiments.task import Task, folds_of, prepare
 from celsa_lib.results import DATA_SIZE, Result, load_result, save_result
 from celsa_lib.split import Fold, keep, split_users
 
-# Files in results/, and the data that each is about.
-STORED_DATA_SIZE = {"goodbooks-data-size": GOODBOOKS, "ml-100k-data-size": "ml-100k"}
-COMPARED = ("CompressedELSA", "PrunedEASE")
+TWO_METHODS = ("CompressedELSA", "PrunedEASE")
 EVERYTHING = "everything"
 TEST, THINNED, KEPT_OUT = "test users", "test users, thinned", "users kept out"
 THIN = 0.2  # Goodbooks-10k partial has about a fifth of the ratings
@@ -61,7 +59,7 @@ def data_size_config(dataset: str, profile: str) -> ExperimentConfig:
     """Both methods at every size, tuned; width and epochs scaled down as in the ablations."""
     settings = settings_for(profile, dataset).scaled_down()
     methods = methods_for(settings, with_sae=False, tuned=True)
-    return configuration(dataset, profile, [m for m in methods if m.name in COMPARED])
+    return configuration(dataset, profile, [m for m in methods if m.name in TWO_METHODS])
 
 
 def divide(config: ExperimentConfig, task: Task) -> tuple[csr_matrix, dict[str, list[Fold]]]:

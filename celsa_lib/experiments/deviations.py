@@ -11,20 +11,18 @@ from time import perf_counter
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.embeddings import recommend_in_batches
 from celsa_lib.evaluation import Evaluation, evaluate, paired_difference
 from celsa_lib.experiments.config import MethodConfig
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.profiles import GOODBOOKS, configuration, settings_for
+from celsa_lib.experiments.profiles import configuration, settings_for
 from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.models import EASE, CompressedELSA, Recommender, SparseAutoencoderELSA
 from celsa_lib.models.registry import OURS
 from celsa_lib.results import DEVIATIONS, Result, save_result
+from celsa_lib.retrieval import recommend_in_batches
 from celsa_lib.split import Fold, holdout_folds
 
 NNZ, REG, CAP = 16, 100.0, 6.0
-# Files in results/, and the data that each is about.
-STORED_DEVIATIONS = {"goodbooks-deviations": GOODBOOKS, "ml-100k-deviations": "ml-100k"}
 
 
 class ZeroedSeen:

@@ -19,7 +19,6 @@ from celsa_lib.data import Dataset
 from celsa_lib.evaluation import Difference, Ratio, difference_by_user, ratio_of_means
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.profiles import GOODBOOKS
 from celsa_lib.experiments.segment_study import OWN, RELEASED, SegmentStudy, segment_config
 from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.models.registry import RECOMMENDED
@@ -53,16 +52,15 @@ TAUS = (0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 # Average cosine of profiles above which groups merge without text; chosen from a handful of values
 # on the planted segments that are shown.
 ACTIVATION_TAU = 0.2
-STUDY_DATASET, STUDY_SEEDS = GOODBOOKS, (0, 1, 2)
+STUDY_SEEDS = (0, 1, 2)
 STORED_NAMES = Path("results/names/goodbooks-released.jsonl")
 K_SEGMENTS, TOP_N = 5, 10
 
 
-def run_segment_study(profile: str = "laptop", out: str | Path | None = None) -> Result:
-    """The study that is stored: Goodbooks, ours and the released embeddings. Raises CelsaError."""
-    config = segment_config(STUDY_DATASET, profile, STUDY_SEEDS)
-    dataset, task = prepare(config)
-    return run_segments(config, dataset, task, out, AnswerCache(STORED_NAMES))
+def run_segment_study(dataset: str, profile: str, out: str | Path) -> Result:
+    """The study that is stored: of our embeddings and the released ones. Raises CelsaError."""
+    config = segment_config(dataset, profile, STUDY_SEEDS)
+    return run_segments(config, *prepare(config), out, AnswerCache(STORED_NAMES))
 
 
 def run_segments(

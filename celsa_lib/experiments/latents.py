@@ -9,15 +9,15 @@ from celsa_lib.models.schedules import make_schedule
 from celsa_lib.training import Callback
 from celsa_lib.training.rows import Rows
 
-WIDTH, NNZ, EPOCHS = 256, 2, 3
+FEW_WIDTH, FEW_NNZ, EPOCHS = 256, 2, 3
 DATA = {"n_users": 600, "n_items": 200, "n_segments": 20}  # 200 · 2 places for 256 latents
 
 
 def few_places(profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
     """A synthetic set, small in every profile, where latents die; both schedules are as long."""
-    total = sum(stage.epochs for stage in make_schedule("exponential", WIDTH, NNZ, EPOCHS))
+    total = sum(stage.epochs for stage in make_schedule("exponential", FEW_WIDTH, FEW_NNZ, EPOCHS))
     methods = tuple(
-        MethodConfig("CompressedELSA", {"width": WIDTH, "nnz": NNZ, "schedule": schedule,
+        MethodConfig("CompressedELSA", {"width": FEW_WIDTH, "nnz": FEW_NNZ, "schedule": schedule,
                                         "epochs": epochs, "batch_size": 128})
         for schedule, epochs in (("constant", total), ("exponential", EPOCHS))
     )  # fmt: skip

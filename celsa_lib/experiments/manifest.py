@@ -13,12 +13,12 @@ from numba import get_num_threads
 
 from celsa_lib.data import Dataset
 from celsa_lib.experiments.config import ExperimentConfig
-from celsa_lib.results import METHODS, UNKNOWN
+from celsa_lib.results import METHOD_STUDY, UNKNOWN
 from celsa_lib.training import resolve_device
 from celsa_lib.versions import versions
 
 
-def make_manifest(config: ExperimentConfig, dataset: Dataset, kind: str = METHODS) -> dict:
+def make_manifest(config: ExperimentConfig, dataset: Dataset, kind: str = METHOD_STUDY) -> dict:
     """Plain JSON values that say how to get the same numbers again; `kind`: one of KINDS."""
     return {
         "kind": kind,

@@ -17,7 +17,6 @@ from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.profiles import (
-    GOODBOOKS,
     configuration,
     further_baselines,
     methods_for,
@@ -37,8 +36,6 @@ from celsa_lib.versions import versions
 
 log = logging.getLogger(__name__)
 
-# Files in results/, and the data that each is about.
-STORED_BYTES = {"ml-100k-bytes": "ml-100k", "goodbooks-bytes": GOODBOOKS}
 SEEDS = {"ml-100k": (0, 1, 2, 3, 4)}  # of training; one where it takes long
 # Of the methods of Table 1 and beside it: the recommended setting, its dense rows, and of pruned
 # weights the usual and the strongest.

@@ -23,6 +23,7 @@ from celsa_lib.experiments.profiles import (
 from celsa_lib.experiments.run import run, run_task
 from celsa_lib.experiments.synthetic_sizes import SIZES, beside_baselines
 from celsa_lib.experiments.task import prepare
+from celsa_lib.files import alone_with
 from celsa_lib.models import make_schedule
 from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 
@@ -153,6 +154,12 @@ class Study:
     seeds: tuple[int, ...]
     profile: str = "laptop"
 
+    @property
+    def about(self) -> str:
+        """What it is about, in a line: the first of what `make` says of itself."""
+        make = self.make.func if isinstance(self.make, partial) else self.make
+        return make.__doc__.splitlines()[0]
+
     def config(self, profile: str | None = None) -> ExperimentConfig:
         """The configuration, at another `profile` if given. Raises ConfigError."""
         return self.make(self.dataset, profile or self.profile, self.seeds)
@@ -212,10 +219,11 @@ def run_study(
     dataset, task = prepare(config)
     usual = config.profile == study(name).profile
     path = Path(out or stored_at(name, None if usual else config.profile))
-    stored = load_result(path) if path.exists() else None
-    return run_task(
-        config, dataset, task, stored, only, lambda result: save_result(result, path), path
-    )
+    with alone_with(path):
+        stored = load_result(path) if path.exists() else None
+        return run_task(
+            config, dataset, task, stored, only, lambda result: save_result(result, path), path
+        )
 
 
 def stored_at(name: str, profile: str | None = None) -> Path:

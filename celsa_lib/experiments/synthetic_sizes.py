@@ -47,12 +47,13 @@ SIZES = {
     ),
 }  # fmt: skip
 FEWER_VALUES = {10_000: {"learning_rate": (0.03, 0.1, 0.3), "dropout": (0.35,)}}
-MRF_REGS = {  # up to ten times as much as on other sets, where the most was not chosen
+MRF_REGS_BY_SIZE = {  # up to ten times as much as on other sets, where the most was not chosen
     800: (3.0, 10.0, 30.0, 100.0, 300.0),
     3_500: (3.0, 10.0, 30.0, 100.0, 300.0),
     10_000: (10.0, 30.0),
 }
-SEEDS = {800: (5, 3), 3_500: (5, 3), 10_000: (3, 1)}  # recommended setting; others that are trained
+# Of the recommended setting; of others that are trained.
+SEEDS_BY_SIZE = {800: (5, 3), 3_500: (5, 3), 10_000: (3, 1)}
 
 
 def planted_sizes() -> pd.DataFrame:
@@ -89,9 +90,9 @@ def _afforded(method: MethodConfig, n_items: int) -> MethodConfig:
     """With as many seeds and values to choose from as `n_items` items leave time for."""
     fewer = FEWER_VALUES.get(n_items, {})
     if method.name == "SparseMRF":
-        fewer = {"reg": MRF_REGS[n_items]}
+        fewer = {"reg": MRF_REGS_BY_SIZE[n_items]}
     method = replace(method, grid={n: fewer.get(n, values) for n, values in method.grid.items()})
     ours = method.name == "CompressedELSA" and method.params.get("recipe") == "recommended"
-    seeds, of_others = SEEDS[n_items]
+    seeds, of_others = SEEDS_BY_SIZE[n_items]
     trained = by_name(method.name).trained
     return replace(method, n_seeds=seeds if ours else of_others) if trained else method

@@ -16,6 +16,7 @@ from celsa_lib.experiments.profiles import (
 )
 from celsa_lib.experiments.run import run_task
 from celsa_lib.experiments.task import make_task
+from celsa_lib.files import alone_with
 from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.results import BUDGETS, Result, load_result, save_result
 
@@ -37,18 +38,19 @@ def compare_methods(
     dataset = load_interactions(source, **loading)
     config = user_data_config(dataset, profile, n_seeds, loading)
     out = Path(out)
-    stored = load_result(out) if out.exists() else None
-    if stored is not None:
-        check_same_study(stored, config, dataset, out)
-    run_task(
-        config,
-        dataset,
-        make_task(config, dataset),
-        stored,
-        on_change=lambda result: save_result(result, out),
-        checkpoint=out,
-    )
-    return load_result(out)  # as stored, users rounded: a rerun shows the same digits
+    with alone_with(out):
+        stored = load_result(out) if out.exists() else None
+        if stored is not None:
+            check_same_study(stored, config, dataset, out)
+        run_task(
+            config,
+            dataset,
+            make_task(config, dataset),
+            stored,
+            on_change=lambda result: save_result(result, out),
+            checkpoint=out,
+        )
+        return load_result(out)  # as stored, users rounded: a rerun shows the same digits
 
 
 def user_data_config(

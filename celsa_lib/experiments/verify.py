@@ -22,7 +22,7 @@ from celsa_lib.results import (
     BYTES,
     DATA_SIZE,
     DEVIATIONS,
-    METHODS,
+    METHOD_STUDY,
     SEGMENTS,
     UNKNOWN,
     Result,
@@ -171,7 +171,7 @@ def _tolerance(row: dict, metric: str = "") -> float:
 
 
 CHECKS = {
-    METHODS: of_methods,
+    METHOD_STUDY: of_methods,
     DATA_SIZE: of_data_sizes,
     DEVIATIONS: of_deviations,
     SEGMENTS: of_segments,

@@ -210,6 +210,6 @@ def _decode(layout, longest, E, lanes, scores):
                     e[c, lane] = E[start + lane, c]
             for i in range(n_items):
                 length = read_row(layout, i, columns, values)
-                store(block, 0, add_row(values[:length], columns[:length], e, splat(ZERO)))
+                store(block, 0, add_row(values, columns, 0, length, e, splat(ZERO)))
                 for lane in range(users):
                     scores[start + lane, i] = block[0, lane]

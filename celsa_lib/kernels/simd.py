@@ -189,24 +189,12 @@ def add_dots(typingctx, array, k, a, b0, b1, b2, b3):
 
 
 @njit(**INLINE)
-def add_row(values, cols, E, total):
-    """total + Σ_j values[j]·E[cols[j]]: a sparse row times the (width × LANES) latents E.
+def add_row(values, cols, first, last, E, total):
+    """total + Σ_k values[k]·E[cols[k]], k from first to last: a sparse row times the latents E.
 
-    Two sums at once hide the latency of an addition.
+    E is width × LANES. Two sums at once hide the latency of an addition; for short rows, making
+    slices would take its time.
     """
-    other = splat(ZERO)
-    nnz = len(values)
-    for j in range(0, nnz - 1, 2):
-        total = multiply_add(splat(values[j]), load(E, cols[j]), total)
-        other = multiply_add(splat(values[j + 1]), load(E, cols[j + 1]), other)
-    if nnz % 2:
-        total = multiply_add(splat(values[nnz - 1]), load(E, cols[nnz - 1]), total)
-    return multiply_add(splat(ONE), other, total)
-
-
-@njit(**INLINE)
-def add_row_between(values, cols, first, last, E, total):
-    """`add_row` of values[first:last]: for short rows, making the slices takes its time."""
     other = splat(ZERO)
     for k in range(first, last - 1, 2):
         one, two = np.uint64(k), np.uint64(k + 1)

@@ -15,7 +15,7 @@ from celsa_lib.kernels.simd import (
     PARALLEL,
     ZERO,
     add_dots,
-    add_row_between,
+    add_row,
     aligned,
     below,
     clip,
@@ -136,7 +136,7 @@ def decode(outputs, A, scales, cap, E, P, squares, partial):
         for o in range(first, min(first + CHUNK, len(outputs))):
             i = outputs[o]
             first_value, last_value = row_starts[i], row_starts[i + 1]
-            score = add_row_between(values, cols, first_value, last_value, E, load(P, o))
+            score = add_row(values, cols, first_value, last_value, E, load(P, o))
             p = clip(multiply_add(splat(scales[i]), score, low), low, high)
             store(P, o, p)
             total = multiply_add(p, p, total)

@@ -2,13 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 
-from celsa_lib.embeddings import ItemEmbeddings, recommend_in_batches
+from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError, NotFittedError
+from celsa_lib.retrieval import recommend_in_batches
 from celsa_lib.split import canonical, matching
 
 
@@ -30,11 +32,15 @@ def histories(X: csr_matrix) -> csr_matrix:
 class Recommender(BaseEstimator, ABC):
     """A scikit-learn estimator of users' histories X (users × items, CSR, ones).
 
-    Parameters are checked when it is made and again when it is fitted, as `set_params` may have
-    changed them. Fitted attributes end in an underscore: n_items_, item_ids_ and the model's own.
+    Models are dataclasses whose fields are their parameters. These are checked when a model is made
+    and again when it is fitted, as `set_params` may have changed them. Fitted attributes end in an
+    underscore: n_items_, item_ids_ and the model's own.
     """
 
-    name: str  # its label in tables and figures
+    name: ClassVar[str]  # its label in tables and figures
+
+    def __post_init__(self):
+        self.check_parameters()
 
     @abstractmethod
     def check_parameters(self) -> None:

@@ -1,7 +1,7 @@
 """Compressed ELSA: sparse rows learned during training (Section 2)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
@@ -13,7 +13,7 @@ from celsa_lib.training import Callback, Run, Stage, Trained, TrainingOptions, r
 from celsa_lib.training.anchored import anchored_rows, neighbourhoods
 from celsa_lib.training.rows import Rows
 
-WIDTH = 4096  # of the paper's procedure
+PAPER_WIDTH = 4096  # of the paper's procedure
 SUPPORTS = ("pruned", "moving", "anchored")
 
 
@@ -45,6 +45,7 @@ def train(
     return run.results()
 
 
+@dataclass(eq=False, repr=False)
 class CompressedELSA(GradientRecommender):
     """min_A L(X, X(Ā_s Ā_sᵀ − I)), Ā_s the renormalised top-k rows of A: equations (2) and (3).
 
@@ -57,70 +58,23 @@ class CompressedELSA(GradientRecommender):
     and at least `floor`, from partial correlations with ridge `reg`; scales, input dropout, long
     histories drawn more often, cosine decay and weight averaging. It has no schedule; nothing but
     `nnz` need be given.
+
+    Other parameters: see TrainingOptions; None: by recipe and data. Raises ConfigError.
     """
 
     name = "Compressed ELSA"
 
-    def __init__(
-        self,
-        width: int | None = None,
-        nnz: int = 16,
-        schedule: str = "exponential",
-        restart: bool = True,
-        epochs: int | None = None,
-        *,
-        recipe: str = "paper",
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        cosine_decay: bool | None = None,
-        dropout: float | None = None,
-        length_exponent: float | None = None,
-        weight_averaging: float | None = None,
-        support: str | None = None,
-        floor: int | None = None,
-        reg: float | None = None,
-        scales: bool | None = None,
-        non_negative: bool | None = None,
-        epsilon: float = 1e-7,
-        relu_cap: float | None = None,
-        max_outputs: int | None = None,
-        repeat_negatives: bool = False,
-        precision: str = "float32",
-        backend: str = "auto",
-        device: str = "auto",
-        seed: int = 0,
-        callbacks: Sequence[Callback] = (),
-        progress: bool = True,
-    ):
-        """Other parameters: see TrainingOptions; None: by recipe and data. Raises ConfigError."""
-        self.width = width
-        self.nnz = nnz
-        self.schedule = schedule
-        self.restart = restart
-        self.epochs = epochs
-        self.recipe = recipe
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.cosine_decay = cosine_decay
-        self.dropout = dropout
-        self.length_exponent = length_exponent
-        self.weight_averaging = weight_averaging
-        self.support = support
-        self.floor = floor
-        self.reg = reg
-        self.scales = scales
-        self.non_negative = non_negative
-        self.epsilon = epsilon
-        self.relu_cap = relu_cap
-        self.max_outputs = max_outputs
-        self.repeat_negatives = repeat_negatives
-        self.precision = precision
-        self.backend = backend
-        self.device = device
-        self.seed = seed
-        self.callbacks = callbacks
-        self.progress = progress
-        self.check_parameters()
+    width: int | None = None
+    nnz: int = 16
+    schedule: str = "exponential"
+    restart: bool = True
+    epochs: int | None = None
+    _: KW_ONLY
+    support: str | None = None
+    floor: int | None = None
+    reg: float | None = None
+    scales: bool | None = None
+    non_negative: bool | None = None
 
     def check_parameters(self) -> None:
         """See Recommender."""
@@ -143,7 +97,7 @@ class CompressedELSA(GradientRecommender):
                 "the rows have no mean; leave weight_averaging out"
             )
         check_count(nnz=self.nnz)
-        width = max(WIDTH, self.nnz) if self.width is None else self.width
+        width = max(PAPER_WIDTH, self.nnz) if self.width is None else self.width
         make_schedule(self.schedule, width, self.nnz, 1 if self.epochs is None else self.epochs)
 
     @property
@@ -168,14 +122,14 @@ class CompressedELSA(GradientRecommender):
             raise ConfigError("budgets is empty; name at least one number of nonzeros per row")
         for model in models.values():
             checked = model._begin(X, item_ids)
-        filled = [model._filled(checked, WIDTH) for model in models.values()]
+        filled = [model._filled(checked, PAPER_WIDTH) for model in models.values()]
         for model, trained in zip(models.values(), _train(checked, filled), strict=True):
             model._keep(trained)
             model.n_items_ = len(model.item_ids_)
         return models
 
     def _fit(self, X: csr_matrix) -> None:
-        self._keep(_train(X, [self._filled(X, WIDTH)])[0])
+        self._keep(_train(X, [self._filled(X, PAPER_WIDTH)])[0])
 
 
 def _train(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained]:

@@ -1,30 +1,31 @@
 """EASE in closed form, and with the regularisation of a denoising autoencoder, EDLAE."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
-from celsa_lib.embeddings import BATCH_USERS, has_gpu
+from celsa_lib.embeddings import has_gpu
 from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
 from celsa_lib.models.base import Recommender
+from celsa_lib.retrieval import BATCH_USERS
 
 NOT_POSITIVE = "XᵀX + reg·I is not positive definite in float64; raise reg"
-BLOCK = 128  # rows or columns of a large matrix that are worked on at a time
+BLOCK_ROWS = 128  # rows or columns of a large matrix that are worked on at a time
 
 
+@dataclass(eq=False, repr=False)
 class EASE(Recommender):
     """B = −P / diag(P) by columns, zero diagonal, P = (XᵀX + reg·I)⁻¹; scores x·B (Steck 2019).
 
     B (`weights_`) is items × items, float32: 4·items bytes per item. Fitting takes 8·items² bytes
-    for P, and 12·items² for a moment, when B is made of it.
+    for P, and 12·items² for a moment, when B is made of it. `reg` is λ, in interactions, above 0.
     """
 
     name = "EASE"
 
-    def __init__(self, reg: float = 100.0):
-        """`reg` is λ, in interactions. Raises ConfigError unless it is above 0."""
-        self.reg = reg
-        self.check_parameters()
+    reg: float = 100.0
 
     def check_parameters(self) -> None:
         """See Recommender."""
@@ -63,18 +64,17 @@ class EASE(Recommender):
         return X @ self.weights_
 
 
+@dataclass(eq=False, repr=False)
 class EDLAE(EASE):
     """EASE with reg + p/(1 − p)·popularity as each item's λ (Steck 2020).
 
     In expectation that is training with input dropout: a share p of the interactions is hidden.
+    `dropout` is p, from 0 up to, but not, 1.
     """
 
     name = "EDLAE"
 
-    def __init__(self, reg: float = 100.0, dropout: float = 0.3):
-        """`reg` in interactions; `dropout` is p. Raises ConfigError unless reg > 0, 0 ≤ p < 1."""
-        self.dropout = dropout
-        super().__init__(reg)
+    dropout: float = 0.3
 
     def check_parameters(self) -> None:
         """See Recommender."""
@@ -87,7 +87,7 @@ class EDLAE(EASE):
 
 
 def gram_matrix(X: csr_matrix) -> np.ndarray:
-    """XᵀX in float64, items × items, Fortran order; made BLOCK columns at a time.
+    """XᵀX in float64, items × items, Fortran order; made BLOCK_ROWS columns at a time.
 
     The product of sparse matrices is nearly dense, and would take more memory than its result.
     """
@@ -100,8 +100,8 @@ def gram_matrix(X: csr_matrix) -> np.ndarray:
 
 
 def blocks_of(length: int) -> list[slice]:
-    """Slices of BLOCK rows or columns."""
-    return [slice(start, start + BLOCK) for start in range(0, length, BLOCK)]
+    """Slices of BLOCK_ROWS rows or columns."""
+    return [slice(start, start + BLOCK_ROWS) for start in range(0, length, BLOCK_ROWS)]
 
 
 def _inverse_on_gpu(matrix: np.ndarray) -> np.ndarray:

@@ -1,15 +1,19 @@
 """What models trained by gradient share."""
 
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from celsa_lib.models.base import EmbeddingRecommender
 from celsa_lib.models.recipes import check_recipe, fill
-from celsa_lib.training import Trained, TrainingOptions
+from celsa_lib.training import Callback, Trained, TrainingOptions
 
 NOT_RESOLVED = ("callbacks", "progress", "device")
 
 
+@dataclass(eq=False, repr=False)
 class GradientRecommender(EmbeddingRecommender):
     """An EmbeddingRecommender with the parameters of `TrainingOptions`, and `callbacks`.
 
@@ -17,6 +21,25 @@ class GradientRecommender(EmbeddingRecommender):
     After fitting: history_ (a dict per epoch), precision_ and backend_ as resolved: backends in the
     order in which stages took them, e.g. "dense, sparse"; only dense products are ever rounded.
     """
+
+    _: KW_ONLY
+    recipe: str = "paper"
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    cosine_decay: bool | None = None
+    dropout: float | None = None
+    length_exponent: float | None = None
+    weight_averaging: float | None = None
+    epsilon: float = 1e-7
+    relu_cap: float | None = None
+    max_outputs: int | None = None
+    repeat_negatives: bool = False
+    precision: str = "float32"
+    backend: str = "auto"
+    device: str = "auto"
+    seed: int = 0
+    callbacks: Sequence[Callback] = ()
+    progress: bool = True
 
     def check_parameters(self) -> None:
         """See Recommender."""

@@ -1,5 +1,6 @@
 """Item weights pruned to a budget: of EASE, of EDLAE, and of a sparse Markov random field."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,12 @@ from scipy.linalg import solve
 from scipy.linalg.blas import dger
 from scipy.sparse import csc_matrix, csr_matrix
 
-from celsa_lib.embeddings import recommend_in_batches
 from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
-from celsa_lib.models.base import Recommender
+from celsa_lib.models.base import Recommender, histories
 from celsa_lib.models.ease import EASE, EDLAE, blocks_of, gram_matrix
 from celsa_lib.retrieval import PackedRows, write_packed
 
-SUPPORTS = ("row", "matrix")
+PRUNED_BY = ("row", "matrix")
 
 
 class SparseWeights(Recommender):
@@ -49,13 +49,8 @@ class PackedWeights(PackedRows):
         """x·B: users × items, float32. Raises DataError if X has other columns."""
         return self.activations(X)
 
-    def recommend(
-        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best items per user: (indices, scores), each users × n; −1 where none is left."""
-        return recommend_in_batches(self.score, X, n, exclude_seen)
 
-
+@dataclass(eq=False, repr=False)
 class PrunedEASE(SparseWeights):
     """EASE with `nnz` weights per item: 8·nnz bytes per item.
 
@@ -66,23 +61,18 @@ class PrunedEASE(SparseWeights):
 
     name = "Pruned EASE"
 
-    def __init__(
-        self, reg: float = 100.0, nnz: int = 16, support: str = "row", refit: bool = False
-    ):
-        """Raises ConfigError unless reg and nnz are above 0 and the support is known."""
-        self.reg = reg
-        self.nnz = nnz
-        self.support = support
-        self.refit = refit
-        self.check_parameters()
+    reg: float = 100.0
+    nnz: int = 16
+    support: str = "row"
+    refit: bool = False
 
     def check_parameters(self) -> None:
         """See Recommender."""
         check_positive(reg=self.reg)
         check_count(nnz=self.nnz)
-        if self.support not in SUPPORTS:
+        if self.support not in PRUNED_BY:
             raise ConfigError(
-                f'unknown support "{self.support}"; choose one of {", ".join(SUPPORTS)}'
+                f'unknown support "{self.support}"; choose one of {", ".join(PRUNED_BY)}'
             )
 
     @property
@@ -107,17 +97,23 @@ class PrunedEASE(SparseWeights):
         refit: bool = False,
         X: csr_matrix | None = None,
     ) -> "PrunedEASE":
-        """A fitted EASE (or EDLAE) pruned, without inverting again; `refit` needs its histories X.
+        """A fitted EASE (EDLAE of PrunedEDLAE) pruned, without inverting again; `refit` needs its
+        histories X.
 
-        Raises ConfigError, NotFittedError.
+        Raises ConfigError, NotFittedError, DataError for histories of other items.
         """
+        whole = type(cls().whole)
+        if type(ease) is not whole:
+            raise ConfigError(
+                f"{cls.__name__} prunes a fitted {whole.__name__}, got {type(ease).__name__}"
+            )
         model = cls(**ease.get_params(), nnz=nnz, support=support, refit=refit)
         ease._check_fitted()
         if refit and X is None:
             raise ConfigError(
                 "weights are refitted on the histories that EASE learned from; pass X"
             )
-        model._prune(ease, X)
+        model._prune(ease, histories(ease._matching(X)) if refit else None)
         model.n_items_, model.item_ids_ = ease.n_items_, ease.item_ids_
         return model
 
@@ -133,22 +129,13 @@ class PrunedEASE(SparseWeights):
             self.weights_ = regressed(gram, self.weights_)
 
 
+@dataclass(eq=False, repr=False)
 class PrunedEDLAE(PrunedEASE):
     """EDLAE with `nnz` weights per item, kept and refitted as those of PrunedEASE."""
 
     name = "Pruned EDLAE"
 
-    def __init__(
-        self,
-        reg: float = 100.0,
-        nnz: int = 16,
-        dropout: float = 0.3,
-        support: str = "row",
-        refit: bool = False,
-    ):
-        """Raises ConfigError unless reg and nnz are above 0, 0 ≤ dropout < 1, the support known."""
-        self.dropout = dropout
-        super().__init__(reg, nnz, support, refit)
+    dropout: float = 0.3
 
     def check_parameters(self) -> None:
         """See Recommender."""
@@ -161,6 +148,7 @@ class PrunedEDLAE(PrunedEASE):
         return EDLAE(self.reg, self.dropout)
 
 
+@dataclass(eq=False, repr=False)
 class SparseMRF(SparseWeights):
     """A Markov random field over the strongest correlations (Steck 2019, its r = 0): no inverse.
 
@@ -172,11 +160,8 @@ class SparseMRF(SparseWeights):
     name = "Sparse MRF"
     ALPHA = 0.75  # of Steck (2019)
 
-    def __init__(self, reg: float = 1.0, nnz: int = 16):
-        """Raises ConfigError unless reg and nnz are above 0."""
-        self.reg = reg
-        self.nnz = nnz
-        self.check_parameters()
+    reg: float = 1.0
+    nnz: int = 16
 
     def check_parameters(self) -> None:
         """See Recommender."""

@@ -14,18 +14,18 @@ from celsa_lib.errors import ConfigError
 from celsa_lib.training.options import ALLOTTED_BY, NEIGHBOURS, SHRINK, STRENGTH
 
 RECIPES = ("paper", "recommended")
-PAPER = {
+PAPER_RECIPE = {
     "epochs": 10, "learning_rate": 0.1, "cosine_decay": False, "weight_averaging": 0.0,
     "dropout": 0.0, "length_exponent": 0.0, "scales": False, "non_negative": False,
     "support": "pruned",
 }  # fmt: skip
 REGULARISED = {"epochs": 10, "cosine_decay": True, "weight_averaging": 0.2}
-SPARSE = REGULARISED | {"scales": True, "support": "anchored"}
+SPARSE_ROWS = REGULARISED | {"scales": True, "support": "anchored"}
 FEW_USERS = 10_000  # below, what is learned by chance is held back: see OF_FEW
 OF_FEW = {"learning_rate": 0.04, "non_negative": True, "reg": 300.0}
 OF_MANY = {"learning_rate": 0.06, "non_negative": False, "reg": 100.0}
 LENGTH_EXPONENTS = 0.5, 1.0  # with few users and with many
-DENSE = REGULARISED | {"learning_rate": 0.06}
+DENSE_ROWS = REGULARISED | {"learning_rate": 0.06}
 LARGEST_BATCH, FEWEST_STEPS = 1024, 10  # the paper's batch; steps that an epoch should have
 DROPOUT = (3.7, 4.5), (0.65, 0.35)  # by log10 of the users, between and beyond
 FLOOR = 0.75  # of a row's nonzeros that every row has; the rest goes where it is strongest
@@ -45,7 +45,7 @@ def fill(given: dict, X: csr_matrix, width: int) -> dict:
     learners = int(np.count_nonzero(np.diff(X.indptr)))
     batch_size = batch_that_fits(learners)
     if given["recipe"] == "paper":
-        filled = PAPER | {"width": width, "batch_size": batch_size}
+        filled = PAPER_RECIPE | {"width": width, "batch_size": batch_size}
     else:
         filled = of_data(X, learners, given.get("nnz")) | {"batch_size": batch_size}
     filled = {name: value for name, value in filled.items() if name in given}
@@ -75,9 +75,9 @@ def of_data(X: csr_matrix, learners: int, nnz: int | None) -> dict:
     many = learners >= FEW_USERS
     by_users = {"dropout": dropout, "length_exponent": LENGTH_EXPONENTS[many]}
     if nnz is None:
-        return DENSE | by_users
+        return DENSE_ROWS | by_users
     by_data = {"width": X.shape[1], "floor": max(1, round(FLOOR * nnz))}
-    return SPARSE | by_users | (OF_MANY if many else OF_FEW) | by_data
+    return SPARSE_ROWS | by_users | (OF_MANY if many else OF_FEW) | by_data
 
 
 def numbers_of(parameters: dict) -> list:
@@ -87,5 +87,5 @@ def numbers_of(parameters: dict) -> list:
     shared = [FEW_USERS, LENGTH_EXPONENTS, DROPOUT, LARGEST_BATCH, FEWEST_STEPS]
     if "nnz" in parameters:
         start = [NEIGHBOURS, SHRINK, STRENGTH, ALLOTTED_BY]
-        return [SPARSE, OF_FEW, OF_MANY, FLOOR, *start, *shared]
-    return [DENSE, *shared]
+        return [SPARSE_ROWS, OF_FEW, OF_MANY, FLOOR, *start, *shared]
+    return [DENSE_ROWS, *shared]

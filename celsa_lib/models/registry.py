@@ -69,8 +69,8 @@ class Method:
 SPARSE_SIZE, DENSE_SIZE = ("nnz", 8), ("width", 4)
 RECOMMENDED_RECIPE = {"recipe": "recommended"}
 # Of baselines beside Table 1's: each value with each of the others.
-REGS = {"reg": (25.0, 50.0, 100.0, 200.0, 400.0)}
-DENOISING = REGS | {"dropout": (0.2, 0.35, 0.5)}
+RIDGES = {"reg": (25.0, 50.0, 100.0, 200.0, 400.0)}
+DENOISING = RIDGES | {"dropout": (0.2, 0.35, 0.5)}
 MRF_REGS = {"reg": (0.3, 1.0, 3.0, 10.0, 30.0)}  # of columns scaled by their standard deviation
 THRESHOLD, REFITTED = {"support": "matrix"}, {"support": "matrix", "refit": True}
 # In the order of figures and tables. Entries that share a class differ in what is fixed, nothing
@@ -83,9 +83,9 @@ METHODS = (
     Method("PrunedEASE", "Pruned EASE", "celsa_lib.models.pruned:PrunedEASE",
            "#009E73", "^", SPARSE_SIZE),
     Method("PrunedEASE", "EASE, one threshold", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", "<", SPARSE_SIZE, fixed=THRESHOLD, drawn=False, grid=REGS),
+           "#009E73", "<", SPARSE_SIZE, fixed=THRESHOLD, drawn=False, grid=RIDGES),
     Method("PrunedEASE", "EASE, threshold, refitted", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", ">", SPARSE_SIZE, fixed=REFITTED, grid=REGS),
+           "#009E73", ">", SPARSE_SIZE, fixed=REFITTED, grid=RIDGES),
     Method("PrunedEDLAE", "Pruned EDLAE", "celsa_lib.models.pruned:PrunedEDLAE",
            "#117733", "1", SPARSE_SIZE, drawn=False, grid=DENOISING),
     Method("PrunedEDLAE", "EDLAE, one threshold", "celsa_lib.models.pruned:PrunedEDLAE",
@@ -112,8 +112,8 @@ BY_LABEL = {method.label: method for method in METHODS}
 OURS, RECOMMENDED, DENSE = "Compressed ELSA", "Recommended setting", "ELSA"
 UNCOMPRESSED = ("EASE", DENSE)  # one model per data set, whatever the budget: the references
 FAMILIES = tuple(method.label for method in METHODS if method.compressed)
-LOW_DIM, CODES = "Low-dim ELSA", "ELSA + SAE"
-BASELINES = ("Pruned EASE", LOW_DIM, CODES)  # compressed, of the paper's Table 1
+LOW_DIM, SAE = "Low-dim ELSA", "ELSA + SAE"
+BASELINES = ("Pruned EASE", LOW_DIM, SAE)  # compressed, of the paper's Table 1
 
 
 def by_name(name: str, compressed: bool = False, params: Mapping[str, object] = {}) -> Method:

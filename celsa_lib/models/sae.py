@@ -1,5 +1,7 @@
 """ELSA + sparse autoencoder: compression after training (CompresSAE)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
@@ -15,72 +17,26 @@ AUXILIARY_WEIGHT = 1 / 8  # of the term with more nonzeros
 ITEMS_PER_BATCH = 1024
 
 
+@dataclass(eq=False, repr=False)
 class SparseAutoencoderELSA(GradientRecommender):
     """Sparse codes of a dense ELSA's rows a: z = S_k(W_e·a/‖a‖ + b), â = W_d·z.
 
     Loss: cos-distance(a, â at k) + cos-distance(a, â at 4k)/8; W_d (code_width × width) has unit
     rows and a gradient orthogonal to them. The codes, rows renormalised, replace A. Size: 8·nnz
-    bytes per item.
+    bytes per item. `wider`: nonzeros of the second term of the loss, in multiples of nnz (by a slip
+    the released code has 1). `width`, `epochs` and what TrainingOptions has are of the dense ELSA.
+    Raises ConfigError.
     """
 
     name = "ELSA + SAE"
 
-    def __init__(
-        self,
-        width: int = 1024,
-        code_width: int = 4096,
-        nnz: int = 16,
-        epochs: int | None = None,
-        sae_epochs: int = 100,
-        sae_learning_rate: float = 1e-3,
-        wider: int = 4,
-        *,
-        recipe: str = "paper",
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        cosine_decay: bool | None = None,
-        dropout: float | None = None,
-        length_exponent: float | None = None,
-        weight_averaging: float | None = None,
-        epsilon: float = 1e-7,
-        relu_cap: float | None = None,
-        max_outputs: int | None = None,
-        repeat_negatives: bool = False,
-        precision: str = "float32",
-        backend: str = "auto",
-        device: str = "auto",
-        seed: int = 0,
-        progress: bool = True,
-    ):
-        """`width`, `epochs` and what follows `wider`: of the dense ELSA. Raises ConfigError.
-
-        `wider`: nonzeros of the second term of the loss, in multiples of nnz. By a slip the
-        released code has 1.
-        """
-        self.width = width
-        self.code_width = code_width
-        self.nnz = nnz
-        self.epochs = epochs
-        self.sae_epochs = sae_epochs
-        self.sae_learning_rate = sae_learning_rate
-        self.wider = wider
-        self.recipe = recipe
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.cosine_decay = cosine_decay
-        self.dropout = dropout
-        self.length_exponent = length_exponent
-        self.weight_averaging = weight_averaging
-        self.epsilon = epsilon
-        self.relu_cap = relu_cap
-        self.max_outputs = max_outputs
-        self.repeat_negatives = repeat_negatives
-        self.precision = precision
-        self.backend = backend
-        self.device = device
-        self.seed = seed
-        self.progress = progress
-        self.check_parameters()
+    width: int = 1024
+    code_width: int = 4096
+    nnz: int = 16
+    epochs: int | None = None
+    sae_epochs: int = 100
+    sae_learning_rate: float = 1e-3
+    wider: int = 4
 
     def check_parameters(self) -> None:
         """See Recommender."""
@@ -112,6 +68,8 @@ class SparseAutoencoderELSA(GradientRecommender):
 
         Raises ConfigError, NotFittedError.
         """
+        if not isinstance(elsa, ELSA):
+            raise ConfigError(f"a fitted ELSA is compressed, got {type(elsa).__name__}")
         known = cls().get_params()
         taken = {name: v for name, v in elsa.get_params().items() if name in known}
         model = cls(

@@ -1,6 +1,7 @@
 """SANSA, through its authors' package."""
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -9,6 +10,7 @@ from celsa_lib.errors import ConfigError, check_count, check_positive
 from celsa_lib.models.base import Recommender
 
 
+@dataclass(eq=False, repr=False)
 class SANSA(Recommender):
     """EASE with a sparse approximate inverse WᵀD⁻¹W of XᵀX + reg·I (Spišák et al. 2023).
 
@@ -19,11 +21,8 @@ class SANSA(Recommender):
 
     name = "SANSA"
 
-    def __init__(self, reg: float = 100.0, nnz: int = 16):
-        """Raises ConfigError unless reg is above 0 and nnz at least 2."""
-        self.reg = reg
-        self.nnz = nnz
-        self.check_parameters()
+    reg: float = 100.0
+    nnz: int = 16
 
     def check_parameters(self) -> None:
         """See Recommender."""

@@ -81,7 +81,7 @@ class Variants:
         if dense:
             width, level = dense[0]["params"]["width"], _mean(dense)
             caption += f"; dense ELSA of width {width:,} has {level:.4f}"
-        return self.report.captioned(by_size(self.frame()), caption)
+        return self.report.captioned(sizes_across(self.frame()), caption)
 
     def figure(self) -> Figure:
         """nDCG@100 against bytes per item, a line per variant, with dense ELSA where there is."""
@@ -172,7 +172,7 @@ def name_by_parts(params: dict) -> str:
     return " without ".join([RECOMMENDED, *left_out])
 
 
-def by_size(lines: pd.DataFrame) -> pd.DataFrame:
+def sizes_across(lines: pd.DataFrame) -> pd.DataFrame:
     """Variants by size: nDCG@100 as text, "–" where a variant has no such size."""
     wide = lines.pivot(index="variant", columns="budget_bytes", values="ndcg@100")
     wide = wide.loc[list(dict.fromkeys(lines["variant"]))]

@@ -36,7 +36,7 @@ class BenchmarkReport(Report):
         "memory": cost.memory,
         "gpu steps": cost.gpu_ratios,
         "gpu trainings": cost.gpu_trainings,
-        "agreement": cost.agreement,
+        "agreement": cost.device_agreement,
         "inference": cost.inference_table,
         "inference growth": cost.inference_growth,
         "packed": cost.packed_table,

@@ -210,7 +210,7 @@ def _ablations() -> list[Claim]:
             "-schedules",
             id="gradual",
             statement="Pruning gradually is better than pruning to k from the start.",
-            checks=partial(rules.schedules, ours=GRADUAL, theirs="constant"),
+            checks=partial(rules.schedules_against, ours=GRADUAL, theirs="constant"),
             pair=("gradual pruning", "constant pruning"),
             computed="gradual schedules with restarts − constant, as many epochs at the end and so "
             f"more in all: {BY_USER}",
@@ -221,7 +221,7 @@ def _ablations() -> list[Claim]:
             id="gradual-as-long",
             statement="Pruning gradually is better than pruning to k from the start "
             "(here: given as many epochs in all).",
-            checks=partial(rules.schedules, ours=GRADUAL[:1], theirs="constant"),
+            checks=partial(rules.schedules_against, ours=GRADUAL[:1], theirs="constant"),
             pair=("gradual pruning", "constant pruning with as many epochs"),
             computed=f"exponential with restarts − constant, equal numbers of epochs: {BY_USER}",
             **pruning,
@@ -230,7 +230,7 @@ def _ablations() -> list[Claim]:
             "-schedules",
             id="every-epoch",
             statement="Pruning after every epoch is better than waiting until training converges.",
-            checks=partial(rules.schedules, ours=GRADUAL[:2], theirs=GRADUAL[2]),
+            checks=partial(rules.schedules_against, ours=GRADUAL[:2], theirs=GRADUAL[2]),
             pair=("pruning after every epoch", "step-wise pruning"),
             computed=f"exponential and linear − step-wise, all with restarts: {BY_USER}",
             **pruning,

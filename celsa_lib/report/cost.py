@@ -87,7 +87,7 @@ def inference_table(result: Result) -> pd.DataFrame:
     table = section(result, "inference")
     ours = table.loc[table["contender"] == CELSA, "seconds"].iloc[0]
     return pd.DataFrame({
-        "contender": table["contender"],
+        "implementation": table["contender"],
         "all users, ms": (1e3 * table["seconds"]).round(0).astype(int),
         "times ours": (table["seconds"] / ours).round(1),
         "one user, median ms": (1e3 * table["p50"]).round(2),
@@ -131,14 +131,14 @@ def width_growth(result: Result) -> pd.DataFrame:
 
 
 def cache_reads(result: Result) -> pd.DataFrame:
-    """Nanoseconds per nonzero that read the latents of 32 users, by width."""
-    kib = result.manifest["runs"][result.run]["machine"]["l2_kib"]
-    lines = section(result, "reads")
+    """Nanoseconds per nonzero that read the latents of a block of users, by width."""
+    machine, lines = result.manifest["runs"][result.run]["machine"], section(result, "reads")
+    users = round(2**20 * lines["latents_mib"].iloc[0] / (4 * lines["width"].iloc[0]))
     return pd.DataFrame({
         "width": lines["width"],
-        "latents of 32 users, MiB": lines["latents_mib"],
-        "ns per nonzero, two threads at once": lines["ns"],
-        "second-level cache, KiB per core": kib,
+        f"latents of {users} users, MiB": lines["latents_mib"],
+        "ns per nonzero": lines["ns"],
+        "second-level cache, KiB per core": machine["l2_kib"],
     })  # fmt: skip
 
 
@@ -146,7 +146,8 @@ def whole_schedule(result: Result) -> pd.DataFrame:
     """One training path: seconds, steps, and how many times celsa's seconds."""
     lines = section(result, "schedule")[["contender", "seconds", "steps"]]
     ours = lines.loc[lines["contender"] == CELSA, "seconds"].item()
-    return lines.assign(**{"times celsa": (lines["seconds"] / ours).round(1)})
+    lines = lines.assign(**{"times celsa": (lines["seconds"] / ours).round(1)})
+    return lines.rename(columns={"contender": "implementation"})
 
 
 def memory(result: Result) -> pd.DataFrame:
@@ -156,7 +157,7 @@ def memory(result: Result) -> pd.DataFrame:
     return section(result, "memory")[columns].rename(columns=names)
 
 
-def agreement(result: Result) -> pd.DataFrame:
+def device_agreement(result: Result) -> pd.DataFrame:
     """CPU and GPU: largest relative difference of a loss, largest difference of a row's value."""
     lines = section(result, "agreement")[["what", "steps", "loss", "rows"]]
     values = lines["rows"].map("{:.1e}".format)

@@ -18,7 +18,7 @@ COLOURS = {
     "compresso, coo": "#56B4E9",
     "compresso, mask search": "#CC79A7",
 }
-ON_GPU = {  # contenders of benchmarks/gpu_cost.py: colour and mark
+ON_GPU = {  # implementations in benchmarks/gpu_cost.py: colour and mark
     "celsa float32": ("#D55E00", "o"),
     "celsa TF32": ("#009E73", "s"),
     "celsa bfloat16": ("#E69F00", "D"),
@@ -38,13 +38,13 @@ CONTENDER_MARKS = dict(zip(COLOURS, "oosD*^vP", strict=True))
 
 
 def step_figure(result: Result) -> Figure:
-    """Seconds per step against nonzeros per item, both log, every contender."""
+    """Seconds per step against nonzeros per item, both log, every implementation."""
     steps = section(result, "step")
     return _lines(steps, "nnz", "nonzeros per item (log scale)")
 
 
 def gpu_figure(result: Result) -> Figure:
-    """Milliseconds per step on a GPU against nonzeros per item, both log, every contender."""
+    """Milliseconds per step on a GPU against nonzeros per item, both log, by implementation."""
     with new_figure() as (figure, axes):
         for name, group in section(result, "step").groupby("contender", sort=False):
             colour, mark = ON_GPU[name]
@@ -96,14 +96,14 @@ def growth_figure(result: Result) -> Figure:
 
 
 def inference_figure(result: Result) -> Figure:
-    """Users served per second by each way to recommend."""
+    """Milliseconds in which each way to recommend serves all users."""
     table = section(result, "inference").iloc[::-1]
-    rate = 2_500 / table["seconds"]
+    times = 1e3 * table["seconds"]
     with new_figure(figsize=(6.8, 3.2)) as (figure, axes):
         colours = [COLOURS[CELSA] if name == CELSA else "#0072B2" for name in table["contender"]]
-        bars = axes.barh(table["contender"], rate, color=colours)
-        axes.bar_label(bars, [f"{value:,.0f}" for value in rate], padding=3, fontsize=9.5)
-        axes.set(xlabel="users served per second (top 100 of 10,000 items)")
+        bars = axes.barh(table["contender"], times, color=colours)
+        axes.bar_label(bars, [f"{value:,.0f}" for value in times], padding=3, fontsize=9.5)
+        axes.set(xlabel="ms to recommend to all users")
         axes.margins(x=0.12)
         axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

@@ -14,7 +14,7 @@ from celsa_lib.report.style import MARKS, PALETTE, new_figure
 from celsa_lib.report.tables import Html, difference_cell
 from celsa_lib.results import Result
 
-SHOWN = {"users kept out": "held-out users"}  # stored words, kept for their digests
+IN_WORDS = {"users kept out": "held-out users"}  # stored words, kept for their digests
 APART = 0.03  # of a mark's place, so that intervals of the same size do not hide each other
 # Columns that both methods' rows share; a closed form has no steps.
 SHARED = (
@@ -43,7 +43,7 @@ def compared_data_sizes(result: Result) -> pd.DataFrame:
             | _interval("change", gaps, before)
             | {"learning_rate": ours["params"]["learning_rate"], "reg": theirs["params"]["reg"]}
         )
-    return pd.DataFrame(lines).replace({"tested on": SHOWN})
+    return pd.DataFrame(lines).replace({"tested on": IN_WORDS})
 
 
 def _interval(name: str, values: np.ndarray, others: np.ndarray) -> dict[str, float]:

@@ -6,17 +6,23 @@ They are kept beside the claims, so that pages take their words from them (`repo
 from functools import partial
 
 from celsa_lib.evaluation import Difference
-from celsa_lib.models.registry import CODES, DENSE, OURS, RECOMMENDED, by_label
+from celsa_lib.models.registry import DENSE, OURS, RECOMMENDED, SAE, by_label
 from celsa_lib.report.claim_list import Checks, Claim
 from celsa_lib.report.data_size import compared_data_sizes
 from celsa_lib.report.findings import listed_sizes, slug
 from celsa_lib.report.real_bytes import at_equal_bytes
-from celsa_lib.report.rules import better_at, check_of, measured, schedules, seconds_saved
+from celsa_lib.report.rules import (
+    better_at,
+    check_of,
+    measured,
+    schedules_against,
+    seconds_saved,
+)
 from celsa_lib.report.statistics import choices, is_stored
 from celsa_lib.report.verdicts import Check, compared, counted
 from celsa_lib.results import BUDGETS, GRADUAL, Result
 
-THINNED = {"test users, thinned": "thinned histories"}  # a part of a check has no comma
+WITHOUT_COMMA = {"test users, thinned": "thinned histories"}  # a part of a check has no comma
 
 
 def data_sizes(result: Result, what: str) -> list[Check]:
@@ -24,7 +30,7 @@ def data_sizes(result: Result, what: str) -> list[Check]:
 
     `what`: "difference", or "change" of it against learning from everything.
     """
-    lines = compared_data_sizes(result).replace({"tested on": THINNED})
+    lines = compared_data_sizes(result).replace({"tested on": WITHOUT_COMMA})
     return [
         _interval(
             f"trained on {line['trained on']}, tested on {line['tested on']}, "
@@ -44,8 +50,8 @@ def deviations(result: Result) -> list[Check]:
     ]  # fmt: skip
 
 
-def rounded(result: Result) -> list[Check]:
-    """nDCG@100 with products rounded to bfloat16 − without, by data set and seed."""
+def bfloat16_differences(result: Result) -> list[Check]:
+    """nDCG@100 with products bfloat16_differences to bfloat16 − without, by data set and seed."""
     return [
         _interval(f"{row['dataset']}, seed {row['seed']}", row["mean"], row["low"], row["high"])
         for row in result.rows
@@ -78,7 +84,7 @@ def released(result: Result) -> list[Check]:
     return [better_at(result, row["label"], OURS, row["budget_bytes"]) for row in rows]
 
 
-def recommended(result: Result, label: str) -> list[Check]:
+def recommended_against(result: Result, label: str) -> list[Check]:
     """The recommended setting − the method `label` at each size of Table 1, and below where both
     are.
     """
@@ -147,7 +153,7 @@ def _of(data: str) -> list[Claim]:
                  partial(data_sizes, what=what), OURS, "pruned EASE")
         for what in ("difference", "change")
     ]  # fmt: skip
-    waiting = partial(schedules, ours=GRADUAL[:2], theirs=GRADUAL[2], restart=False)
+    waiting = partial(schedules_against, ours=GRADUAL[:2], theirs=GRADUAL[2], restart=False)
     return [
         *sizes,
         _finding("deviations", f"{data}-deviations", f"deviations/{data}", deviations,
@@ -162,7 +168,7 @@ def _recommended(data: str, stored: str, left_out: str = "") -> list[Claim]:
     beside = {label: theirs for label, theirs in BESIDE.items() if label != left_out}
     return [
         _finding("recommended", stored, f"recommended/{data}/{slug(label)}",
-                 partial(recommended, label=label), "the recommended setting", theirs)
+                 partial(recommended_against, label=label), "the recommended setting", theirs)
         for label, theirs in beside.items()
     ] + [
         _finding("recommended", stored, f"recommended-at-half/{data}/{slug(label)}",
@@ -188,7 +194,7 @@ BESIDE = {  # and as prose says it
     "Pruned EASE": "pruned EASE",
     "Low-dim ELSA": "low-dimensional ELSA",
     "Low-dim ELSA, regularised": "low-dimensional ELSA with the same regularisation",
-    CODES: "ELSA + SAE",
+    SAE: "ELSA + SAE",
     "EASE, one threshold": "EASE pruned by one threshold",
     "EASE, threshold, refitted": "EASE pruned by one threshold and refitted",
     "Pruned EDLAE": "pruned EDLAE",
@@ -232,12 +238,12 @@ FINDINGS = (
     *_recommended("goodbooks", TABLES[0]),
     *_recommended("ml-100k", TABLES[1]),
     *_recommended("synthetic", TABLES[2]),
-    *(one for name in SYNTHETIC for one in _recommended(name, name, left_out=CODES)),
+    *(one for name in SYNTHETIC for one in _recommended(name, name, left_out=SAE)),
     *_real_bytes("ml-100k"),
     *_real_bytes("goodbooks"),
     *(_finding("table_1", data, f"grid-ends/{data}", grid_ends, "", "") for data in TABLES),
     _finding("goodbooks", TABLES[0], "released", released, "the authors' released model", OURS),
-    _finding(COST, "bfloat16", "bfloat16", rounded, "bfloat16", "nDCG@100"),
+    _finding(COST, "bfloat16", "bfloat16", bfloat16_differences, "bfloat16", "nDCG@100"),
     _finding(COST, "training-cost", "step",
              partial(quicker, section="step", column="contender", ours="celsa",
                      theirs="masked dense torch"),

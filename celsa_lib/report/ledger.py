@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
+from celsa_lib.errors import StorageError
 from celsa_lib.files import write_whole
 from celsa_lib.models.registry import BASELINES, OURS
 from celsa_lib.report.claim_list import CELLS, CLAIMS, GROUPS, OTHER_CLAIMS, Claim
@@ -89,11 +90,20 @@ class Ledger:
         return write_whole(path, lambda file: file.write(text.encode()))
 
     def lost_beside(self, path: str | Path) -> list[str]:
-        """Ids of claims that have a verdict in the file at `path` and could not be tested now."""
+        """Ids of claims that have a verdict in the file at `path` and could not be tested now.
+
+        Raises StorageError where the file is no ledger, or is damaged.
+        """
         if not Path(path).exists():
             return []
-        stored = json.loads(Path(path).read_text(encoding="utf-8"))["claims"]
-        had = {claim["id"] for claim in stored if claim["verdict"] != NOT_TESTED}
+        try:
+            stored = json.loads(Path(path).read_text(encoding="utf-8"))["claims"]
+            had = {claim["id"] for claim in stored if claim["verdict"] != NOT_TESTED}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StorageError(
+                f"{path} is no ledger of claims, or is damaged ({error!r}); restore it from "
+                "version control, or delete it"
+            ) from error
         return [c.id for c, verdict in self if verdict.word == NOT_TESTED and c.id in had]
 
     def counts(self) -> pd.DataFrame:

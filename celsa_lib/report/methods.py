@@ -17,8 +17,10 @@ from celsa_lib.report.statistics import EXPOSURE, choices, paired_table, summary
 from celsa_lib.report.tables import Html, plain_table, results_table, typeset
 from celsa_lib.results import Result
 
-BESIDE = ("label", "schedule", "restart", "width", "budget_bytes", "paper ndcg@100", "ndcg@100",
-          "ndcg@100 ±", "seeds ±", "minus paper", *EXPOSURE)  # fmt: skip
+BESIDE_COLUMNS = (
+    "label", "schedule", "restart", "width", "budget_bytes", "paper ndcg@100", "ndcg@100",
+    "ndcg@100 ±", "seeds ±", "minus paper", *EXPOSURE,
+)  # fmt: skip
 
 
 def by_size(result: Result, *keys: str) -> pd.DataFrame:
@@ -76,9 +78,9 @@ class MethodsReport(Report):
         return self._beside(with_demo(by_size(self.result, *keys), name_in_paper(self._data)))
 
     def _beside(self, lines: pd.DataFrame) -> Html:
-        """The columns BESIDE; without the method where there is only one."""
+        """The columns BESIDE_COLUMNS; without the method where there is only one."""
         hidden = ["label"] if lines["label"].nunique() == 1 else []
-        columns = [name for name in lines if name in BESIDE and name not in hidden]
+        columns = [name for name in lines if name in BESIDE_COLUMNS and name not in hidden]
         return results_table(lines[columns], self.result.manifest, self.result.is_live)
 
     def shares(self) -> Html:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from celsa_lib.evaluation import Difference, difference_by_user
-from celsa_lib.models.registry import BASELINES, CODES, DENSE, LOW_DIM, OURS, RECOMMENDED
+from celsa_lib.models.registry import BASELINES, DENSE, LOW_DIM, OURS, RECOMMENDED, SAE
 from celsa_lib.report.statistics import METRIC, better, is_stored, summary, users_of
 from celsa_lib.report.verdicts import Check, compared, counted, missing
 from celsa_lib.results import BUDGETS, GRADUAL, Result
@@ -63,13 +63,13 @@ def narrow_loses(result: Result) -> list[Check]:
 def afterwards_is_worse(result: Result) -> list[Check]:
     """Dense ELSA − its autoencoder's codes, and Compressed ELSA − the codes, at each budget."""
     return [
-        check_of(result, f"{label}, {b:,} B", ours, _at(CODES, b))
+        check_of(result, f"{label}, {b:,} B", ours, _at(SAE, b))
         for b in BUDGETS
         for label, ours in ((DENSE, {"label": DENSE}), (OURS, _at(OURS, b)))
     ]
 
 
-def schedules(
+def schedules_against(
     result: Result, ours: Iterable[str], theirs: str, restart: bool = True
 ) -> list[Check]:
     """Each schedule of `ours` − `theirs` at each budget, both with or both without restarts."""

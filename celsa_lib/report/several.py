@@ -12,7 +12,7 @@ from celsa_lib.report.rules import check_of
 from celsa_lib.report.tables import Html, difference_cell, plain_table
 from celsa_lib.results import Result, load_intact, located
 
-FIRST = "the recommended setting −"
+HEADING = "the recommended setting −"
 
 
 def differences(
@@ -31,7 +31,7 @@ def differences(
     lines = pd.DataFrame({title: _column(result, size) for title, result in found.items()})
     lines = lines.reindex(list(BESIDE.values())).dropna(how="all").fillna("–")
     caption = f"difference in nDCG@100 at {size:,} bytes per item: mean over users, 95 % interval"
-    return plain_table(lines.reset_index(names=FIRST), f"{caption}; stored results")
+    return plain_table(lines.reset_index(names=HEADING), f"{caption}; stored results")
 
 
 def _column(result: Result, size: int) -> dict[str, str]:

@@ -16,7 +16,7 @@ from celsa_lib.results import (
     BYTES,
     DATA_SIZE,
     DEVIATIONS,
-    METHODS,
+    METHOD_STUDY,
     SEGMENTS,
     Result,
     load_intact,
@@ -24,7 +24,7 @@ from celsa_lib.results import (
 )
 
 REPORTS = {
-    METHODS: MethodsReport,
+    METHOD_STUDY: MethodsReport,
     DATA_SIZE: DataSizeReport,
     DEVIATIONS: DeviationsReport,
     SEGMENTS: SegmentsReport,

@@ -23,7 +23,7 @@ TITLES = {
     "recall@20": "Recall@20",
     "recall@50": "Recall@50",
 }
-FORMATS = {
+NUMBER_FORMATS = {
     "width": "{:,.0f}",
     "budget_bytes": "{:,.0f}",
     "paper ndcg@100": "{:.3f}",
@@ -32,7 +32,7 @@ FORMATS = {
     "coverage@50": "{:.2f}",
     "rare recall@50": "{:.3f}",
 }
-TEXT = ("label", "schedule", "restart")  # columns of text, on the left; numbers on the right
+TEXT_COLUMNS = ("label", "schedule", "restart")  # on the left; numbers on the right
 LONG = 28  # characters of a cell that is text and no number
 
 
@@ -123,7 +123,7 @@ def results_table(rows: pd.DataFrame, source: str | dict, live: bool = False) ->
     for position, (_, row) in enumerate(rows.iterrows()):
         cells = [
             f'<td class="celsa-{c.split()[0]}" '
-            f'style="text-align:{"left" if c in TEXT else "right"}">'
+            f'style="text-align:{"left" if c in TEXT_COLUMNS else "right"}">'
             f"{_strong(escape(_cell(row, c)), position in bold and c == 'ndcg@100')}</td>"
             for c in columns
         ]
@@ -136,6 +136,8 @@ def results_table(rows: pd.DataFrame, source: str | dict, live: bool = False) ->
     )
 
 
+# pandas' Styler would give every table an id and a <style>, and every cell three classes: half as
+# many bytes of page again for the same cells.
 def plain_table(table: pd.DataFrame, source: str | None = None) -> Html:
     """Any small table as HTML, everything in it escaped, whole numbers as 1,024, `typeset`.
 
@@ -165,8 +167,8 @@ def _cell(row: pd.Series, column: str) -> str:
     value = row[column]
     if pd.isna(value):
         return "–"
-    if column in FORMATS:
-        return typeset(FORMATS[column].format(value))
+    if column in NUMBER_FORMATS:
+        return typeset(NUMBER_FORMATS[column].format(value))
     if column == "restart":
         return "yes" if value else "no"
     if column in METRICS:

@@ -2,10 +2,11 @@
 
 from celsa_lib.retrieval.export import FORMATS, check_format, export_rows, split_signs
 from celsa_lib.retrieval.packed import PackedRows, csr_bytes_per_item, write_packed
-from celsa_lib.retrieval.ranking import exclude_seen, top_n
+from celsa_lib.retrieval.ranking import BATCH_USERS, exclude_seen, recommend_in_batches, top_n
 from celsa_lib.retrieval.sparse import SparseIndex
 
 __all__ = [
+    "BATCH_USERS",
     "FORMATS",
     "PackedRows",
     "SparseIndex",
@@ -13,6 +14,7 @@ __all__ = [
     "csr_bytes_per_item",
     "exclude_seen",
     "export_rows",
+    "recommend_in_batches",
     "split_signs",
     "top_n",
     "write_packed",

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.retrieval.ranking import empty_ranking
 
-ENTRIES = 2**26  # scores held at once: users of a block × items
+SCORES_AT_ONCE = 2**26  # scores held at once: users of a block × items
 
 
 class GpuIndex:
@@ -23,7 +23,7 @@ class GpuIndex:
     def recommend(self, X: csr_matrix, n: int, without_seen: bool) -> tuple[np.ndarray, np.ndarray]:
         """(indices, scores) of the n best per user, users × n; ties go to the lower index."""
         ranking = empty_ranking(X.shape[0], min(n, self.n_items))
-        at_once = max(1, ENTRIES // self.n_items)
+        at_once = max(1, SCORES_AT_ONCE // self.n_items)
         for first in range(0, X.shape[0], at_once):
             users = X[first : first + at_once]
             best = ranked(self.score(users, without_seen), ranking[0].shape[1])

@@ -29,6 +29,7 @@ from celsa_lib.retrieval.quantise import (
     codes_of,
     middle_of,
 )
+from celsa_lib.retrieval.ranking import recommend_in_batches
 from celsa_lib.split import matching
 
 FORMAT = "celsa-packed-embeddings"
@@ -93,6 +94,12 @@ class PackedRows:
         scores = decode_users(self._layout, self._longest, E)
         scores[np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), X.indices] -= own
         return scores
+
+    def recommend(
+        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The `n` best items per user: (indices, scores), each users × n; −1 where none is left."""
+        return recommend_in_batches(self.score, self._matching(X), n, exclude_seen)
 
     def rows(self) -> tuple[csr_matrix, np.ndarray | None]:
         """(rows, items × width, CSR float32; input scales or None), expanded."""

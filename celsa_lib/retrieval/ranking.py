@@ -8,6 +8,9 @@ import numpy as np
 from numba import njit, prange
 from scipy.sparse import csr_matrix
 
+from celsa_lib.errors import check_count
+
+BATCH_USERS = 1024  # users scored at a time: a block of users × items, never all of them
 BUFFER = 3  # candidates held before the best n are kept, in multiples of n
 
 
@@ -27,6 +30,23 @@ def top_n(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     items, values = empty_ranking(len(scores), min(n, scores.shape[1]))
     _top_n(scores, items, values)
     return items, values
+
+
+def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):
+    """`top_n` of `score(X)`, a block of users at a time: (indices, scores), each users × n.
+
+    Raises ConfigError if n < 1.
+    """
+    check_count(n=n)
+    blocks = []
+    for start in range(0, X.shape[0], BATCH_USERS):
+        users = X[start : start + BATCH_USERS]
+        scores = score(users)
+        blocks.append(top_n(exclude_seen(scores, users) if without_seen else scores, n))
+    if not blocks:
+        width = min(n, X.shape[1])
+        return np.empty((0, width), dtype=np.int64), np.empty((0, width), dtype=np.float32)
+    return tuple(np.concatenate(part) for part in zip(*blocks, strict=True))
 
 
 def empty_ranking(n_users: int, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -88,8 +88,8 @@ def _by_blocks(
                     for j in range(row_start[i], row_start[i + 1]):
                         e[cols[j], lane] += x * encoder[j]
             for i in range(n_items):
-                row = slice(row_start[i], row_start[i + 1])
-                scores = add_row(data[row], cols[row], e, load(offset, i))
+                first, last = row_start[i], row_start[i + 1]
+                scores = add_row(data, cols, first, last, e, load(offset, i))
                 lanes = lanes_above(scores, load(block, 1))
                 if lanes:
                     store(block, 0, scores)

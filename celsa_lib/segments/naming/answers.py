@@ -27,20 +27,26 @@ _TALK = re.compile(
     r"|^(this|these|the (name|answer|group|segment))( \w+)? (is|are|share|seems?)\b",
     re.IGNORECASE,
 )
-_AROUND = " \t\r\n.'\"‘’“”„«»"
+_AROUND = " \t\r\n.'\"‘’“”„«»*`#_"  # quotes, and Markdown's marks
+_THOUGHT = "</think>"  # ends what a model says to itself before it answers
+LONGEST = 1000  # characters of an answer that is looked at: patterns would take long over more
 HEADER = {"format": "celsa-answers", "version": 1}
 
 
 def clean_name(answer: object, key: str = "") -> str | None:
     """The name in `answer`, or None where it is refused.
 
-    Surrounding quotes, a full stop and "Segment:" are taken off. What remains must be 1 to
-    MAX_WORDS words of Latin letters, digits and & ' ’ - , . in at most MAX_CHARACTERS, on one
-    line, without a web address or a piece of the API key, and no talk ("I think this is …").
+    Thoughts before </think>, quotes and Markdown's marks around it, a full stop and "Segment:" are
+    taken off. What remains must be 1 to MAX_WORDS words of Latin letters, digits and & ' ’ - , . in
+    at most MAX_CHARACTERS, on one line, without a web address or a piece of the API key, and no
+    talk ("I think this is …").
     """
     if not isinstance(answer, str):
         return None
-    text = _PREFIX.sub("", answer.strip(_AROUND), count=1).strip(_AROUND)
+    said = answer.rpartition(_THOUGHT)[2].strip(_AROUND)
+    if len(said) > LONGEST:
+        return None
+    text = _PREFIX.sub("", said, count=1).strip(_AROUND)
     if len(text.splitlines()) != 1 or leaks(text, key):
         return None
     name = " ".join(text.split())

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import sleep
 
 from celsa_lib.errors import DescriberError
 from celsa_lib.segments.naming.answers import leaks
@@ -13,14 +14,16 @@ OPENAI = "https://api.openai.com/v1"
 ADDRESS = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:]+\])(:[1-9]\d{0,4})?(/[^@\s]*)?")
 CHARACTERS_PER_TOKEN = 4  # of English text, roughly
 NAME_TOKENS = 6
+PAUSES = (1, 2, 4, 8, 16)  # seconds before an answer that holds an error is asked for again
 NO_KEY = "none"  # what a local server gets that asks for no key
 # A model that thinks first takes a temperature only where thinking is switched off.
 SWITCHES = {"gpt-6-luna": {"reasoning_effort": "none"}}
 ADVICE = {
-    400: "it may not take temperature 0; name another model",
+    400: "it may not take such a request; name another model",
     401: "check OPENAI_API_KEY",
     403: "check that OPENAI_API_KEY may use this model",
-    404: "the model may be retired; name another with model=, for example gpt-6-luna",
+    404: "does OPENAI_BASE_URL end in /v1? Or the model may be retired; name another with model=, "
+    "for example gpt-6-luna",
     429: "lower per_minute, or check your quota",
 }
 
@@ -54,11 +57,16 @@ class Usage:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model said, None for nothing; why it stopped ("stop" is good); what it used."""
+    """What a model said, None for nothing; why it stopped, in the server's word; what it used."""
 
     text: str | None
     reason: str
     usage: Usage
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the model ended by itself: servers have many words for that, two for others."""
+        return self.reason not in ("length", "content_filter")
 
 
 def connect(timeout: float, max_retries: int):
@@ -102,26 +110,72 @@ def _key() -> str:
     return key or NO_KEY
 
 
-def ask(client, model: str, message: str) -> Reply:
-    """The reply to one group's message at temperature 0. Raises DescriberError, without the key."""
-    try:
-        completion = client.chat.completions.create(
-            model=model,
-            temperature=0,
-            messages=[
-                {"role": "system", "content": INSTRUCTIONS},
-                {"role": "user", "content": message},
-            ],
-            **SWITCHES.get(model, {}),
-        )
+class ErrorInside(Exception):
+    """An error that a server has put into an answer of status 200, with a code of its own."""
+
+    def __init__(self, error: dict):
+        code = str(error.get("code"))
+        self.status_code = int(code) if code.isascii() and code.isdecimal() else 0
+        super().__init__(str(error.get("message") or "it gave no reason"))
+
+
+class Chat:
+    """Questions to `model` through `client`, at temperature 0 where the server allows it."""
+
+    def __init__(self, client, model: str):
+        self.client, self.model = client, model
+        self.options = {"temperature": 0} | SWITCHES.get(model, {})
+
+    def ask(self, message: str) -> Reply:
+        """The reply to one group's message. Raises DescriberError, without the key.
+
+        The client itself tries again on an error of the server; this does where it stands in an
+        answer.
+        """
+        for pause in (*PAUSES[: self.client.max_retries], None):
+            try:
+                return self._reply(message)
+            except Exception as error:  # a bad server can make the client raise anything
+                problem = _explain(error, self.client)
+                passing = isinstance(error, ErrorInside) and _may_pass(error.status_code)
+            if pause is None or not passing:
+                break
+            sleep(pause)
+        # Raised outside of `except`: the client's error may have the key in it, and would be
+        # attached.
+        host = self.client.base_url.host
+        raise DescriberError(f"{self.model} at {host} gave no name: {problem}")
+
+    def _reply(self, message: str) -> Reply:
+        completion = self._completion(message)
+        if not completion.choices and getattr(completion, "error", None):
+            raise ErrorInside(dict(completion.error))
         choice, used = completion.choices[0], completion.usage
         tokens = (used.prompt_tokens, used.completion_tokens) if used else (0, 0)
         text, reason = choice.message.content, str(choice.finish_reason)
-        return Reply(text and str(text), reason, Usage(1, *map(int, tokens)))
-    except Exception as error:  # a bad server can make the client raise anything
-        problem = _explain(error, client)
-    # Raised outside of `except`: the client's error may have the key in it, and would be attached.
-    raise DescriberError(f"{model} at {client.base_url.host} gave no name: {problem}")
+        return Reply(text and str(text), reason, Usage(1, *(int(n or 0) for n in tokens)))
+
+    def _completion(self, message: str):
+        """What the server answers; a second time, without a temperature that it has refused."""
+        import openai
+
+        messages = [
+            {"role": "system", "content": INSTRUCTIONS},
+            {"role": "user", "content": message},
+        ]
+        create = self.client.chat.completions.create
+        try:
+            return create(model=self.model, messages=messages, **self.options)
+        except openai.BadRequestError as error:
+            if "temperature" not in self.options or "temperature" not in str(error).lower():
+                raise
+        self.options = {name: v for name, v in self.options.items() if name != "temperature"}
+        return create(model=self.model, messages=messages, **self.options)
+
+
+def _may_pass(status: int) -> bool:
+    """Whether an error of this status may be gone after a while."""
+    return status == 429 or status >= 500
 
 
 def _explain(error: Exception, client) -> str:
@@ -133,8 +187,8 @@ def _explain(error: Exception, client) -> str:
         advice = f"it took longer than {client.timeout:g} s; raise timeout, or try again later"
     elif isinstance(error, openai.APIConnectionError):
         advice = "check the network and OPENAI_BASE_URL"
-    elif isinstance(error, openai.APIStatusError):
-        other = "try again later" if error.status_code >= 500 else "check the request"
+    elif isinstance(error, (openai.APIStatusError, ErrorInside)):
+        other = "try again later" if _may_pass(error.status_code) else "check the request"
         advice = ADVICE.get(error.status_code, other)
     else:
         said = f"its answer is no chat completion ({type(error).__name__})"

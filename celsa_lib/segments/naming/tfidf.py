@@ -11,7 +11,7 @@ from celsa_lib.segments.naming.terms import AUTHOR, DECADE, GENRE, SERIES, WORD,
 
 SOURCE = "class-based TF-IDF"
 NAMELESS = "Unnamed"  # items of which nothing is known
-LONGEST = 48  # characters
+LONGEST_NAME = 48  # characters
 MOST_WORDS = 4  # in a name made of two genres
 MOST_ITEMS = 0.5  # a term on more of the catalogue names nothing
 SHARE = 0.6  # of a group's members must have a term that stands for all of them
@@ -111,7 +111,7 @@ def _joined(parts: list[str]) -> str:
 
 
 def _cut(name: str) -> str:
-    """At most LONGEST characters, cut between words."""
-    if len(name) <= LONGEST:
+    """At most LONGEST_NAME characters, cut between words."""
+    if len(name) <= LONGEST_NAME:
         return name
-    return name[: LONGEST + 1].rsplit(" ", 1)[0][:LONGEST].rstrip(" ,;:-")
+    return name[: LONGEST_NAME + 1].rsplit(" ", 1)[0][:LONGEST_NAME].rstrip(" ,;:-")
