@@ -91,7 +91,7 @@ def coherence_figure(result: Result) -> Figure:
             errors = np.abs(bounds - values[:, None]).T
             colours = [_kind_colour(name) for name in names]
             axes.barh(names, values, xerr=errors, color=colours, capsize=2)
-            axes.set(title=space)
+            axes.set(title=space.replace(" ", "\n"))  # side by side, in two lines each
         figure.supxlabel(f"{JACCARD}, pairs of items in a group", fontsize=11)
     return figure
 
