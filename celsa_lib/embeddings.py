@@ -4,13 +4,14 @@ PackedEmbeddings is what `pack` makes of it: a few bits per value, in a file tha
 """
 
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
-from celsa_lib.errors import DataError, check_count
+from celsa_lib.errors import ConfigError, DataError, check_count
 from celsa_lib.files import format_of, save_arrays, stored_arrays
 from celsa_lib.retrieval import (
     BATCH_USERS,
@@ -108,7 +109,11 @@ class ItemEmbeddings:
         """What encodes a user, W·U: the rows themselves without input scales."""
         if self.input_scales is None:
             return self.matrix
-        factor = self.input_scales / np.maximum(self._norms, np.float32(1e-12))
+        return self._times_rows(self.input_scales)
+
+    def _times_rows(self, scales: np.ndarray | float) -> csr_matrix:
+        """Unit rows, each times its scale."""
+        factor = scales / np.maximum(self._norms, np.float32(1e-12))
         data = self.matrix.data * np.repeat(factor, np.diff(self.matrix.indptr))
         parts = data.astype(np.float32), self.matrix.indices, self.matrix.indptr
         return csr_matrix(parts, shape=self.matrix.shape)
@@ -161,6 +166,24 @@ class ItemEmbeddings:
         if self.is_dense:
             return recommend_in_batches(self.score, X, n, exclude_seen)
         return self._index.recommend(X, n, exclude_seen)
+
+    def similar(self, items: Sequence[int], n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """The `n` other items nearest to each of `items`, by cosine of rows, whatever their norms.
+
+        items: positions. Gives what `recommend` does: (indices, cosines), each items × n. Raises
+        ConfigError for a position that is not there or n < 1.
+        """
+        n_items = self.matrix.shape[0]
+        for item in items:
+            check_count(least=0, item=item)
+            if item >= n_items:
+                raise ConfigError(f"there is no item {item}; they are 0 to {n_items - 1}")
+        ones = np.ones(len(items), np.float32), items, np.arange(len(items) + 1)
+        return self._unit.recommend(csr_matrix(ones, shape=(len(items), n_items)), n)
+
+    @cached_property
+    def _unit(self) -> "ItemEmbeddings":
+        return ItemEmbeddings(self._times_rows(1.0), self.item_ids)
 
     @cached_property
     def _gpu_index(self):

@@ -62,13 +62,15 @@ def embeddings(data, tmp_path_factory):
     return cl.ItemEmbeddings(csr_matrix(rows), data.item_ids).save(path)
 
 
-def test_the_largest_segments_are_shown(embeddings):
+def test_the_segments_chosen_most_are_shown(embeddings, data):
     result = call("segments", embeddings, "synthetic", "--tau", 1, "-n", 4)
     assert result.exit_code == 0, result.output
     counted, heading, *rows = result.stdout.splitlines()
     assert counted == "3,000 items in 150 segments"
-    assert heading.split() == ["segment", "size", "label", "first", "titles"]
-    assert [row.split()[:2] for row in rows] == [[str(segment), "20"] for segment in range(4)]
+    assert heading.split() == ["segment", "items", "chosen", "label", "typical", "titles"]
+    planted = np.bincount(data.truth.item_segment, np.diff(data.X.tocsc().indptr))
+    most = [f"{count:,.0f}" for count in sorted(planted)[::-1][:4]]
+    assert [row.split()[1:3] for row in rows] == [["20", count] for count in most]
     assert all("Item" in row for row in rows)
 
 
@@ -212,7 +214,7 @@ def test_the_cost_of_a_merge_is_counted_too(server, tmp_path, monkeypatch):
     items = pd.DataFrame({"title": list("abc")}, index=range(3))
     rows = cl.ItemEmbeddings(csr_matrix(np.eye(3)))
     merged = cl.segment_items(
-        rows, items, describer=chat, embed=lambda names: np.ones((len(names), 1))
+        rows, items, 0.9, describer=chat, embed=lambda names: np.ones((len(names), 1))
     )
     assert len(merged) == 1 and len(server.bodies) == 4
     assert (chat.spent.requests, chat.total.requests) == (1, 4)
@@ -232,6 +234,17 @@ def test_stored_names_of_the_released_embeddings(real_data, tmp_path):
     redwall = by_title["Redwall (Redwall, #1)"]
     assert redwall["label"] == "Redwall Animal Fantasy"
     assert redwall["source"] == "the book's authors (stored)"
+
+
+def test_similar_items_are_listed(embeddings, data):
+    """Items of one planted segment share their largest latent, with its sign."""
+    segment, titles = data.truth.item_segment, data.items["title"].tolist()
+    result = call("similar", embeddings, "synthetic", titles[9], "-n", 19)
+    assert result.exit_code == 0, result.output
+    shown = [line.split(maxsplit=1)[1] for line in result.stdout.splitlines()]
+    others = np.flatnonzero(segment == segment[9])
+    assert sorted(shown) == sorted(titles[item] for item in others if item != 9)
+    assert "no such title" in refused("similar", embeddings, "synthetic", "no such title")
 
 
 class TestExport:
@@ -256,6 +269,16 @@ class TestExport:
             "indices": matrix[9].indices.tolist(),
             "values": matrix[9].data.tolist(),
         }
+
+    def test_input_scales_are_written_and_the_query_said(self, embeddings, data, tmp_path):
+        rows = cl.ItemEmbeddings.load(embeddings)
+        scales = np.linspace(0.5, 2, len(rows.item_ids)).astype(np.float32)
+        path = tmp_path / "scaled.npz"
+        cl.ItemEmbeddings(rows.matrix, rows.item_ids, None, scales).save(path)
+        out = tmp_path / "rows.parquet"
+        result = call("export", path, "synthetic", "--format", "parquet", "--out", out)
+        assert "divided by its length and multiplied by its input_scale" in result.stdout
+        assert np.array_equal(pq.read_table(out)["input_scale"].to_numpy(), scales)
 
     def test_non_negative(self, embeddings, tmp_path):
         out = tmp_path / "rows.npz"

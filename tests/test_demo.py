@@ -15,6 +15,7 @@ from celsa_lib import demo, experiments
 from celsa_lib.data.download import locate
 from celsa_lib.demo import DemoModel, as_json, packed, packed_rows, personas
 from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.models import CompressedELSA
 from celsa_lib.segments import segment_items
 
 HOSTILE = [
@@ -67,9 +68,13 @@ def handmade(titles: list[str] | None = None) -> tuple[pd.DataFrame, ItemEmbeddi
 
 
 def in_float64(embeddings: ItemEmbeddings, row: csr_matrix) -> np.ndarray:
-    """x·A·Aᵀ − x of one user, from its definition."""
+    """x·A·Aᵀ − x, or x·W·(U·Uᵀ − I)·S, of one user, from its definition."""
     x, A = row.toarray()[0].astype(np.float64), embeddings.matrix.toarray().astype(np.float64)
-    return x @ A @ A.T - x
+    if embeddings.input_scales is None:
+        return x @ A @ A.T - x
+    lengths = np.linalg.norm(A, axis=1)
+    U = A / lengths[:, None]
+    return (x * embeddings.input_scales) @ (U @ U.T - np.eye(len(U))) * lengths
 
 
 def handmade_page(titles: list[str] | None = None) -> str:
@@ -141,6 +146,41 @@ def test_a_notebook_keeps_the_page_once(trained):
 
 
 # In a browser
+
+
+@pytest.fixture(scope="module")
+def recommended(trained) -> ItemEmbeddings:
+    """Rows of the recommended recipe: a latent per item, two scales each."""
+    model = CompressedELSA(nnz=16, recipe="recommended", epochs=1, progress=False)
+    return model.fit(trained[0].X, trained[0].item_ids).item_embeddings
+
+
+def test_rows_with_input_scales_are_scored_as_in_the_library(trained, recommended, open_html):
+    """And a segment of them as x·W·U·Bᵀ."""
+    data = trained[0]
+    segments = segment_items(recommended, data.items)
+    popularity = np.diff(data.X.tocsc().indptr)
+    model = DemoModel(recommended, 0.5, segments)
+    page = open_html(demo.demo_page(data.name, data.items, popularity, [model]).html)
+    assert np.ptp(recommended.input_scales) > 0
+    for user in (0, 7, 42, int(np.diff(data.X.indptr).argmax())):
+        row = data.X[user]
+        picks = row.indices.tolist()
+        given = np.array(page.evaluate("p => celsaDemo.scores(p, 0)", picks[::-1]))
+        np.testing.assert_allclose(given, in_float64(recommended, row), **NEAR)
+        np.testing.assert_allclose(given, recommended.score(row)[0], **NEAR)
+        best = page.evaluate("p => celsaDemo.best(p, 0, 20)", picks)
+        items, scores = recommended.recommend(row, n=20)
+        np.testing.assert_allclose(given[best], scores[0], **NEAR)
+        assert np.mean(best == items[0]) > 0.9  # others are as good, within rounding
+    picks = contents_of(page.content())["personas"][0]["items"]  # shown at first
+    x = csr_matrix((np.ones(len(picks)), ([0] * len(picks), picks)), shape=(1, len(data.items)))
+    left = np.bincount(np.delete(segments.of_item, picks), minlength=len(segments)) > 0
+    relevance = np.where(left, segments.score(x)[0], -np.inf)
+    shown = page.locator(".celsa-row h4").all_inner_texts()
+    for heading, score in zip(shown, np.sort(relevance)[::-1], strict=False):
+        assert f"score {score:.2f}" in heading
+    assert len(shown) == 5 and not page.trouble
 
 
 def test_all_scores_are_those_of_the_library(trained, ordered, html, open_html):

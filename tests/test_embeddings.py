@@ -214,3 +214,32 @@ def test_latents_times_rows_are_the_scores_before_the_own_part(density, scaled):
     found = csr_matrix(encoded @ rows.T).toarray() - X.toarray() * embeddings.own_part
     assert np.allclose(found, embeddings.score(X), atol=1e-5)
     assert np.array_equal(csr_matrix(encoded).toarray(), embeddings.activations(X))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 500), st.floats(0.05, 0.9), st.booleans())
+def test_similar_items_are_those_of_the_largest_cosine(seed, density, scaled):
+    """Rows of very different norms; the item itself is left out."""
+    rng = np.random.default_rng(seed)
+    matrix = random_array((30, 12), density=density, rng=rng).tocsr()
+    norms = np.exp(rng.normal(size=30)) * 3
+    matrix = csr_matrix(matrix.multiply(norms[:, None]))
+    embeddings = cl.ItemEmbeddings(matrix, input_scales=np.arange(30) + 1.0 if scaled else None)
+    asked = rng.choice(30, 4, replace=False)
+    found, cosines = embeddings.similar(asked, 29)
+    unit = matrix.toarray() / np.maximum(np.linalg.norm(matrix.toarray(), axis=1), 1e-12)[:, None]
+    for item, near, values in zip(asked, found, cosines, strict=True):
+        assert sorted([item, *near]) == list(range(30))
+        assert values == pytest.approx(unit[near] @ unit[item], abs=1e-6)
+        assert (np.diff(values) <= 0).all()
+
+
+def test_similar_by_hand_and_what_is_not_there():
+    """Item 2 is long and 45 degrees off, item 1 short and in the same direction."""
+    embeddings = cl.ItemEmbeddings(csr_matrix(np.array([[1, 0, 0], [0.1, 0, 0], [50, 50, 0]])))
+    found, cosines = embeddings.similar([0], 2)
+    assert found.tolist() == [[1, 2]] and cosines[0] == pytest.approx([1, np.sqrt(0.5)])
+    assert embeddings.similar([], 2)[0].shape == (0, 2)
+    for item in (3, -1, 0.5):
+        with pytest.raises(cl.CelsaError, match="there is no item 3|at least 0"):
+            embeddings.similar([item])

@@ -109,6 +109,51 @@ def test_a_split_product_lacks_the_terms_whose_signs_differ(pair):
     assert signed_question @ split[1] == terms.sum()
 
 
+def scales_in(form, path) -> np.ndarray:
+    """The input scales of a file, by the reader of another program."""
+    if form == "parquet":
+        return pq.read_table(path)["input_scale"].to_numpy()
+    if form == "jsonl":
+        return np.array([json.loads(line)["input_scale"] for line in path.open()])
+    return np.load(path, allow_pickle=False)["input_scale"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("split", [False, True])
+def test_the_file_alone_ranks_as_the_library_does(form, split, tmp_path):
+    """Rows of the recommended recipe, whose query is the scaled sum of unit rows."""
+    rng = np.random.default_rng(1)
+    X = csr_matrix((rng.random((300, 60)) < 0.15).astype(np.float32))
+    model = cl.CompressedELSA(nnz=6, recipe="recommended", epochs=2, progress=False).fit(X)
+    rows, users = model.item_embeddings, X[:40]
+    assert rows.input_scales is not None and np.ptp(rows.input_scales) > 0
+    items = pd.DataFrame({"title": "t"}, index=rows.item_ids)
+    stored = split_signs(rows.matrix) if split else rows.matrix
+    path = export_rows(stored, items, form, tmp_path / "rows", rows.input_scales)
+    width = stored.shape[1]
+    if form == "csr":
+        found = load_npz(path).toarray().astype(np.float64)
+    else:
+        table = (
+            pq.read_table(path).to_pylist()
+            if form == "parquet"
+            else [json.loads(line) for line in path.open()]
+        )
+        found = matrix_of([(r["indices"], r["values"]) for r in table], width).toarray()
+    unit = found / np.linalg.norm(found, axis=1, keepdims=True)
+    question = (users.toarray() * scales_in(form, path)) @ unit
+    if split:  # the sign is in the question
+        question[:, ::2] -= question[:, 1::2].copy()
+        question[:, 1::2] = -question[:, ::2]
+    scores = question @ found.T
+    scores[users.toarray() > 0] = -np.inf
+    expected = exclude_seen(rows.score(users), users)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    best, values = rows.recommend(users, 10)
+    np.testing.assert_allclose(np.take_along_axis(scores, best, axis=1), values, atol=1e-5)
+    np.testing.assert_allclose(-np.sort(-scores, axis=1)[:, :10], values, atol=1e-5)
+
+
 def recall_of_candidates(embeddings, X, n=10) -> float:
     """Share of the exact `n` among CANDIDATES by split rows, ranked again by signed ones."""
     exact, _ = embeddings.recommend(X, n)

@@ -16,6 +16,8 @@ from celsa_lib.experiments import (
     run_segments,
     segment_config,
 )
+from celsa_lib.experiments.segment_study import OWN
+from celsa_lib.models.registry import RECOMMENDED
 from celsa_lib.results import save_result
 from celsa_lib.segments import AnswerCache, Label, Segmentation, group_items
 from celsa_lib.segments.naming.prompt import answer_key, group_messages
@@ -49,6 +51,14 @@ def test_nothing_from_data_or_a_describer_reaches_a_page_unescaped(segmentation)
         assert "<script" not in page and "&lt;script" in page
 
 
+def test_the_table_of_segments_is_by_size_or_by_choice(segmentation):
+    """Both have two items; the second's were chosen by two of three users."""
+    X = csr_matrix(np.array([[0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 0]], np.float32))
+    assert segmentation.chosen(X).tolist() == [1, 3]
+    assert report.segments_table(segmentation)["segment"].tolist() == [HOSTILE, "Second"]
+    assert report.segments_table(segmentation, 1, X)["segment"].tolist() == ["Second"]
+
+
 def test_the_catalogue_has_every_segment(segmentation):
     page = report.catalogue(segmentation)
     assert page.count("<details>") == len(segmentation) == 2
@@ -74,12 +84,16 @@ def test_the_figure_shows_one_user(segmentation):
 
 def test_a_study_compares_the_same_sizes(live):
     table = report.shown(live).of("our embeddings").frame("groupings").set_index("grouping")
-    assert table.loc["raw groups", "groups"] == table.loc["random, sizes of raw groups", "groups"]
-    assert table.loc["segments", "groups"] == table.loc["random, sizes of segments", "groups"]
-    rows = {r["grouping"]: r for r in live.rows if r.get("measure") == "ARI with planted segments"}
-    assert rows["segments"]["value"] > rows["raw groups"]["value"] + 0.2
+    for name in ("raw groups", "merged by names"):
+        assert table.loc[name, "groups"] == table.loc[f"random, sizes of {name}", "groups"]
+    rows = {
+        r["grouping"]: r
+        for r in live.rows
+        if r.get("measure") == "ARI with planted segments" and r["space"] == OWN
+    }
+    assert rows["merged by names"]["value"] > rows["raw groups"]["value"] + 0.2
     assert rows["rarest genre"]["value"] == 1
-    assert abs(rows["random, sizes of segments"]["value"]) < 0.05
+    assert abs(rows["random, sizes of merged by names"]["value"]) < 0.05
 
 
 def test_a_study_has_every_section_and_figures_of_it(live):
@@ -90,11 +104,12 @@ def test_a_study_has_every_section_and_figures_of_it(live):
         "alignment", "tau", "stability", "seconds"
     }  # fmt: skip
     assert len(shown.figure("τ").axes) == 2
-    assert len(shown.figure("coherence").axes) == 1
+    assert len(shown.figure("coherence").axes) == 2
     stable = shown.frame("stability")
     assert stable["ARI"].between(-1, 1).all()
-    assert stable["grouping"].tolist() == [
-        "raw groups", "segments", "k-means, other starts on one dense ELSA",
+    assert stable["space"].unique().tolist() == [OWN, RECOMMENDED]
+    assert stable["grouping"].tolist() == 2 * [
+        "raw groups", "merged by names", "k-means, other starts on one dense ELSA",
         "k-means, a dense ELSA of each seed"
     ]  # fmt: skip
     shares = shown.of("our embeddings").frame("alignment")
@@ -111,7 +126,7 @@ def test_a_study_of_items_without_genres():
     assert len(table) == 7 and "rarest genre" not in set(table["grouping"])
     assert {"metadata (cosine)", "genres (weighted Jaccard)"} < set(table.columns)
     assert not [column for column in table.columns if column.endswith("rarest genre")]
-    assert len(shown.figure("coherence").axes) == 1
+    assert len(shown.figure("coherence").axes) == 2
 
 
 def test_planted_segments_at_two_widths():
@@ -125,8 +140,9 @@ def test_planted_segments_at_two_widths():
         "raw groups", "merged by names", "merged by activation",
         "k-means, as many as merged by names"
     }  # fmt: skip
-    compressed, dense = segment_config("synthetic", "smoke", width=16).methods
+    compressed, recommended, dense = segment_config("synthetic", "smoke", width=16).methods
     assert compressed.params["width"] == 16 and dense.params["width"] == 64
+    assert recommended.params == {"recipe": "recommended", "precision": "float32", "nnz": 16}
 
 
 def test_a_stored_study_or_what_is_missing_of_it(live, tmp_path):
@@ -146,14 +162,13 @@ def test_a_stored_study_or_what_is_missing_of_it(live, tmp_path):
 
 def test_spaces_are_named_where_there_are_several(live):
     """And one of them alone is shown as a study of it would be."""
-    rows = [row | {"space": "released embeddings"} for row in live.rows if "space" in row]
-    both = report.shown(replace(live, rows=[*live.rows, *rows]))
-    for part in ("groupings", "alignment"):
-        alone = report.shown(live).frame(part)
-        assert both.of("released embeddings").frame(part).equals(alone)
-        lines = both.frame(part)
-        assert lines["space"].unique().tolist() == ["our embeddings", "released embeddings"]
-        assert len(lines) == 2 * len(alone) and "space" not in alone
+    for part in ("groupings", "alignment", "stability"):
+        both = report.shown(live).frame(part)
+        assert both["space"].unique().tolist() == [OWN, RECOMMENDED]
+        for space in (OWN, RECOMMENDED):
+            alone = report.shown(live).of(space).frame(part)
+            lines = both[both["space"] == space].reset_index(drop=True)
+            assert lines[alone.columns].equals(alone) and "space" not in alone
 
 
 def test_stored_names_stand_beside_the_default_ones_and_are_escaped(live, tmp_path):

@@ -195,7 +195,7 @@ class TestMergingByName:
         of_item, _ = merge_by_name(np.arange(3), items, First(), embed, 0.9)
         assert len(set(of_item)) == 2
 
-    @pytest.mark.parametrize("tau", [1.5, -2, float("nan"), "a", None, True])
+    @pytest.mark.parametrize("tau", [1.5, -2, float("nan"), "a", True])
     def test_tau_is_a_cosine(self, embeddings, items, tau):
         for merge in (
             lambda: merge_by_name(np.arange(6), items, MainGenre(), one_hot, tau),
@@ -294,6 +294,23 @@ class TestSegmentation:
         assert rows["label"].tolist() == ["Mixed", "Mixed", "Dark", "Dark"]
         assert rows["title"].tolist()[:2] == ["Zeta", "Delta"]
         assert rows.groupby("label")["score"].apply(lambda s: s.is_monotonic_decreasing).all()
+
+    def test_a_segment_with_nothing_left_gives_way_to_the_next_best(self, segmentation):
+        x = csr_matrix(np.array([[1.0, 0, 0, 1, 0, 1]], dtype=np.float32))  # all of "Mixed"
+        assert segmentation.recommend(x, 1)[0].tolist() == [[0]]
+        rows = segmentation.rows(x, n_segments=1, n_items=9)
+        assert rows["label"].tolist() == ["Dark"] * 3
+        everything = segmentation.rows(csr_matrix(np.ones((1, 6), np.float32)))
+        assert everything.empty and everything.columns.tolist() == rows.columns.tolist()
+
+    def test_typical_members_are_those_of_their_segments_latents(self, segmentation):
+        for segment, members in enumerate(segmentation.members):
+            own = ROWS[members] @ segmentation.matrix[segment].toarray()[0]
+            expected = [int(i) for _, i in sorted(zip(-own, members, strict=True))]
+            assert segmentation.typical(segment, 9).tolist() == expected
+            assert segmentation.typical(segment, 1).tolist() == expected[:1]
+        with pytest.raises(ConfigError, match="there is no segment 2"):
+            segmentation.typical(2, 1)
 
     def test_an_explanation_adds_up(self, segmentation):
         x = csr_matrix(np.array([[1.0, 0, 0, 0, 1.0, 0]], dtype=np.float32))

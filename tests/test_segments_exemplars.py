@@ -132,5 +132,26 @@ def test_a_segment_has_the_latents_of_its_items(anchored):
 
 def test_segment_items_puts_items_beside_their_exemplar(anchored):
     items = pd.DataFrame({"title": list("uvwxyz"), "genres": ["r"] * 3 + ["s"] * 2 + ["t"]})
-    found = cl.segment_items(anchored, items, tau=1.0)
+    for tau in (None, 1.0):
+        found = cl.segment_items(anchored, items, tau)
+        assert found.of_item.tolist() == [0, 0, 0, 1, 1, 2]
+        assert [label.text for label in found.labels] == ["R", "S", "T"]
+
+
+def test_groups_with_one_name_are_told_apart_by_their_exemplars(anchored):
+    """And merge only where that is asked for; the series after a title is left out."""
+
+    class BySize:
+        def describe(self, groups, items):
+            return [Label("Several" if len(group) > 1 else "One", "test") for group in groups]
+
+    titles = ["Dune (Dune, #1)", "v", "w", "Emma (1996)", "y", "z"]
+    parts = {"describer": BySize(), "embed": lambda names: np.eye(2)[[len(n) // 4 for n in names]]}
+    items = pd.DataFrame({"title": titles})
+    found = cl.segment_items(anchored, items, **parts)
     assert found.of_item.tolist() == [0, 0, 0, 1, 1, 2]
+    names = ["Several like Dune", "Several like Emma (1996)", "One"]
+    assert [label.text for label in found.labels] == names
+    merged = cl.segment_items(anchored, items, 0.9, **parts)
+    assert merged.of_item.tolist() == [0, 0, 0, 0, 0, 1]
+    assert [label.text for label in merged.labels] == ["Several", "One"]

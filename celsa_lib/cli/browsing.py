@@ -1,4 +1,4 @@
-"""Commands that show what embeddings know: recommendations and segments."""
+"""Commands that show what embeddings know: recommendations, similar items and segments."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ANSWERS = "celsa-answers.jsonl"
 WRITERS = {".csv": "to_csv", ".npz": "save"}  # methods of a segmentation
 SHOWN_TITLES, SHOWN_ITEMS = 2, 5  # shown of a segment
-LABEL_WIDTH, TITLE_WIDTH = 36, 40  # characters
+LABEL_WIDTH, TITLE_WIDTH, LINE_WIDTH = 44, 30, 80  # characters
 
 
 def recommend(
@@ -42,6 +42,20 @@ def recommend(
         typer.echo(f"{score:6.3f}  {title}")
 
 
+def similar(
+    embeddings: EmbeddingsFile,
+    dataset: DatasetName,
+    title: Annotated[str, typer.Argument(help="A title, or a part of it.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
+) -> None:
+    """Items nearest to one, by the cosine of their rows: celsa similar emb.npz ml-100k "Alien"."""
+    from celsa_lib.experiments import similar_to_title
+
+    found, loaded = load_embeddings(embeddings, dataset)
+    for other, cosine in similar_to_title(found, loaded, title, n).itertuples(index=False):
+        typer.echo(f"{cosine:6.3f}  {short(other, LINE_WIDTH)}")
+
+
 def segments(
     embeddings: EmbeddingsFile,
     dataset: DatasetName,
@@ -49,8 +63,12 @@ def segments(
         Path | None, typer.Option(help="A .csv, a row per item, or an .npz for Python.")
     ] = None,
     tau: Annotated[
-        float, typer.Option(help="Groups merge where their names have a higher cosine.")
-    ] = TAU,
+        float | None,
+        typer.Option(
+            help=f"Groups merge where their names have a higher cosine; default: {TAU}, and no "
+            "merge for rows of the recommended recipe."
+        ),
+    ] = None,
     names: Annotated[
         str,
         typer.Option(
@@ -71,7 +89,8 @@ def segments(
 ) -> None:
     """Group items into named segments: celsa segments emb.npz ml-100k --like "Toy Story".
 
-    Shown are the largest segments, or with --like those recommended and the best items in each.
+    Shown are the segments whose items were chosen most, or with --like those recommended and the
+    best items in each. Groups with one name are told apart: "Drama like Philadelphia".
     """
     from celsa_lib.experiments import history_of
     from celsa_lib.segments import ChatDescriber
@@ -84,9 +103,12 @@ def segments(
     segmentation = cl.segment_items(found, loaded.items, tau, describer)
     if isinstance(describer, ChatDescriber):
         typer.echo(f"asked {describer.model}: {describer.total}")
-    typer.echo(f"{len(segmentation.of_item):,} items in {len(segmentation):,} segments")
-    lines = largest_lines(segmentation, n)
-    if history is not None:
+    alone = sum(len(members) == 1 for members in segmentation.members)
+    counted = f"{len(segmentation.of_item):,} items in {len(segmentation):,} segments"
+    typer.echo(f"{counted}, {alone:,} of them with one item" if alone else counted)
+    if history is None:
+        lines = most_chosen_lines(segmentation, loaded.X, n)
+    else:
         lines = lines_for(segmentation, history, n)
     for line in lines:
         typer.echo(line)
@@ -116,23 +138,27 @@ def describer_by(names: str, model: str | None, cache: Path | None) -> "Describe
     return ReplayDescriber(AnswerCache(names), TfidfDescriber())
 
 
-def largest_lines(segmentation: "cl.Segmentation", n: int) -> Iterator[str]:
-    """A line for each of the `n` largest segments: number, size, label, first titles."""
-    yield f"{'segment':>7} {'size':>5}  {'label':{LABEL_WIDTH}}  first titles"
-    for number, row in segmentation.segments[:n].iterrows():
-        titles = segmentation.titles[segmentation.members[number][:SHOWN_TITLES]]
+def most_chosen_lines(segmentation: "cl.Segmentation", X: "csr_matrix", n: int) -> Iterator[str]:
+    """A line for each of the `n` segments with most interactions in X (users × items): number,
+    items, interactions, label, typical titles.
+    """
+    yield f"segment items  chosen  {'label':{LABEL_WIDTH}}  typical titles"
+    chosen = segmentation.chosen(X)
+    for number in (-chosen).argsort(kind="stable")[:n]:
+        titles = segmentation.titles[segmentation.typical(number, SHOWN_TITLES)]
         shown = "; ".join(short(title, TITLE_WIDTH) for title in titles)
-        label = short(row["label"], LABEL_WIDTH)
-        yield f"{number:7} {row['size']:5}  {label:{LABEL_WIDTH}}  {shown}"
+        label = short(segmentation.labels[number].text, LABEL_WIDTH)
+        size = len(segmentation.members[number])
+        yield f"{number:7} {size:5} {chosen[number]:7,.0f}  {label:{LABEL_WIDTH}}  {shown}"
 
 
 def lines_for(segmentation: "cl.Segmentation", history: "csr_matrix", n: int) -> Iterator[str]:
     """The `n` best segments for `history` (1 × items): a line each, then a line for each item."""
     rows = segmentation.rows(history, n, SHOWN_ITEMS)
     for _, part in rows.groupby("segment", sort=False):
-        yield f"{part['segment score'].iloc[0]:6.3f}  {short(part['label'].iloc[0], LABEL_WIDTH)}"
+        yield f"{part['segment score'].iloc[0]:6.3f}  {short(part['label'].iloc[0], LINE_WIDTH)}"
         for title, score in zip(part["title"], part["score"], strict=True):
-            yield f"        {score:6.3f}  {short(title, 2 * TITLE_WIDTH)}"
+            yield f"        {score:6.3f}  {short(title, LINE_WIDTH)}"
 
 
 def short(text: str, length: int) -> str:

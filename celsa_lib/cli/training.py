@@ -18,6 +18,10 @@ from celsa_lib.cli.base import (
 from celsa_lib.errors import ConfigError
 
 DEFAULT_SEED = 42
+SCALED_QUERY = (
+    "ask with the sum of the user's rows, each divided by its length and multiplied by its "
+    "input_scale"
+)
 
 
 def train(
@@ -131,6 +135,10 @@ def export(
 
     Rows are in the order of EMBEDDINGS; an item's indices ascend.
 
+    Rows of the recommended recipe come with an input_scale per item: a column, a
+    field, or an array of the .npz. The query is then the sum of the user's rows,
+    each divided by its length and multiplied by its input_scale.
+
     --non-negative splits each latent l in two: 2·l for values above zero,
     2·l + 1 for those below. The dot product of two split vectors lacks the terms
     in which their signs differ, so the order it gives is only nearly right.
@@ -141,8 +149,10 @@ def export(
     check_format(form)
     found, loaded = load_embeddings(embeddings, dataset)
     rows = split_signs(found.matrix) if non_negative else found.matrix
-    export_rows(rows, loaded.items, form, out)
+    export_rows(rows, loaded.items, form, out, found.input_scales)
     typer.echo(f"{out}: {rows.shape[0]:,} items × {rows.shape[1]:,}, {rows.nnz:,} nonzeros")
+    if found.input_scales is not None:
+        typer.echo(SCALED_QUERY)
 
 
 def pack(

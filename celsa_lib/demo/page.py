@@ -8,7 +8,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from celsa_lib.data import Dataset, dataset_info
-from celsa_lib.demo.pack import as_json, packed_rows
+from celsa_lib.demo.pack import as_json, packed, packed_rows
 from celsa_lib.demo.personas import personas
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.report.comparison import human_size
@@ -92,12 +92,14 @@ def demo_page(
 def _packed_model(model: DemoModel) -> dict:
     """What the page needs of one model; sizes by the rule of Table 1."""
     rows, segments = model.embeddings, model.segments
+    scales = rows.input_scales
     return {
         "dense": rows.is_dense,
         "bytes": rows.bytes_per_item,
         "size": human_size(rows.bytes_per_item * rows.matrix.shape[0]),
         "ndcg": round(float(model.ndcg), 3),
         "rows": packed_rows(rows.matrix),
+        "inputScales": None if scales is None else packed(scales),
         "segments": segments
         and {
             "labels": [label.text for label in segments.labels],

@@ -41,7 +41,12 @@ from celsa_lib.experiments.studies import (
 from celsa_lib.experiments.summary import describe
 from celsa_lib.experiments.synthetic_sizes import planted_sizes
 from celsa_lib.experiments.task import prepare
-from celsa_lib.experiments.titles import find_title, history_of, recommend_by_title
+from celsa_lib.experiments.titles import (
+    find_title,
+    history_of,
+    recommend_by_title,
+    similar_to_title,
+)
 from celsa_lib.experiments.user_data import compare_methods, settings_for_size, user_data_config
 from celsa_lib.results import BUDGETS
 
@@ -90,6 +95,7 @@ __all__ = [
     "segment_config",
     "settings_for",
     "settings_for_size",
+    "similar_to_title",
     "study",
     "user_data_config",
     "weights_found",

@@ -1,5 +1,8 @@
 """The study of segments: groups, names and merges of embeddings, measured beside baselines.
 
+Embeddings are those of the paper's procedure, of the recommended recipe, whose groups are around
+exemplars, and those that its authors released.
+
 Rows of its result have a `section`: "coherence", "agreement" and "reach" hold differences that the
 claims are judged by; "groupings", "alignment", "tau", "stability" and "seconds" the numbers
 behind, "names" stored names beside those of class-based TF-IDF, and "built in" a difference that
@@ -16,15 +19,18 @@ from celsa_lib.data import Dataset
 from celsa_lib.evaluation import Difference, Ratio, difference_by_user, ratio_of_means
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.segment_study import RELEASED, SegmentStudy, segment_config
+from celsa_lib.experiments.segment_study import OWN, RELEASED, SegmentStudy, segment_config
 from celsa_lib.experiments.task import Task, prepare
+from celsa_lib.models.registry import RECOMMENDED
 from celsa_lib.results import SEGMENTS, Result, save_result
 from celsa_lib.segments import (
+    TAU,
     AnswerCache,
     ReplayDescriber,
     Segmentation,
     SentenceEmbedder,
     TfidfDescriber,
+    group_embeddings,
     group_items,
     merge_by_activation,
     merge_by_name,
@@ -95,16 +101,16 @@ def _add(result: Result, section: str, row: dict) -> None:
 
 
 def _of_space(study: SegmentStudy, embeddings, segmentation: Segmentation) -> Iterator[dict]:
-    groups = group_items(embeddings.matrix).of_item
-    merged = merge_by_activation(groups, study.task.fit, ACTIVATION_TAU)
+    groups = group_embeddings(embeddings).of_item
+    named = study.segment(embeddings, TAU).of_item
     groupings = {
         "raw groups": groups,
-        "segments": segmentation.of_item,
-        "merged by activation": merged,
+        "merged by names": named,
+        "merged by activation": merge_by_activation(groups, study.task.fit, ACTIVATION_TAU),
         "k-means, as many as raw groups": study.kmeans(groups),
-        "k-means, as many as segments": study.kmeans(segmentation.of_item),
+        "k-means, as many as merged by names": study.kmeans(named),
         "random, sizes of raw groups": random_groups(groups),
-        "random, sizes of segments": random_groups(segmentation.of_item),
+        "random, sizes of merged by names": random_groups(named),
     }
     if len(study.genres.names):
         groupings["rarest genre"] = main_term(study.genres)
@@ -192,21 +198,23 @@ def _of_tau(study: SegmentStudy) -> Iterator[dict]:
 
 def _of_seeds(study: SegmentStudy) -> Iterator[dict]:
     """How much groupings of different seeds agree; nothing with one seed."""
-    if len(study.own) < 2:
+    if len(study.config.seeds) < 2:
         return
-    raw = [group_items(embeddings.matrix).of_item for embeddings in study.own]
-    groupings = {
-        "raw groups": raw,
-        "segments": [study.segment(embeddings).of_item for embeddings in study.own],
-        "k-means, other starts on one dense ELSA": [
-            study.kmeans(of_item, start=i) for i, of_item in enumerate(raw)
-        ],
-        "k-means, a dense ELSA of each seed": [
-            study.kmeans(raw[i], model=i, start=i) for i in range(len(study.dense))
-        ],
-    }
-    for name, found in groupings.items():
-        yield {"section": "stability", "grouping": name, "seeds": len(found)} | stability(found)
+    for space, models in ((OWN, study.own), (RECOMMENDED, study.by_recipe)):
+        raw = [group_embeddings(embeddings).of_item for embeddings in models]
+        groupings = {
+            "raw groups": raw,
+            "merged by names": [study.segment(embeddings, TAU).of_item for embeddings in models],
+            "k-means, other starts on one dense ELSA": [
+                study.kmeans(of_item, start=i) for i, of_item in enumerate(raw)
+            ],
+            "k-means, a dense ELSA of each seed": [
+                study.kmeans(raw[i], model=i, start=i) for i in range(len(study.dense))
+            ],
+        }
+        for name, found in groupings.items():
+            about = {"section": "stability", "space": space, "grouping": name}
+            yield about | {"seeds": len(found)} | stability(found)
 
 
 def _of_names(study: SegmentStudy, stored: AnswerCache | None) -> Iterator[dict]:

@@ -9,9 +9,17 @@ from celsa_lib.data import Dataset
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.experiments.config import ExperimentConfig, at_budgets
 from celsa_lib.experiments.fit_cache import FitCache
-from celsa_lib.experiments.profiles import configuration, settings_for
+from celsa_lib.experiments.profiles import PRECISION, configuration, settings_for
 from celsa_lib.experiments.task import Task
-from celsa_lib.segments import Segmentation, SentenceEmbedder, segment_items
+from celsa_lib.models.registry import (
+    DENSE,
+    OURS,
+    RECOMMENDED,
+    RECOMMENDED_RECIPE,
+    by_label,
+    by_name,
+)
+from celsa_lib.segments import TAU, Segmentation, SentenceEmbedder, segment_items
 from celsa_lib.segments.measures import kmeans_groups
 from celsa_lib.segments.naming.terms import Terms, genres_of
 
@@ -26,17 +34,20 @@ def segment_config(
     seeds: tuple[int, ...] = (0,),
     width: int | None = None,
 ) -> ExperimentConfig:
-    """Compressed ELSA at one budget, and the dense ELSA to compare with. Raises ConfigError.
+    """Compressed ELSA at one budget, by the paper's procedure and by the recommended recipe, and
+    the dense ELSA to compare with. Raises ConfigError.
 
-    `width`: of Compressed ELSA, where it is not the profile's.
+    `width`: of the paper's procedure, where it is not the profile's.
     """
     settings = settings_for(profile, dataset)
     budget = min(BUDGET, max(settings.budgets))
     params = settings.ablation() | ({} if width is None else {"width": width})
     compressed = at_budgets("CompressedELSA", (budget,), **params)
+    given = RECOMMENDED_RECIPE | {"precision": PRECISION}
+    recommended = at_budgets("CompressedELSA", (budget,), **given)
     dense_width = min(DENSE_WIDTH, settings.dense_width)
     dense = at_budgets("ELSA", (4 * dense_width,), **settings.training())
-    return configuration(dataset, profile, (*compressed, *dense), seeds)
+    return configuration(dataset, profile, (*compressed, *recommended, *dense), seeds)
 
 
 @dataclass(eq=False)
@@ -54,7 +65,7 @@ class SegmentStudy:
         self.items = self.dataset.items.reindex(ids)
         self.popularity = np.asarray(self.task.fit.sum(axis=0)).ravel()
         self._kmeans: dict[tuple[int, int, int], np.ndarray] = {}
-        self._segments: dict[ItemEmbeddings, Segmentation] = {}
+        self._segments: dict[tuple[ItemEmbeddings, float | None], Segmentation] = {}
 
     @cached_property
     def genres(self) -> Terms:
@@ -74,17 +85,22 @@ class SegmentStudy:
 
     def train(self) -> None:
         """Make the models now, so that their training is timed apart from the rest."""
-        _ = self.own, self.dense
+        _ = self.own, self.by_recipe, self.dense
 
     @cached_property
     def own(self) -> list[ItemEmbeddings]:
-        """Compressed ELSA of every seed."""
-        return [self._fitted("CompressedELSA", seed) for seed in self.config.seeds]
+        """Compressed ELSA of every seed, by the paper's procedure."""
+        return [self._fitted(OURS, seed) for seed in self.config.seeds]
+
+    @cached_property
+    def by_recipe(self) -> list[ItemEmbeddings]:
+        """Compressed ELSA of every seed, by the recommended recipe: anchored rows."""
+        return [self._fitted(RECOMMENDED, seed) for seed in self.config.seeds]
 
     @cached_property
     def dense(self) -> list[ItemEmbeddings]:
         """Dense ELSA of the first two seeds: to compare with, and to see what a seed changes."""
-        return [self._fitted("ELSA", seed) for seed in self.config.seeds[:2]]
+        return [self._fitted(DENSE, seed) for seed in self.config.seeds[:2]]
 
     def kmeans(self, of_item: np.ndarray, model: int = 0, start: int = 0) -> np.ndarray:
         """k-means on the `model`-th dense ELSA with as many groups as `of_item`, made once."""
@@ -93,20 +109,29 @@ class SegmentStudy:
             self._kmeans[key] = kmeans_groups(self.dense[model], key[0], start)
         return self._kmeans[key]
 
-    def _fitted(self, name: str, seed: int) -> ItemEmbeddings:
-        method = next(method for method in self.config.methods if method.name == name)
+    def _fitted(self, label: str, seed: int) -> ItemEmbeddings:
+        """The configured model that tables call `label`, fitted."""
+        name = by_label(label).name
+        params = next(
+            method.params
+            for method in self.config.methods
+            if method.name == name and by_name(name, params=method.params).label == label
+        )
         fits = FitCache(self.task.fit, self.items.index.to_numpy())
-        return fits.fitted(name, method.params, seed).item_embeddings
+        return fits.fitted(name, params, seed).item_embeddings
 
     @cached_property
     def spaces(self) -> dict[str, ItemEmbeddings]:
-        """Ours (first seed) and, where they come with the data, the released ones."""
+        """Ours (first seed of each recipe) and, where they come with the data, the released."""
         released = self.task.ready.get("Released")
-        return {OWN: self.own[0]} | ({RELEASED: released} if released is not None else {})
+        ours = {OWN: self.own[0], RECOMMENDED: self.by_recipe[0]}
+        return ours | ({RELEASED: released} if released is not None else {})
 
-    def segment(self, embeddings: ItemEmbeddings) -> Segmentation:
-        """`segment_items` on this study's items, made once."""
-        if embeddings not in self._segments:
-            found = segment_items(embeddings, self.items, embed=self.embedder.embed)
-            self._segments[embeddings] = found
-        return self._segments[embeddings]
+    def segment(self, embeddings: ItemEmbeddings, tau: float | None = None) -> Segmentation:
+        """`segment_items` on this study's items, made once for each `tau`."""
+        if tau is None and not embeddings.is_anchored:
+            tau = TAU  # which is what None means there
+        if (embeddings, tau) not in self._segments:
+            found = segment_items(embeddings, self.items, tau, embed=self.embedder.embed)
+            self._segments[embeddings, tau] = found
+        return self._segments[embeddings, tau]

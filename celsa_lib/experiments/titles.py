@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from celsa_lib.data import Dataset
+from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError
 
 SHOWN_MATCHES = 6
@@ -45,7 +46,21 @@ def recommend_by_title(model, dataset: Dataset, titles: list[str], n: int = 10) 
 
     `model` has items in the order of `dataset`. Raises DataError for a title that is not there.
     """
-    indices, scores = model.recommend(history_of(dataset, titles), n=n, exclude_seen=True)
+    return _listed(dataset, *model.recommend(history_of(dataset, titles), n=n, exclude_seen=True))
+
+
+def similar_to_title(
+    embeddings: ItemEmbeddings, dataset: Dataset, title: str, n: int = 10
+) -> pd.DataFrame:
+    """The `n` items nearest to the one with this title: columns title, score (cosine), best first.
+
+    Rows are in the order of `dataset`. Raises DataError for a title that is not there.
+    """
+    return _listed(dataset, *embeddings.similar([find_title(dataset, title)], n))
+
+
+def _listed(dataset: Dataset, indices: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+    """A ranking of one row as a table of titles and scores."""
     found = indices[0] >= 0
     names = _titles(dataset).iloc[indices[0][found]].to_numpy()
     return pd.DataFrame({"title": names, "score": scores[0][found].round(3)})

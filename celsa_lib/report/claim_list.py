@@ -307,6 +307,7 @@ def _segments() -> list[Claim]:
             data=BOOKS,
             stored=("segments",),
             checks=partial(rules.measured, section=name),
+            recommended=partial(rules.measured, section=name, recommended=True),
             computed=computed[name],
             pair=("recommended segments" if name == "reach" else "grouping by latents", "chance"),
         )

@@ -11,7 +11,13 @@ from celsa_lib.report.claim_list import Checks, Claim
 from celsa_lib.report.data_size import compared_data_sizes
 from celsa_lib.report.findings import listed_sizes, slug
 from celsa_lib.report.real_bytes import at_equal_bytes
-from celsa_lib.report.rules import better_at, check_of, schedules_against, seconds_saved
+from celsa_lib.report.rules import (
+    better_at,
+    check_of,
+    measured,
+    schedules_against,
+    seconds_saved,
+)
 from celsa_lib.report.statistics import choices, is_stored
 from celsa_lib.report.verdicts import Check, compared, counted
 from celsa_lib.results import BUDGETS, GRADUAL, Result
@@ -52,12 +58,16 @@ def bfloat16_differences(result: Result) -> list[Check]:
     ]
 
 
-def coherence(result: Result, ours: str, theirs: str) -> list[Check]:
-    """Coherence of one grouping − that of another, between their intervals over groups."""
+def coherence(result: Result, ours: str, theirs: str, recommended: bool = False) -> list[Check]:
+    """Coherence of one grouping − that of another, between their intervals over groups.
+
+    Either of the recommended setting or of all other embeddings.
+    """
     rows = {
         (row["space"], row["measure"], row["grouping"]): row
         for row in result.rows
         if row.get("section") == "groupings" and "low" in row
+        if (row["space"] == RECOMMENDED) == recommended
     }
     checks = []
     for space, measure, grouping in rows:
@@ -216,7 +226,24 @@ PACKED_BESIDE = {
     "EDLAE": "whole EDLAE",
 }
 COST, MEANING = "training_cost", "interpretability"  # pages
-K_MEANS = "k-means, as many as raw groups"
+
+
+def _segments(prefix: str, groups: str, recommended: bool) -> list[Claim]:
+    """Raw groups beside as many of k-means, and merges beside raw groups."""
+    compared = (
+        ("k-means", "raw groups", "k-means, as many as raw groups", groups,
+         "k-means on dense ELSA"),
+        ("merged-by-names", "merged by names", "raw groups", "a merge by names", "raw groups"),
+        ("merged-by-activation", "merged by activation", "raw groups", "a merge by activation",
+         "raw groups"),
+    )  # fmt: skip
+    return [
+        _finding(MEANING, "segments", f"{prefix}{name}",
+                 partial(coherence, ours=one, theirs=other, recommended=recommended), *pair)
+        for name, one, other, *pair in compared
+    ]  # fmt: skip
+
+
 FINDINGS = (
     *_of("goodbooks"),
     *_of("ml-100k"),
@@ -242,13 +269,10 @@ FINDINGS = (
     _finding(COST, "training-cost", "width-growth",
              partial(quicker, section="growth width", column="width", ours=1024, theirs=16384),
              "a step at width 1,024", "one at width 16,384"),
-    _finding(MEANING, "segments", "k-means",
-             partial(coherence, ours="raw groups", theirs=K_MEANS),
-             "grouping by latents", "k-means on dense ELSA"),
-    _finding(MEANING, "segments", "merged-by-names",
-             partial(coherence, ours="segments", theirs="raw groups"),
-             "a merge by names", "raw groups"),
-    _finding(MEANING, "segments", "merged-by-activation",
-             partial(coherence, ours="merged by activation", theirs="raw groups"),
-             "a merge by activation", "raw groups"),
+    *_segments("", "grouping by latents", recommended=False),
+    *_segments("exemplars/", "grouping around exemplars", recommended=True),
+    *(_finding(MEANING, "segments", f"exemplars/{section}",
+               partial(measured, section=section, recommended=True), ours, "chance")
+      for section, ours in (("coherence", "grouping around exemplars"),
+                            ("reach", "recommended segments"))),
 )  # fmt: skip

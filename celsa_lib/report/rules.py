@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from celsa_lib.evaluation import Difference, difference_by_user
-from celsa_lib.models.registry import BASELINES, DENSE, LOW_DIM, OURS, SAE
+from celsa_lib.models.registry import BASELINES, DENSE, LOW_DIM, OURS, RECOMMENDED, SAE
 from celsa_lib.report.statistics import METRIC, better, is_stored, summary, users_of
 from celsa_lib.report.verdicts import Check, compared, counted, missing
 from celsa_lib.results import BUDGETS, GRADUAL, Result
@@ -145,9 +145,16 @@ def small_errors(result: Result) -> list[Check]:
     return [counted(what + f"{largest / folds**0.5:.4f}", largest < ABOUT_0_001)]
 
 
-def measured(result: Result, section: str) -> list[Check]:
-    """Differences that a study has measured itself: rows with section, what, mean, low, high."""
-    rows = [row for row in result.rows if row.get("section") == section]
+def measured(result: Result, section: str, recommended: bool = False) -> list[Check]:
+    """Differences that a study has measured itself: rows with section, what, mean, low, high.
+
+    Either those of the recommended setting or all others.
+    """
+    rows = [
+        row
+        for row in result.rows
+        if row.get("section") == section and (row.get("space") == RECOMMENDED) == recommended
+    ]
     return [compared(r["what"], Difference(r["mean"], r["low"], r["high"])) for r in rows]
 
 

@@ -14,12 +14,12 @@ from celsa_lib.results import Result
 
 GROUPING_ORDER = (
     "raw groups",
-    "segments",
+    "merged by names",
     "merged by activation",
     "k-means, as many as raw groups",
-    "k-means, as many as segments",
+    "k-means, as many as merged by names",
     "random, sizes of raw groups",
-    "random, sizes of segments",
+    "random, sizes of merged by names",
     "rarest genre",
 )
 JACCARD = "genres (weighted Jaccard)"  # the measure that the figure shows
@@ -91,13 +91,13 @@ def coherence_figure(result: Result) -> Figure:
             errors = np.abs(bounds - values[:, None]).T
             colours = [_kind_colour(name) for name in names]
             axes.barh(names, values, xerr=errors, color=colours, capsize=2)
-            axes.set(title=space)
+            axes.set(title=space.replace(" ", "\n"))  # side by side, in two lines each
         figure.supxlabel(f"{JACCARD}, pairs of items in a group", fontsize=11)
     return figure
 
 
 def _kind_colour(grouping: str) -> str:
-    kinds = {"raw": 0, "segments": 0, "merged": 0, "k-means": 1, "random": 3}
+    kinds = {"raw": 0, "merged": 0, "k-means": 1, "random": 3}
     kind = kinds.get(grouping.split()[0].rstrip(","), 2)
     return ("#D55E00", "#0072B2", "#009E73", "#999999")[kind]
 
@@ -134,7 +134,10 @@ def _percent(row: dict) -> str:
 
 def stability_table(result: Result) -> pd.DataFrame:
     """Agreement of groupings between seeds: ARI and AMI, mean over pairs of seeds."""
-    rows = [r for r in result.rows if r["section"] == "stability"]
+    return _of_each_space(result, "stability", _stability)
+
+
+def _stability(rows: list[dict]) -> pd.DataFrame:
     columns = {"grouping": "grouping", "seeds": "seeds", "ari": "ARI", "ami": "AMI"}
     table = pd.DataFrame(rows, columns=list(columns)).rename(columns=columns)
     return table.round({"ARI": 3, "AMI": 3})

@@ -16,12 +16,15 @@ N_TITLES, LATENTS, NEAREST = 12, 6, 3  # of a segment in the catalogue
 STRONGEST = 60  # latents of a user in a figure
 
 
-def segments_table(segmentation, n: int = 10) -> pd.DataFrame:
-    """The `n` largest segments: name, who named it, items, latents, first titles."""
+def segments_table(segmentation, n: int = 10, X: csr_matrix | None = None) -> pd.DataFrame:
+    """The `n` largest segments, or those chosen most in X (users × items): name, who named it,
+    items, latents, typical titles.
+    """
+    order = range(len(segmentation)) if X is None else np.argsort(-segmentation.chosen(X))
     rows = []
-    for segment in range(min(n, len(segmentation))):
+    for segment in order[:n]:
         members = segmentation.members[segment]
-        titles = [str(title) for title in segmentation.titles[members[:3]]]
+        titles = [str(title) for title in segmentation.titles[segmentation.typical(segment, 3)]]
         rows.append(
             {
                 "segment": segmentation.labels[segment].text,
@@ -29,7 +32,7 @@ def segments_table(segmentation, n: int = 10) -> pd.DataFrame:
                 "items": len(members),
                 "share of items": f"{len(members) / len(segmentation.of_item):.1%}",
                 "signed latents": len(segmentation.latents(segment)),
-                "first items": "; ".join(titles),
+                "typical items": "; ".join(titles),
             }
         )
     return pd.DataFrame(rows)
@@ -80,7 +83,7 @@ def catalogue(segmentation) -> Html:
 
 def _entry(segmentation, segment: int, nearest) -> str:
     members, label = segmentation.members[segment], segmentation.labels[segment]
-    titles = "; ".join(map(str, segmentation.titles[members[:N_TITLES]]))
+    titles = "; ".join(map(str, segmentation.titles[segmentation.typical(segment, N_TITLES)]))
     more = f" and {len(members) - N_TITLES} more" if len(members) > N_TITLES else ""
     signed = [f"{'+' if s > 0 else '−'}{i}" for i, s in segmentation.latents(segment)]
     latents = ", ".join(signed[:LATENTS]) + (" …" if len(signed) > LATENTS else "")

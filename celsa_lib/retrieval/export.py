@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.sparse import csr_matrix, save_npz
+from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.files import write_whole
@@ -25,11 +25,19 @@ def split_signs(matrix: csr_matrix) -> csr_matrix:
     return csr_matrix((np.abs(matrix.data), indices, matrix.indptr), shape=shape)
 
 
-def export_rows(matrix: csr_matrix, items: pd.DataFrame, form: str, path: str | Path) -> Path:
+def export_rows(
+    matrix: csr_matrix,
+    items: pd.DataFrame,
+    form: str,
+    path: str | Path,
+    input_scales: np.ndarray | None = None,
+) -> Path:
     """Write rows `matrix` (items × width) to `path` as one of FORMATS, whole or not at all.
 
     `items` has `title`, and is indexed by item id in the order of the rows. Indices ascend in a
-    row, stored zeros are left out. Raises ConfigError, DataError, StorageError.
+    row, stored zeros are left out. With `input_scales` w (items) a user x is asked for by x·W·U,
+    U the unit rows; so every item has its scale beside its row. Raises ConfigError, DataError,
+    StorageError.
     """
     check_format(form)
     if len(items) != matrix.shape[0] or "title" not in items:
@@ -41,7 +49,10 @@ def export_rows(matrix: csr_matrix, items: pd.DataFrame, form: str, path: str | 
     rows.sum_duplicates()
     rows.eliminate_zeros()
     titles = items["title"].fillna("").astype(str).tolist()
-    return write_whole(path, lambda file: FORMATS[form](file, rows, items.index.tolist(), titles))
+    columns = {"item_id": items.index.tolist(), "title": titles}
+    if input_scales is not None:
+        columns["input_scale"] = np.asarray(input_scales, dtype=np.float32)
+    return write_whole(path, lambda file: FORMATS[form](file, rows, columns))
 
 
 def check_format(form: str) -> None:
@@ -50,29 +61,39 @@ def check_format(form: str) -> None:
         raise ConfigError(f'there is no format "{form}"; choose one of {", ".join(FORMATS)}')
 
 
-def _parquet(file: BinaryIO, rows: csr_matrix, ids: list, titles: list[str]) -> None:
-    """Columns item_id, title, indices (list of int32), values (list of float32)."""
+def _parquet(file: BinaryIO, rows: csr_matrix, columns: dict) -> None:
+    """Columns item_id, title, input_scale (float32), indices (lists of int32), values (of float32).
+
+    Without input scales there is no such column.
+    """
     starts = pa.array(rows.indptr, pa.int32())
-    columns = {
-        "item_id": ids,
-        "title": pa.array(titles, pa.string()),
+    columns = columns | {
+        "title": pa.array(columns["title"], pa.string()),
         "indices": pa.ListArray.from_arrays(starts, pa.array(rows.indices, pa.int32())),
         "values": pa.ListArray.from_arrays(starts, pa.array(rows.data, pa.float32())),
     }
     pq.write_table(pa.table(columns, metadata={"width": str(rows.shape[1])}), file)
 
 
-def _jsonl(file: BinaryIO, rows: csr_matrix, ids: list, titles: list[str]) -> None:
-    """A line per item: id, title, indices, values."""
-    for row, (item, title) in enumerate(zip(ids, titles, strict=True)):
+def _jsonl(file: BinaryIO, rows: csr_matrix, columns: dict) -> None:
+    """A line per item: id, title, input_scale where there are any, indices, values."""
+    names = ["id" if name == "item_id" else name for name in columns]
+    plain = [column if isinstance(column, list) else column.tolist() for column in columns.values()]
+    for row, about in enumerate(zip(*plain, strict=True)):
         stored = slice(rows.indptr[row], rows.indptr[row + 1])
         vector = {"indices": rows.indices[stored].tolist(), "values": rows.data[stored].tolist()}
-        file.write(json.dumps({"id": item, "title": title} | vector).encode() + b"\n")
+        line = dict(zip(names, about, strict=True)) | vector
+        file.write(json.dumps(line).encode() + b"\n")
 
 
-def _csr(file: BinaryIO, rows: csr_matrix, ids: list, titles: list[str]) -> None:
-    """The matrix alone, as `scipy.sparse.load_npz` reads it; no pickle."""
-    save_npz(file, rows)
+def _csr(file: BinaryIO, rows: csr_matrix, columns: dict) -> None:
+    """The matrix as `scipy.sparse.load_npz` reads it, which leaves aside the input scales that are
+    in the archive too; no ids, no titles, no pickle.
+    """
+    arrays = {"data": rows.data, "indices": rows.indices, "indptr": rows.indptr}
+    if "input_scale" in columns:
+        arrays["input_scale"] = columns["input_scale"]
+    np.savez_compressed(file, format=b"csr", shape=rows.shape, **arrays)
 
 
 FORMATS = {"parquet": _parquet, "jsonl": _jsonl, "csr": _csr}

@@ -43,7 +43,7 @@ def merge_by_name(
         cluster_of_name = _close(embed(list(names)), tau)
         cluster_of_group = cluster_of_name[name_of_group]
         if len(set(cluster_of_group)) == len(labels):
-            return _by_size(of_item, labels)
+            return numbered_by_size(of_item, labels)
         of_item = np.unique(cluster_of_group[of_item], return_inverse=True)[1]
         labels = _renamed(of_item, cluster_of_group, labels, items, describer)
 
@@ -77,7 +77,7 @@ def merge_by_activation(of_item: np.ndarray, X: csr_matrix, tau: float) -> np.nd
     profiles = normalize(profiles)
     cosines = (profiles @ profiles.T).toarray()
     clusters = _clusters(cosines, tau, "average")
-    return _by_size(clusters[of_item], None)[0]
+    return numbered_by_size(clusters[of_item], None)[0]
 
 
 def _numbered(of_item: np.ndarray, n_items: int) -> np.ndarray:
@@ -105,8 +105,13 @@ def _clusters(cosines: np.ndarray, tau: float, method: str) -> np.ndarray:
     return fcluster(tree, strictly_below, "distance") - 1
 
 
-def _by_size(of_item: np.ndarray, labels: list[Label] | None):
-    """Segments renumbered: the largest first, of equal ones the one with the first item."""
+def numbered_by_size(
+    of_item: np.ndarray, labels: list[Label] | None
+) -> tuple[np.ndarray, list[Label] | None]:
+    """Segments (n_items,) and their labels renumbered: the largest first.
+
+    Of equal ones the one with the first item.
+    """
     _, first, of_item, sizes = np.unique(
         of_item, return_index=True, return_inverse=True, return_counts=True
     )

@@ -1,14 +1,18 @@
 """`segment_items`: from embeddings and metadata to named segments."""
 
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
+from celsa_lib.data.genres import SERIES_IN_TITLE
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError
 from celsa_lib.segments.defaults import TAU
-from celsa_lib.segments.grouping import group_embeddings
-from celsa_lib.segments.merging import Embed, check_tau, merge_by_name
-from celsa_lib.segments.naming import Describer, TfidfDescriber
+from celsa_lib.segments.grouping import Groups, group_embeddings
+from celsa_lib.segments.merging import Embed, check_tau, merge_by_name, numbered_by_size
+from celsa_lib.segments.naming import Describer, Label, TfidfDescriber
 from celsa_lib.segments.segmentation import Segmentation
 from celsa_lib.segments.sentences import SentenceEmbedder
 
@@ -16,32 +20,49 @@ from celsa_lib.segments.sentences import SentenceEmbedder
 def segment_items(
     embeddings: ItemEmbeddings,
     items: pd.DataFrame,
-    tau: float = TAU,
+    tau: float | None = None,
     describer: Describer | None = None,
     embed: Embed | None = None,
 ) -> Segmentation:
     """Group items by dominant signed latent, name the groups, merge equal names (Section 2).
 
-    Anchored rows, which have a latent of their own each, are grouped by nearest exemplar.
+    Anchored rows, which have a latent of their own each, are grouped by nearest exemplar. Groups
+    with one name are then told apart by their exemplars ("Drama like Philadelphia"), and merge only
+    where `tau` is given.
 
     `items` is indexed by the embeddings' item ids, in their order; see Describer for its columns.
     `describer` is TfidfDescriber() unless given: no model, no network. `embed` turns names into
-    unit rows, by SentenceEmbedder() unless given; groups merge above cosine `tau`. Raises DataError
-    if items and embeddings do not match, ConfigError for a `tau` that is no cosine or without a
-    sentence model.
+    unit rows, by SentenceEmbedder() unless given; groups merge above cosine `tau`, by default TAU.
+    Raises DataError if items and embeddings do not match, ConfigError for a `tau` that is no cosine
+    or without a sentence model.
     """
-    check_tau(tau)
+    check_tau(TAU if tau is None else tau)
     _check_items(embeddings, items)
     items = items.assign(title=items["title"].astype(object).fillna("").astype(str))
-    groups = group_embeddings(embeddings)
-    of_item, labels = merge_by_name(
-        groups.of_item,
-        items,
-        describer or TfidfDescriber(),
-        embed or SentenceEmbedder().embed,
-        tau,
-    )
+    groups, describer = group_embeddings(embeddings), describer or TfidfDescriber()
+    if embeddings.is_anchored and tau is None:
+        of_item, labels = _told_apart(groups, items, describer)
+    else:
+        embed = embed or SentenceEmbedder().embed
+        tau = TAU if tau is None else tau
+        of_item, labels = merge_by_name(groups.of_item, items, describer, embed, tau)
     return Segmentation(embeddings, of_item, labels, items["title"].to_numpy())
+
+
+def _told_apart(
+    groups: Groups, items: pd.DataFrame, describer: Describer
+) -> tuple[np.ndarray, list[Label]]:
+    """Groups around exemplars as segments, the largest first: the segment of each item, labels."""
+    labels = describer.describe(groups.members, items)
+    having = Counter(label.text for label in labels)
+    exemplars = [SERIES_IN_TITLE.sub("", title).strip() for title in items["title"]]
+    labels = [
+        replace(label, text=f"{label.text} like {exemplars[latent]}")
+        if having[label.text] > 1
+        else label
+        for label, latent in zip(labels, groups.latents, strict=True)
+    ]
+    return numbered_by_size(groups.of_item, labels)
 
 
 def _check_items(embeddings: ItemEmbeddings, items: pd.DataFrame) -> None:

@@ -20,6 +20,7 @@ from celsa_lib.split import matching
 
 FORMAT = "celsa-segments"
 VERSION = 2  # 1 had no item ids
+ROW_COLUMNS = ["segment", "label", "segment score", "position", "title", "score"]  # of `rows`
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet may run such cells
 
 
@@ -99,6 +100,22 @@ class Segmentation:
             index=pd.RangeIndex(len(self), name="segment"),
         )
 
+    def chosen(self, X: csr_matrix) -> np.ndarray:
+        """How often users of X (users × items) chose from each segment: (n_segments,)."""
+        of_items = np.asarray(self._matching(X).sum(axis=0)).ravel()
+        return np.bincount(self.of_item, of_items, minlength=len(self))
+
+    def typical(self, segment: int, n: int) -> np.ndarray:
+        """Positions of the `n` members that score highest with their segment, a_i·b_c; best first.
+
+        Raises ConfigError.
+        """
+        _check_position("segment", segment, len(self))
+        check_count(n=n)
+        members = self.members[segment]
+        own = (self.embeddings.matrix[members] @ self.matrix[segment].T).toarray().ravel()
+        return members[np.argsort(-own, kind="stable")[:n]]
+
     def latents(self, segment: int) -> list[tuple[int, int]]:
         """(index, sign) of each latent of a segment, by index. Raises ConfigError."""
         _check_position("segment", segment, len(self))
@@ -139,19 +156,21 @@ class Segmentation:
     def rows(self, x: csr_matrix, n_segments: int = 5, n_items: int = 10) -> pd.DataFrame:
         """A two-dimensional page for one user x (1 × items): segments, the best items in each.
 
-        Columns segment, label, segment score, position (of the item), title, score; a segment
-        whose items were all seen is left out. Raises ConfigError, and DataError for several users.
+        ROW_COLUMNS, where the position is that of the item. Segments whose items were all seen give
+        way to the next best. Raises ConfigError, and DataError for several users.
         """
         check_count(n_segments=n_segments, n_items=n_items)
         x, parts = self.one_user(x), []
-        chosen, relevance = (part[0] for part in self.recommend(x, n_segments))
-        for segment, score in zip(chosen, relevance, strict=True):
+        unseen = np.bincount(np.delete(self.of_item, x.indices), minlength=len(self))
+        open_to_x = np.where(unseen > 0, self.score(x), -np.inf)
+        chosen, relevance = (part[0] for part in top_n(open_to_x, n_segments))
+        for segment, score in zip(chosen[chosen >= 0], relevance[chosen >= 0], strict=True):
             items, scores = (part[0] for part in self.recommend_items(x, segment, n_items))
             left = items >= 0
             part = {"segment": segment, "label": self.labels[segment].text, "segment score": score}
             part |= {"position": items[left], "title": self.titles[items[left]]}
             parts.append(pd.DataFrame(part | {"score": scores[left]}))
-        return pd.concat(parts, ignore_index=True)
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=ROW_COLUMNS)
 
     def explain(self, x: csr_matrix, item: int) -> pd.DataFrame:
         """Why `item` (a position) was recommended to x (1 × items): a row per latent.

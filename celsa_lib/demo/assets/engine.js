@@ -1,4 +1,5 @@
-// The library's inference: latents x·A, scores x·A·Aᵀ − x, segment scores x·A·Bᵀ.
+// The library's inference: latents x·A, scores x·A·Aᵀ − x, segment scores x·A·Bᵀ. With input scales
+// latents are x·W·U, U being the unit rows, and an item's own part is w·s, s the length of its row.
 
 const TYPES = { float32: Float32Array, uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array };
 
@@ -20,9 +21,18 @@ function rowsOf({ rows, width, values, columns, starts }) {
   return found;
 }
 
+/** Rows with what a pick counts in them: `factor`, of its row in the latents; `own`, in its score. */
+function scaledRowsOf(packed, inputScales) {
+  const rows = rowsOf(packed);
+  if (!inputScales) return { ...rows, factor: new Float32Array(rows.rows).fill(1), own: new Float32Array(rows.rows).fill(1) };
+  const scales = unpack(inputScales);
+  const lengths = Float64Array.from(scales, (_, row) => Math.hypot(...entries(rows, row).map(({ value }) => value)));
+  return { ...rows, factor: scales.map((w, row) => w / lengths[row]), own: scales.map((w, row) => w * lengths[row]) };
+}
+
 /** A model ready to answer; `carrier` tells the segment of a signed latent. */
 function modelOf(packed) {
-  const rows = rowsOf(packed.rows);
+  const rows = scaledRowsOf(packed.rows, packed.inputScales);
   if (!packed.segments) return { ...packed, rows, segments: null, carrier: () => undefined };
   const segments = { ...packed.segments, rows: rowsOf(packed.segments.rows) };
   const carriers = new Map();
@@ -43,12 +53,12 @@ function entries(rows, row) {
   return found;
 }
 
-/** x·A for a user who has `picked` these items. */
+/** x·A, or x·W·U, for a user who has `picked` these items. */
 function encode(rows, picked) {
   const latents = new Float64Array(rows.width);
   for (const item of picked) {
     for (let k = rows.starts[item]; k < rows.starts[item + 1]; k++) {
-      latents[rows.columns[k]] += rows.values[k];
+      latents[rows.columns[k]] += rows.factor[item] * rows.values[k];
     }
   }
   return latents;
@@ -66,10 +76,10 @@ function times(rows, latents) {
   return found;
 }
 
-/** x·A·Aᵀ − x, for every item. */
+/** x·A·Aᵀ − x, or with input scales x·W·(U·Uᵀ − I)·S, for every item. */
 function scoresOf(rows, picked, latents) {
   const scores = times(rows, latents);
-  for (const item of picked) scores[item] -= 1;
+  for (const item of picked) scores[item] -= rows.own[item];
   return scores;
 }
 
@@ -114,7 +124,7 @@ function reasons(model, picked, latents, item, n) {
       ...reason,
       segment: model.carrier(reason.latent, reason.up),
       picks: picked
-        .map((pick) => ({ pick, share: valueAt(pick, reason.latent) * reason.value }))
+        .map((pick) => ({ pick, share: model.rows.factor[pick] * valueAt(pick, reason.latent) * reason.value }))
         .filter(({ share }) => share > 0)
         .sort(largestFirst)
         .map(({ pick }) => pick),
