@@ -163,7 +163,7 @@ def test_bad_files(tmp_path, frame):
 
 
 def test_bad_options(frame):
-    with pytest.raises(ConfigError, match="value="):
+    with pytest.raises(ConfigError, match="value is None, min_rating 4: name the rating column"):
         load_interactions(frame, **COLUMNS, min_rating=4)
     with pytest.raises(ConfigError, match="min_rating None: name the rating column and"):
         load_interactions(frame, **COLUMNS, value="stars")

@@ -97,7 +97,7 @@ METHODS = (
     Method("SANSA", "SANSA", "celsa_lib.models.sansa:SANSA",
            "#AA4499", "2", SPARSE_SIZE, drawn=False, package="sansa"),
     Method("Compresso", "compresso-recsys", "celsa_lib.models.compresso:Compresso",
-           "#44AA99", "p", SPARSE_SIZE, trained=True, drawn=False, package="compresso_recsys"),
+           "#44AA99", "+", SPARSE_SIZE, trained=True, drawn=False, package="compresso_recsys"),
     Method("ELSA", "Low-dim ELSA", "celsa_lib.models.elsa:ELSA",
            "#0072B2", "s", DENSE_SIZE, trained=True),
     Method("ELSA", "Low-dim ELSA, regularised", "celsa_lib.models.elsa:ELSA",
