@@ -79,7 +79,7 @@ def in_float64(embeddings: ItemEmbeddings, row: csr_matrix) -> np.ndarray:
 
 def handmade_page(titles: list[str] | None = None) -> str:
     items, embeddings = handmade(titles)
-    model = DemoModel(embeddings, 0.5, segment_items(embeddings, items))
+    model = DemoModel("Compressed ELSA", embeddings, 0.5, segment_items(embeddings, items))
     return demo.demo_page("synthetic", items, np.array([9, 8, 7, 6, 5]), [model]).html
 
 
@@ -160,7 +160,7 @@ def test_rows_with_input_scales_are_scored_as_in_the_library(trained, recommende
     data = trained[0]
     segments = segment_items(recommended, data.items)
     popularity = np.diff(data.X.tocsc().indptr)
-    model = DemoModel(recommended, 0.5, segments)
+    model = DemoModel("Recommended setting", recommended, 0.5, segments)
     page = open_html(demo.demo_page(data.name, data.items, popularity, [model]).html)
     assert np.ptp(recommended.input_scales) > 0
     for user in (0, 7, 42, int(np.diff(data.X.indptr).argmax())):
@@ -192,8 +192,10 @@ def test_all_scores_are_those_of_the_library(trained, ordered, html, open_html):
         picks = row.indices.tolist()
         for place, rows in enumerate(ordered):
             given = page.evaluate("([p, k]) => celsaDemo.scores(p, k)", [picks[::-1], place])
-            # a browser sums in float64 and rounds twice, at the end and where it takes x off
-            np.testing.assert_allclose(given, in_float64(rows, row), rtol=2**-23, atol=2**-23)
+            # a browser sums in float64 and rounds twice, at the end and where it takes x off;
+            # scales of an item are rounded besides
+            twice = {"rtol": 2**-23, "atol": 2**-23} if rows.input_scales is None else NEAR
+            np.testing.assert_allclose(given, in_float64(rows, row), **twice)
             np.testing.assert_allclose(given, rows.score(row)[0], **NEAR)
             best = page.evaluate("([p, k]) => celsaDemo.best(p, k, 20)", [picks, place])
             assert not set(best) & set(picks)
@@ -202,7 +204,7 @@ def test_all_scores_are_those_of_the_library(trained, ordered, html, open_html):
             )
     sizes = page.evaluate("celsaDemo.sizes")
     assert [size["bytes"] for size in sizes] == [rows.bytes_per_item for rows in ordered]
-    assert len(ordered) == 6 and sizes[-1]["dense"]
+    assert len(ordered) == 9 and sizes[-1]["dense"]
     assert not page.trouble
 
 
@@ -218,7 +220,10 @@ def test_the_segments_are_x_a_b_and_their_arrows_follow_the_signs(
 ):
     data = trained[0]
     page = open_html(html)
-    (place,) = [k for k, rows in enumerate(ordered) if rows.bytes_per_item == 128]
+    page.get_by_label("Compressed ELSA").check()
+    (place,) = [
+        k for k, rows in enumerate(ordered) if rows.bytes_per_item == 128 and not rows.is_anchored
+    ]
     segments = segment_items(ItemEmbeddings(ordered[place].matrix, data.item_ids), data.items)
     picks = page.evaluate("JSON.parse(document.getElementById('celsa-demo-data').textContent)")
     picks = picks["personas"][0]["items"]  # shown at first
@@ -253,6 +258,38 @@ def test_why_leads_from_picks_to_the_item(open_html):
     links = [link.replace("\xa0", " ") for link in chain.locator("> span").all_inner_texts()]
     assert links[0] == "a" and links[1] == "latent 0 ↑" and links[-1] == "+0.60 of 0.60"
     assert "Drama" in links[2]
+
+
+def test_latents_that_are_items_have_their_titles(trained, html, open_html):
+    """The recommended setting comes first; its chains and its figure name latents by items."""
+    titles = set(trained[0].items["title"])
+    page = open_html(html)
+    assert page.get_by_label("Recommended setting").is_checked()
+    page.locator(".celsa-list summary").first.click()
+    chain = page.locator(".celsa-list .celsa-chain li").first.locator("> span")
+    named = chain.nth(1).inner_text().replace("\xa0", " ").removeprefix("latent of ")
+    assert named in titles
+    assert page.locator(".celsa-numbers tbody th").first.text_content() in titles
+    ends = page.locator(".celsa-arrow.celsa-color-1").count()
+    assert 1 <= ends <= 3  # of a segment with a latent for each of its items
+    assert not page.trouble
+
+
+def test_the_way_of_training_is_chosen_and_the_size_kept(html, open_html):
+    page = open_html(html)
+    slider, status = page.get_by_role("slider"), page.get_by_role("status")
+    slider.press("Home")
+    before = page.locator(".celsa-list .celsa-title").all_inner_texts()
+    page.get_by_label("Compressed ELSA").check()
+    assert slider.get_attribute("aria-valuetext").startswith("64 bytes per item")
+    assert status.inner_text().startswith("Compressed ELSA, 64 bytes per item")
+    assert page.locator(".celsa-list .celsa-title").all_inner_texts() != before
+    page.get_by_label("Recommended setting").check()
+    assert page.locator(".celsa-list .celsa-title").all_inner_texts() == before
+    slider.press("End")
+    page.get_by_label("Compressed ELSA").check()  # the dense model belongs to both
+    assert "dense" in slider.get_attribute("aria-valuetext")
+    assert not page.trouble
 
 
 def test_a_keyboard_is_enough(html, open_html):

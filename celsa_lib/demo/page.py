@@ -21,8 +21,12 @@ SHOWN_GENRES = 3
 
 @dataclass(frozen=True, eq=False)
 class DemoModel:
-    """A model to choose in the demo. `segments` is None where it has none, as for a dense one."""
+    """A model to choose in the demo. `segments` is None where it has none, as for a dense one.
 
+    label: that of its method; models of one label differ in size.
+    """
+
+    label: str
     embeddings: ItemEmbeddings
     ndcg: float
     segments: Segmentation | None = None
@@ -52,7 +56,7 @@ def live_demo(data: Dataset, result: Result, models: list) -> LiveDemo:
     for row, model in zip(result.rows, models, strict=True):
         rows = model.item_embeddings
         segments = None if rows.is_dense else segment_items(rows, data.items, embed=embed)
-        found.append(DemoModel(rows, row["mean"]["ndcg@100"], segments))
+        found.append(DemoModel(row["label"], rows, row["mean"]["ndcg@100"], segments))
     found.sort(key=lambda model: (model.embeddings.is_dense, model.embeddings.bytes_per_item))
     return demo_page(data.name, data.items, chosen, found)
 
@@ -82,6 +86,7 @@ def demo_page(
         items=many,
         n_items=f"{len(items):,}",
         n_models=len(models),
+        labels=list(dict.fromkeys(m.label for m in models if not m.embeddings.is_dense)),
         has_personas=bool(contents["personas"]),
         title=info.title,
         citation=info.citation,
@@ -94,7 +99,9 @@ def _packed_model(model: DemoModel) -> dict:
     rows, segments = model.embeddings, model.segments
     scales = rows.input_scales
     return {
+        "label": model.label,
         "dense": rows.is_dense,
+        "latentsAreItems": rows.is_anchored,
         "bytes": rows.bytes_per_item,
         "size": human_size(rows.bytes_per_item * rows.matrix.shape[0]),
         "ndcg": round(float(model.ndcg), 3),

@@ -4,6 +4,7 @@ const N_ITEMS = 10;
 const N_SEGMENTS = 5;
 const N_REASONS = 3;
 const N_NUMBERS = 12;
+const N_ENDS = 3; // of a segment's latents, where each of its items has one
 const FIRST_BYTES = 128; // the budget shown first
 
 const contents = JSON.parse(document.getElementById("celsa-demo-data").textContent);
@@ -13,8 +14,20 @@ const part = (name) => root.querySelector(`[data-part="${name}"]`);
 const field = document.getElementById("celsa-demo-search");
 
 let picked = contents.personas.length ? [...contents.personas[0].items] : [];
-let model = models.find(({ bytes, dense }) => bytes === FIRST_BYTES && !dense) ?? models[0];
+let model = nearest(models.filter(({ label }) => label === models[0].label), FIRST_BYTES);
+let sizes = sizesOf(model.label); // the models on the slider
 let shown = null; // the answer on the screen
+
+/** The model whose size is next to `bytes`. */
+function nearest(among, bytes) {
+  const far = (other) => Math.abs(Math.log(other.bytes / bytes));
+  return among.reduce((best, other) => (far(other) < far(best) ? other : best));
+}
+
+/** Models of a method, smallest first, and after them the dense one. */
+function sizesOf(label) {
+  return models.filter((other) => other.label === label || other.dense);
+}
 
 const say = (text) => { part("status").textContent = text; };
 const arrowOf = (up) => (up ? "↑" : "↓");
@@ -78,20 +91,23 @@ function showPicks() {
 
 /** What the slider says. */
 const sizeOf = ({ bytes, dense, size }) =>
-  `${grouped(bytes)} bytes per item${dense ? ", dense" : ""}, the whole model ${size}`;
+  `${grouped(Math.round(bytes))} bytes per item${dense ? ", dense" : ""}, the whole model ${size}`;
 
 function showModel() {
   const { dense, bytes, size, ndcg, rows } = model;
-  const count = dense ? rows.width : bytes / 8;
+  const count = dense ? rows.width : rows.values.length / rows.rows;
+  const uneven = new Set(rows.starts.slice(1).map((end, row) => end - rows.starts[row])).size > 1;
   const unit = dense ? " bytes per item, dense" : " bytes per item";
-  part("bytes").replaceChildren(make("strong", {}, grouped(bytes)), unit);
+  part("bytes").replaceChildren(make("strong", {}, grouped(Math.round(bytes))), unit);
   part("size").textContent = size;
-  part("layout").textContent = dense ? `${count} numbers` : `${count} of ${grouped(rows.width)} numbers`;
+  part("layout").textContent = dense
+    ? `${count} numbers`
+    : `${Number(count.toFixed(1))} of ${grouped(rows.width)} numbers${uneven ? " on average" : ""}`;
   const reference = dense ? undefined : models.find((other) => other.dense);
   part("ndcg").textContent = ndcg.toFixed(3) + (reference ? `, dense ${reference.ndcg.toFixed(3)}` : "");
-  part("slider").value = String(models.indexOf(model));
+  part("slider").value = String(sizes.indexOf(model));
   part("slider").setAttribute("aria-valuetext", sizeOf(model));
-  [...part("ticks").children].forEach((tick, k) => tick.classList.toggle("celsa-now", models[k] === model));
+  [...part("ticks").children].forEach((tick, k) => tick.classList.toggle("celsa-now", sizes[k] === model));
 }
 
 function showItem(item, place) {
@@ -120,7 +136,7 @@ function explain(item) {
       "li",
       {},
       make("span", {}, together(picks)),
-      make("span", {}, `latent ${latent} ${arrowOf(up)}`),
+      make("span", {}, nameOf(latent, up)),
       ...(segment === undefined ? [] : [showLink(segment)]),
       make("span", {}, `${signed(share)} of ${shown.scores[item].toFixed(2)}`),
     ),
@@ -142,35 +158,59 @@ function showLink(segment) {
 }
 
 function showLatents() {
-  const { latents, segments } = shown;
+  const { latents } = shown;
+  const segments = drawnSegments();
   const active = latents.filter((value) => value !== 0).length;
-  const lead = `${active} of ${latents.length} latents are not zero.`;
-  const named = segments.map(({ number, label, latents: ends }) => `${number} ${label}, ${ends.map(endOf).join(" ")}`);
-  drawLatents(part("figure"), latents, segments);
+  const drawn = model.latentsAreItems ? ", and only they are drawn" : "";
+  const lead = `${grouped(active)} of ${grouped(latents.length)} latents are not zero${drawn}.`;
+  const named = segments.map(({ number, label, latents: ends }) => `${number} ${label}, ${listed(ends)}`);
+  drawFigure();
   part("figure").setAttribute("aria-label", `Your latents as bars. ${lead} Arrows: ${named.join("; ") || "none"}.`);
   part("caption").textContent = segments.length
     ? `Grey: your picks’ vectors added up. Arrows: the latents of your segments. ${lead}`
     : `Grey: your picks’ vectors added up. ${lead}`;
   part("key").replaceChildren(
-    ...segments.map(({ number, label, latents: ends }) => make("li", {}, badge(number), label, quiet(ends.map(endOf).join(" ")))),
+    ...segments.map(({ number, label, latents: ends }) => make("li", {}, badge(number), label, quiet(listed(ends)))),
   );
   const largest = best(latents.map(Math.abs), latents.keys(), N_NUMBERS).filter((latent) => latents[latent]);
   part("numbers").replaceChildren(...largest.map((latent) => showNumber(latent, latents[latent])));
 }
 
-const endOf = ({ latent, up }) => `${latent}${arrowOf(up)}`;
+/** What a signed latent is called: where latents are items, by the item. */
+function nameOf(latent, up) {
+  return model.latentsAreItems ? `latent of ${titles[latent]}` : `latent ${latent} ${arrowOf(up)}`;
+}
+
+/** The latents of a segment that are shown: where each of its items has one, those most filled. */
+function endsOf({ latents }) {
+  if (!model.latentsAreItems) return latents;
+  const filled = ({ latent }) => Math.abs(shown.latents[latent]);
+  return [...latents].sort((a, b) => filled(b) - filled(a)).slice(0, N_ENDS);
+}
+
+const drawFigure = () => drawLatents(part("figure"), shown.latents, drawnSegments(), model.latentsAreItems);
+
+/** The segments as the figure draws them. */
+const drawnSegments = () => shown.segments.map((segment) => ({ ...segment, latents: endsOf(segment) }));
+
+const listed = (ends) =>
+  model.latentsAreItems
+    ? ends.map(({ latent }) => titles[latent]).join(", ")
+    : ends.map(({ latent, up }) => `${latent}${arrowOf(up)}`).join(" ");
 
 function showNumber(latent, value) {
   const marked = shown.segments.filter(({ latents }) => latents.some((end) => end.latent === latent));
   const names = marked.map(({ number, label }) => `${number} ${label}`).join(", ");
-  return make("tr", {}, make("th", { scope: "row" }, String(latent)), make("td", {}, signed(value)), make("td", {}, names || "–"));
+  const name = model.latentsAreItems ? titles[latent] : String(latent);
+  return make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, signed(value)), make("td", {}, names || "–"));
 }
 
 function showSegments() {
   if (!model.segments) {
     return [make("p", { class: "celsa-quiet" }, "A dense vector has no segments to read off: every item uses every latent.")];
   }
-  return shown.segments.map(({ number, label, score, latents, items }) => {
+  return shown.segments.map((segment) => {
+    const { number, label, score, items } = segment;
     const cards = items.map((item) =>
       make(
         "li",
@@ -181,17 +221,31 @@ function showSegments() {
     return make(
       "div",
       { class: "celsa-row", role: "group", "aria-label": `Segment ${label}` },
-      make("h4", {}, badge(number), label, quiet(`${latents.map(endOf).join(" ")}, score ${score.toFixed(2)}`)),
+      make("h4", {}, badge(number), label, quiet(`${model.latentsAreItems ? "" : `${listed(endsOf(segment))}, `}score ${score.toFixed(2)}`)),
       make("ul", {}, ...cards),
     );
   });
 }
 
+/** The slider's steps: a model each. */
+function showSizes() {
+  part("slider").max = String(sizes.length - 1);
+  part("ticks").replaceChildren(...sizes.map(({ bytes, dense }) => make("span", {}, dense ? "dense" : grouped(Math.round(bytes)))));
+}
+
 function begin() {
   const slider = part("slider");
-  slider.max = String(models.length - 1);
-  slider.addEventListener("input", () => { model = models[Number(slider.value)]; update(sizeOf(model)); });
-  part("ticks").append(...models.map(({ bytes, dense }) => make("span", {}, dense ? "dense" : grouped(bytes))));
+  slider.addEventListener("input", () => { model = sizes[Number(slider.value)]; update(sizeOf(model)); });
+  showSizes();
+  for (const radio of part("methods")?.querySelectorAll("input") ?? []) {
+    radio.checked = radio.value === model.label;
+    radio.addEventListener("change", () => {
+      sizes = sizesOf(radio.value);
+      model = model.dense ? model : nearest(sizes.filter(({ dense }) => !dense), model.bytes);
+      showSizes();
+      update(`${radio.value}, ${sizeOf(model)}`);
+    });
+  }
   part("personas")?.append(
     ...contents.personas.map(({ name, items }) =>
       button({}, () => { picked = [...items]; update(`${name}: ${items.length} picked`); }, name),
@@ -208,7 +262,7 @@ function begin() {
     nouns: contents.noun,
   });
   render();
-  new ResizeObserver(() => picked.length && drawLatents(part("figure"), shown.latents, shown.segments)).observe(part("figure"));
+  new ResizeObserver(() => picked.length && drawFigure()).observe(part("figure"));
 }
 
 begin();
