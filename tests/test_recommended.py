@@ -186,6 +186,8 @@ def test_wrong_recipes_are_found_before_any_work(histories):
     ):
         with pytest.raises(ConfigError, match=message):
             cl.CompressedELSA(nnz=2, **parameters)
+    with pytest.raises(ConfigError, match="nnz is 1: .* take at least 2"):
+        cl.CompressedELSA(nnz=1, recipe="recommended")
     with pytest.raises(ConfigError, match="a latent per item, 60 here, not 16"):
         cl.CompressedELSA(16, 2, **QUIET).fit(histories)
 

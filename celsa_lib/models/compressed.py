@@ -97,6 +97,11 @@ class CompressedELSA(GradientRecommender):
                 "the rows have no mean; leave weight_averaging out"
             )
         check_count(nnz=self.nnz)
+        if anchored == "anchored" and self.nnz < 2:
+            raise ConfigError(
+                "nnz is 1: an anchored row of one nonzero is the item's own latent, which says "
+                "nothing of others; take at least 2"
+            )
         width = max(PAPER_WIDTH, self.nnz) if self.width is None else self.width
         make_schedule(self.schedule, width, self.nnz, 1 if self.epochs is None else self.epochs)
 
