@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix, diags_array
 import celsa_lib as cl
 from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.evaluation.exposure import exposure
+from celsa_lib.models import recipes
 from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.training.anchored import STRENGTH, anchored_rows, neighbourhoods
 from celsa_lib.training.dropout import seeds_of
@@ -172,6 +173,17 @@ def test_too_few_steps_are_told(histories):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         cl.CompressedELSA(16, 2, epochs=1, progress=False).fit(histories)
+
+
+@pytest.mark.parametrize(
+    ("users", "length", "exponent"), [(9_999, 60, 0.5), (10_000, 49, 1.0), (10_000, 50, 0.0)]
+)
+def test_long_histories_count_more_where_little_is_known_of_users(users, length, exponent):
+    """Few users; many with short histories; many with long ones."""
+    columns = np.tile(np.arange(length), users)
+    X = csr_matrix((np.ones(users * length), columns, np.arange(users + 1) * length))
+    assert recipes.of_data(X, users, 8)["length_exponent"] == exponent
+    assert recipes.of_data(X, users, None)["length_exponent"] == exponent
 
 
 def test_wrong_recipes_are_found_before_any_work(histories):

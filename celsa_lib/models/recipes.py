@@ -24,7 +24,9 @@ SPARSE_ROWS = REGULARISED | {"scales": True, "support": "anchored"}
 FEW_USERS = 10_000  # below, what is learned by chance is held back: see OF_FEW
 OF_FEW = {"learning_rate": 0.04, "non_negative": True, "reg": 300.0}
 OF_MANY = {"learning_rate": 0.06, "non_negative": False, "reg": 100.0}
-LENGTH_EXPONENTS = 0.5, 1.0  # with few users and with many
+SHORT_HISTORIES = 50  # items on average, below which few of a user's likes are known
+# With few users; with many of short histories, who stand for users with longer ones; with others.
+LENGTH_EXPONENTS = 0.5, 1.0, 0.0
 DENSE_ROWS = REGULARISED | {"learning_rate": 0.06}
 LARGEST_BATCH, FEWEST_STEPS = 1024, 10  # the paper's batch; steps that an epoch should have
 DROPOUT = (3.7, 4.5), (0.65, 0.35)  # by log10 of the users, between and beyond
@@ -73,18 +75,25 @@ def of_data(X: csr_matrix, learners: int, nnz: int | None) -> dict:
     """
     dropout = round(float(np.interp(math.log10(max(1, learners)), *DROPOUT)), 2)
     many = learners >= FEW_USERS
-    by_users = {"dropout": dropout, "length_exponent": LENGTH_EXPONENTS[many]}
+    short = X.nnz < SHORT_HISTORIES * learners
+    by_users = {"dropout": dropout, "length_exponent": _exponent(many, short)}
     if nnz is None:
         return DENSE_ROWS | by_users
     by_data = {"width": X.shape[1], "floor": max(1, round(FLOOR * nnz))}
     return SPARSE_ROWS | by_users | (OF_MANY if many else OF_FEW) | by_data
 
 
+def _exponent(many: bool, short: bool) -> float:
+    """How much more than others users with long histories count: of `LENGTH_EXPONENTS`."""
+    few, of_short, of_long = LENGTH_EXPONENTS
+    return few if not many else of_short if short else of_long
+
+
 def numbers_of(parameters: dict) -> list:
     """What `parameters` leave to the recommended recipe: a result made by it depends on these."""
     if parameters.get("recipe") != "recommended":
         return []
-    shared = [FEW_USERS, LENGTH_EXPONENTS, DROPOUT, LARGEST_BATCH, FEWEST_STEPS]
+    shared = [FEW_USERS, SHORT_HISTORIES, LENGTH_EXPONENTS, DROPOUT, LARGEST_BATCH, FEWEST_STEPS]
     if "nnz" in parameters:
         start = [NEIGHBOURS, SHRINK, STRENGTH, ALLOTTED_BY]
         return [SPARSE_ROWS, OF_FEW, OF_MANY, FLOOR, *start, *shared]

@@ -196,7 +196,7 @@ def _real_bytes(data: str) -> list[Claim]:
 
 THEIR_PACKAGE = "compresso-recsys"
 TABLES = ("goodbooks-10k-partial", "ml-100k", "synthetic")
-SYNTHETIC = ("synthetic-800", "synthetic-3500")  # without the autoencoder
+SYNTHETIC = ("synthetic-800", "synthetic-3500", "synthetic-10000")  # without the autoencoder
 BESIDE = {  # and as prose says it
     OURS: "the paper's procedure",
     "Pruned EASE": "pruned EASE",
