@@ -39,13 +39,13 @@ def plain_arrays(path: str | Path, what: str, remedy: str = SAVE_AGAIN) -> dict[
     Raises StorageError, with what to do (`remedy`), for a damaged file: one that claims more than
     it holds is refused before memory is taken for it.
     """
-    with _reading(path, what, remedy), ZipFile(path) as archive:
+    with _reading(path, what, remedy), ZipFile(Path(path).expanduser()) as archive:
         return {name: _read(archive, name) for name in _names(archive)}
 
 
 def format_of(path: str | Path, what: str) -> str:
     """The format that `save_arrays` wrote into a file; `what` it should be. Raises StorageError."""
-    with _reading(path, what, SAVE_AGAIN), ZipFile(path) as archive:
+    with _reading(path, what, SAVE_AGAIN), ZipFile(Path(path).expanduser()) as archive:
         return _header(archive)["format"]
 
 
@@ -84,7 +84,7 @@ def _verified(
     read: Callable[[ZipFile, str], "np.ndarray"],
 ) -> Iterator[tuple[dict, dict[str, "np.ndarray"]]]:
     with _reading(path, what, remedy):
-        with ZipFile(path) as archive:
+        with ZipFile(Path(path).expanduser()) as archive:
             header = _header(archive)
             if (header["format"], header["version"]) != (form, version):
                 raise StorageError(

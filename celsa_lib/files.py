@@ -19,6 +19,21 @@ def remove_leftovers(path: str | Path) -> None:
         left.unlink(missing_ok=True)
 
 
+def check_writable(path: str | Path) -> None:
+    """Raise StorageError where `write_whole` could not write `path`: known before the work."""
+    path = Path(path).expanduser()
+    try:
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+        folder = next(one for one in path.absolute().parents if one.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error}; choose a folder you can write to"
+        ) from error
+
+
 @contextmanager
 def alone_with(path: str | Path, wait: bool = False) -> Iterator[None]:
     """No other process that asks for `path` in this way is inside at the same time.
@@ -56,7 +71,7 @@ def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:
     A link is followed, so that what it points to is replaced. What is no file, such as a device or
     a pipe, gets the bytes when they are whole.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_symlink():
         path = path.resolve()
     temporary = None

@@ -1,4 +1,4 @@
-"""Damaged files of every format: a clear error, or what the file holds; nothing else, and no end."""
+"""Damaged files of every format are refused by a clear error, or read as what they hold."""
 
 import sys
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from fuzz import fuzz  # noqa: E402
-from fuzz_formats import FORMATS  # noqa: E402
+from fuzz import fuzz
+from fuzz_formats import FORMATS
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -136,7 +136,7 @@ def load_goodbooks_test_users(data_dir: str | Path | None = None) -> GoodbooksTe
 def _load_csr(path: Path) -> csr_matrix:
     """A SciPy .npz as CSR float32 with sorted indices; a pickle inside is refused."""
     with reading(path):
-        stored = plain_arrays(path, "a SciPy sparse matrix", "fetch it again")
+        stored = plain_arrays(path, "sparse rows", "fetch it again")
         if stored["format"].item() != b"csr":
             raise DataError(f"{path} holds {stored['format'].item()!r}, not CSR; fetch it again")
         parts = stored["data"].astype(np.float32), stored["indices"], stored["indptr"]

@@ -14,7 +14,7 @@ ML100K_GENRES = (
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy "
     "Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
 ).split()
-YEAR = r"\(([0-9]{4})\)(?: \(V\))?$"  # at the end of a title
+YEAR_AT_END = r"\(([0-9]{4})\)(?: \(V\))?$"  # at the end of a title
 
 
 def read_ml100k(folder: Path, info: DatasetInfo, min_rating: float) -> HighRatings:
@@ -58,10 +58,12 @@ def read_ml20m(folder: Path, info: DatasetInfo, min_rating: float) -> HighRating
 def _titles_and_years(ids, titles, genres) -> pd.DataFrame:
     """Metadata by item id, with the year taken out of 'Title (1995)' into its own column."""
     full = pd.Series(list(titles), dtype=str).str.strip()
-    years = full.str.extract(YEAR, expand=False)
+    years = full.str.extract(YEAR_AT_END, expand=False)
     return pd.DataFrame(
         {
-            "title": full.str.replace(YEAR, "", regex=True).str.rstrip().to_numpy(dtype=object),
+            "title": full.str.replace(YEAR_AT_END, "", regex=True)
+            .str.rstrip()
+            .to_numpy(dtype=object),
             "year": pd.to_numeric(years).astype("Int64").array,
             "genres": list(genres),
         },
