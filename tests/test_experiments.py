@@ -410,7 +410,7 @@ def test_another_file_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(
         StorageError,
-        match=r"result\.json.*(delete it, then run again|restore it from version control)",
+        match=r"result\.json.*(make it again|restore it from version control)",
     ):
         load_result(path)
 

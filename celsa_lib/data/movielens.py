@@ -88,5 +88,5 @@ def _recbole_item(path: Path) -> pd.DataFrame:
     table = _titles_and_years(ids, titles, ["|".join(text.split()) for text in genres])
     # One title keeps its "(1995)" because "(V)" follows it in the original, and has year "V".
     years = pd.to_numeric(pd.Series(years, index=table.index), errors="coerce")
-    table["year"] = years.astype("Int64").fillna(table["year"])
+    table["year"] = years.where(years % 1 == 0).astype("Int64").fillna(table["year"])
     return table

@@ -49,7 +49,12 @@ from celsa_lib.experiments.titles import (
     recommended,
     similar_to_title,
 )
-from celsa_lib.experiments.user_data import compare_methods, settings_for_size, user_data_config
+from celsa_lib.experiments.user_data import (
+    Scope,
+    compare_methods,
+    settings_for_size,
+    user_data_config,
+)
 from celsa_lib.results import BUDGETS
 
 __all__ = [
@@ -58,6 +63,7 @@ __all__ = [
     "STUDIES",
     "ExperimentConfig",
     "MethodConfig",
+    "Scope",
     "SegmentStudy",
     "at_budgets",
     "beside_recommended",
