@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
+from celsa_lib.arrays import format_of, save_arrays, stored_arrays
 from celsa_lib.errors import ConfigError, DataError, check_count
-from celsa_lib.files import format_of, save_arrays, stored_arrays
 from celsa_lib.retrieval import (
     BATCH_USERS,
     PackedRows,
@@ -23,7 +23,7 @@ from celsa_lib.retrieval import (
 from celsa_lib.split import matching
 
 FORMAT = "celsa-item-embeddings"
-VERSION = 2
+VERSION = 3  # 2 had no checksum
 
 
 class ItemEmbeddings:
@@ -216,7 +216,7 @@ class ItemEmbeddings:
             matrix = csr_matrix(arrays, shape=tuple(header["shape"]))
             matrix.check_format(full_check=True)
             scales = stored.get("input_scales")
-            return cls(matrix, stored.get("item_ids"), header.get("about"), scales)
+            return cls(matrix, stored["item_ids"], header["about"], scales)
 
     def pack(self, path: str | Path, bits: int = 4) -> "PackedEmbeddings":
         """Write rows with values of `bits` (3, 4 or 8) to `path`, whole or not; what is in them.

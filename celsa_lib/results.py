@@ -10,14 +10,16 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import NotRequired
 
 import numpy as np
+from typing_extensions import TypedDict
 
+from celsa_lib.arrays import plain_arrays
 from celsa_lib.errors import ConfigError, StorageError
 from celsa_lib.files import write_whole
 from celsa_lib.rows import BytesRow, DataSizeRow, DeviationRow, MethodRow, SectionRow
-from celsa_lib.typed import checked
+from celsa_lib.typed import checked, read_json
 
 BUDGETS = (1024, 512, 256, 128, 64)  # bytes per item, as in Table 1
 GRADUAL = ("exponential", "linear", "step-wise")  # schedules that lower k in stages
@@ -35,6 +37,16 @@ KINDS = {  # of results, and what their rows are
     BYTES: BytesRow,
 }
 UNKNOWN = "unknown"  # what the record of an older row does not say
+RESTORE = "restore it from version control, or delete it and run the study again"
+
+
+class StoredResult(TypedDict):
+    """A file of results."""
+
+    manifest: dict
+    rows: list[dict]
+    trials: NotRequired[dict[str, float]]
+    digest: NotRequired[str]
 
 
 @dataclass
@@ -163,29 +175,13 @@ def save_result(result: Result, path: str | Path) -> Path:
 def load_result(path: str | Path) -> Result:
     """Read what `save_result` wrote. Raises StorageError for anything else; never unpickles."""
     path = located(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found = content["format"], content["version"]
-        if found[0] != FORMAT:
-            raise StorageError(f"{path} is {found[0]}, not a result; name one of the others")
-        result = Result(content["manifest"], content["rows"], content.get("trials", {}), path=path)
-        result.digest = content.get("digest")
-        if users_path(path).exists():
-            with np.load(users_path(path), allow_pickle=False) as stored:
-                result.users = {name: stored[name] for name in stored.files}
-    except FileNotFoundError as error:
-        raise StorageError(f"there is no file {path}; run the study that writes it") from error
-    except StorageError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-        raise StorageError(
-            f"{path} is not a file of results, or is damaged ({error!r}); restore it from version "
-            "control, or delete it and run the study again"
-        ) from error
-    if found != (FORMAT, VERSION):
-        raise StorageError(
-            f"{path} is {found}, this celsa reads {(FORMAT, VERSION)}; delete it, then run again"
-        )
+    if not path.exists():
+        raise StorageError(f"there is no file {path}; run the study that writes it")
+    content = read_json(path, StoredResult, FORMAT, VERSION, "results", RESTORE)
+    result = Result(content["manifest"], content["rows"], content.get("trials", {}), path=path)
+    result.digest = content.get("digest")
+    if users_path(path).exists():
+        result.users = plain_arrays(users_path(path), "users' values", RESTORE)
     try:
         checked(list[KINDS[result.kind]], result.rows)
     except (KeyError, ConfigError) as error:

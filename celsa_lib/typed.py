@@ -1,11 +1,22 @@
 """Plain values checked by pydantic against the types of ours; what is wrong is said in a line."""
 
+import json
 from functools import cache
+from pathlib import Path
 from typing import Any, get_args
 
-from celsa_lib.errors import ConfigError
+from typing_extensions import TypedDict
+
+from celsa_lib.errors import ConfigError, StorageError
 
 FAULTS_SHOWN = 3  # faults that a message describes; the others are counted
+
+
+class Marked(TypedDict):
+    """What every JSON file of ours says of itself."""
+
+    format: str
+    version: int
 
 
 def checked(kind: type, values: Any):
@@ -22,6 +33,40 @@ def checked(kind: type, values: Any):
         faults = [_described(one) for one in error.errors()]
         more = f" and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
         raise ConfigError(f"{_named(kind)}: {'; '.join(faults[:FAULTS_SHOWN])}{more}") from error
+
+
+def parsed_json(text: str | bytes):
+    """The value of a JSON text. Raises ValueError for anything else, nested too deep included."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def read_json(path: str | Path, kind: type, form: str, version: int, what: str, remedy: str):
+    """What a JSON file of `what` holds, checked against a typed dictionary `kind`.
+
+    It says its format and version. Raises StorageError, with what to do (`remedy`), for a file that
+    is damaged or of another kind.
+    """
+    try:
+        values = parsed_json(Path(path).read_bytes())
+    except FileNotFoundError as error:
+        raise StorageError(f"there is no file {path}; check the path") from error
+    except (OSError, ValueError) as error:
+        wrong = f"{path} is not a file of {what}, or is damaged ({error})"
+        raise StorageError(f"{wrong}; {remedy}") from error
+    try:
+        found = checked(Marked, values)
+        if (found["format"], found["version"]) != (form, version):
+            raise StorageError(
+                f"{path} holds {found['format']} version {found['version']}, this celsa reads "
+                f"{form} version {version}; name another file, or make it again"
+            )
+        checked(kind, values)
+    except ConfigError as error:
+        raise StorageError(f"{path} is not a file of {what} ({error}); {remedy}") from error
+    return values
 
 
 @cache

@@ -15,6 +15,7 @@ PACKAGE = Path(cl.__file__).parent
 LAYERS = [
     "errors",
     "files",
+    "arrays",
     "versions",
     "extras",
     "typed",

@@ -287,3 +287,18 @@ def test_studies_are_listed_and_run(tmp_path):
 def test_a_study_that_is_not_there_is_refused_before_the_book_begins():
     result = call("book", "--study", "nosuch", "--dry-run")
     assert result.exit_code != 0 and 'unknown study "nosuch"' in result.output
+
+
+def test_the_doctor_says_what_is_here_and_keeps_secrets(tmp_path, monkeypatch):
+    monkeypatch.setenv("CELSA_CACHE", str(tmp_path / "not yet" / "cache"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-for-the-screen")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 0, done.output
+    assert "celsa 0." in done.stdout and "GiB free" in done.stdout
+    assert "generated: synthetic" in done.stdout
+    assert "apt-get install chromium" in done.stdout
+    assert "OPENAI_API_KEY is set" in done.stdout and "sk-not" not in done.stdout
+    monkeypatch.setenv("CELSA_DATA", str(tmp_path / "nowhere"))
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 0 and "nowhere" in done.stdout

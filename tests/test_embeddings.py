@@ -1,6 +1,5 @@
 """ItemEmbeddings: exact scores, safe files, and the authors' released rows."""
 
-import json
 import zipfile
 
 import numpy as np
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random_array
 
 import celsa_lib as cl
+from celsa_lib.arrays import save_arrays
 from celsa_lib.data import load_goodbooks_test_users
 from celsa_lib.retrieval import top_n
 
@@ -109,21 +109,41 @@ def damaged(path, kind):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("readme", "hello")
     elif kind == "bad about":
-        header = {"format": "celsa-item-embeddings", "version": 1, "shape": [30, 12]}
-        with np.load(path) as stored:
-            arrays = dict(stored)
-        arrays["header"] = np.array(json.dumps(header | {"about": [1]}))
-        np.savez(path, **arrays)
+        header = {"format": "celsa-item-embeddings", "version": 3, "shape": [30, 12]}
+        save_arrays(path, header | {"about": [1]}, arrays_of(path))
     elif kind == "bad index":
+        header = {"format": "celsa-item-embeddings", "version": 3, "shape": [30, 12], "about": {}}
+        arrays = arrays_of(path)
+        save_arrays(path, header, arrays | {"indices": arrays["indices"] + 99})
+    elif kind in ("renamed", "changed"):
         with np.load(path) as stored:
             arrays = dict(stored)
-        arrays["indices"] = arrays["indices"] + 99
+        if kind == "renamed":  # ids 0, 1, 2 would stand in
+            arrays["ids"] = arrays.pop("item_ids")
+        else:
+            arrays["data"] = arrays["data"] + np.float32(0.01)
         np.savez(path, **arrays)
+    elif kind == "huge":  # a header that claims a terabyte
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        shape = f"({members['data.npy'].count(b'x') + 10**12},), }}".ljust(40)
+        head, _, tail = members["data.npy"].partition(b"(")
+        cut = len(shape)
+        members["data.npy"] = head + shape.encode() + tail[cut - 1 :]
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+
+
+def arrays_of(path):
+    with np.load(path) as stored:
+        return {name: stored[name] for name in stored.files if name not in ("header", "checksum")}
 
 
 @pytest.mark.parametrize(
     "kind",
-    "missing|truncated|text|empty|pickle|other archive|bad index|bad about".split("|"),
+    "missing|truncated|text|empty|pickle|other archive".split("|")
+    + "bad index|bad about|renamed|changed|huge".split("|"),
 )
 def test_a_damaged_file_is_named(tmp_path, kind):
     path = some_embeddings().save(tmp_path / "items.npz")

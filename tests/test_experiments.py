@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from stored_rows import method_row
@@ -409,7 +410,7 @@ def test_another_file_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(
         StorageError,
-        match=r"result\.json.*(delete it, then run again|restore it from version control)",
+        match=r"result\.json.*(make it again|restore it from version control)",
     ):
         load_result(path)
 
@@ -505,6 +506,50 @@ def test_titles(planted):
     found = recommend_by_title(cl.EASE(10.0).fit(planted.X), planted, [title], n=5)
     assert len(found) == 5
     assert title not in set(found["title"])
+
+
+@pytest.fixture
+def films() -> cl.Dataset:
+    """Titles as people do not write them, and one that stands twice."""
+    titles = [
+        "Matrix, The (1999)",
+        "Amélie",
+        "Chasing Amy (1997)",
+        "Chasing Amy (1997)",
+        "246",
+        "Up",
+    ]
+    items = pd.DataFrame({"title": titles}, index=[603, 194, 246, 268, 5, 14160])
+    X = csr_matrix(np.eye(6, dtype=np.float32))
+    return cl.Dataset("films", X, np.arange(6), items.index.to_numpy(), items, "0", "made up")
+
+
+@pytest.mark.parametrize(
+    ("asked", "column"),
+    [
+        ("the matrix", 0),
+        ("Matrix", 0),
+        ("AMELIE", 1),
+        ("268", 3),
+        ("246", 4),
+        ("up", 5),
+        ("atri", 0),
+    ],
+)
+def test_titles_are_found_without_case_accents_article_and_year(films, asked, column):
+    assert find_title(films, asked) == column
+
+
+def test_a_title_that_stands_twice_is_told_apart_by_its_id(films):
+    with pytest.raises(
+        DataError, match=r"\(id 246\); Chasing Amy \(1997\) \(id 268\); .* or an id"
+    ):
+        find_title(films, "chasing amy")
+    with pytest.raises(DataError, match='did you mean "Matrix, The'):
+        find_title(films, "The Matrxi")
+    for hopeless in (" " * 60_000, "x" * 60_000, ")" + " " * 60_000 + "x"):
+        with pytest.raises(DataError, match="films"):
+            find_title(films, hopeless)
 
 
 def test_deviations_change_what_they_say(planted):

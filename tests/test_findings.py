@@ -185,8 +185,8 @@ def strict(folder: Path, page: str, stored: list[dict], quoted: str = ""):
     from sphinx.cmd.build import main
 
     (folder / "book/front").mkdir(parents=True)
-    content = json.dumps({"claims": stored, "findings": []})
-    (folder / "book/front/claims.json").write_text(content)
+    content = {"format": "celsa-claims", "version": 1, "claims": [], "findings": stored}
+    (folder / "book/front/claims.json").write_text(json.dumps(content))
     (folder / QUOTED).write_text(quoted)
     (folder / "index.md").write_text(page)
     extensions = "['myst_parser', 'celsa_lib.book.findings']"

@@ -412,7 +412,7 @@ class TestSegmentation:
         monkeypatch.setattr("celsa_lib.segments.segmentation.VERSION", 1)
         path = segmentation.save(tmp_path / "segments.npz")
         monkeypatch.undo()
-        with pytest.raises(StorageError, match="version 2; make it again and save it"):
+        with pytest.raises(StorageError, match="version 3; make it again and save it"):
             Segmentation.load(path, segmentation.embeddings)
 
     @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import celsa_lib as cl
 from celsa_lib.cli import app
 from celsa_lib.errors import ConfigError, DataError
-from celsa_lib.experiments import methods_for, settings_for_size, user_data_config
+from celsa_lib.experiments import Scope, methods_for, settings_for_size, user_data_config
 from celsa_lib.experiments.task import make_task
 from celsa_lib.experiments.user_data import affordable, check_same_study
 from celsa_lib.results import Result, load_result
@@ -41,7 +41,7 @@ def own_table() -> pd.DataFrame:
 
 
 OPTIONS = ["--user", USER, "--item", ITEM, "--value", STARS, "--min-rating", 4]
-OPTIONS += ["--profile", "smoke"]
+OPTIONS += ["--profile", "smoke", "--thorough"]
 
 
 @pytest.fixture(scope="module")
@@ -207,9 +207,38 @@ def test_other_options_do_not_replace_finished_results(folder):
     assert (folder / "mine.parquet.json").read_bytes() == stored
 
 
+def test_usually_nothing_long_is_compared():
+    """No autoencoder, and nothing to choose but EASE's regularisation; --thorough has both."""
+    data = cl.make_synthetic(n_users=400, n_items=100, n_segments=8)
+    usual = user_data_config(data, "laptop").methods
+    assert usual[0].params["recipe"] == "recommended"
+    assert {name for method in usual for name in method.grid} == {"reg"}
+    thorough = user_data_config(data, "laptop", scope=Scope(thorough=True)).methods
+    assert {"SparseAutoencoderELSA"} == {m.name for m in thorough} - {m.name for m in usual}
+    assert {name for method in thorough for name in method.grid} >= {"reg", "learning_rate"}
+
+
+def test_only_what_is_asked_for_is_compared(folder):
+    asked = ["--methods", "recommended setting", "--methods", "EASE", "--budgets", 64]
+    page = folder / "some.html"
+    done = call("compare", folder / "mine.parquet", *OPTIONS, *asked, "--out", page)
+    assert done.exit_code == 0, done.output
+    rows = load_result(page.with_suffix(".json")).rows
+    assert [(row["label"], row["budget_bytes"]) for row in rows][:1] == [
+        ("Recommended setting", 64)
+    ]
+    assert {row["label"] for row in rows} == {"Recommended setting", "EASE"}
+    assert not done.stdout.startswith("None")
+
+
 def few_users(path):
     users = np.repeat(np.arange(30), 6)
     pd.DataFrame({"user_id": users, "item_id": np.arange(180) % 40}).to_csv(path, index=False)
+
+
+def enough_users(path):
+    users = np.repeat(np.arange(300), 6)
+    pd.DataFrame({"user_id": users, "item_id": np.arange(1800) % 40}).to_csv(path, index=False)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +269,8 @@ def few_users(path):
         ("a.csv", few_users, [], "30 users and 40 items are left"),
         ("a.csv", few_users, ["--profile", "huge"], "smoke, laptop, paper"),
         ("a.csv", few_users, ["--out", "page.csv"], "name in .html"),
+        ("a.csv", enough_users, ["--methods", "EAZE"], "no method EAZE; choose of Recommended"),
+        ("a.csv", enough_users, ["--budgets", "7"], "multiples of 8 bytes"),
     ],
 )
 def test_what_a_user_can_do_wrong(tmp_path, monkeypatch, name, text, options, words):

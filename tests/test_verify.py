@@ -177,7 +177,7 @@ def test_a_folder_without_results_is_refused(options, tmp_path):
 def test_a_damaged_ledger_is_named(text, tmp_path):
     path = tmp_path / "claims.json"
     path.write_text(text)
-    with pytest.raises(StorageError, match="claims.json is no ledger"):
+    with pytest.raises(StorageError, match="claims.json is not a file of claims"):
         report.claims(tmp_path).lost_beside(path)
 
 
@@ -196,7 +196,7 @@ def test_a_changed_number_is_neither_shown_nor_judged(tmp_path):
 
 
 def test_a_ledger_is_not_taken_for_a_result():
-    with pytest.raises(StorageError, match="is celsa-claims, not a result"):
+    with pytest.raises(StorageError, match="holds celsa-claims version 1, this celsa reads "):
         load_result(ROOT / "results/claims.json")
 
 

@@ -17,8 +17,9 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
-from celsa_lib.errors import DataError
+from celsa_lib.errors import CelsaError
 from celsa_lib.report.findings import comparison, evidence, finding, verdict
+from celsa_lib.report.ledger import read_ledger
 
 LEDGER_COPY = "book/front/claims.json"  # below the sources; `book.front` copies it there
 QUOTED = "book/quoted.txt"  # sentences that say what the paper says, or what is true by definition
@@ -54,8 +55,8 @@ ROLE = re.compile(rf"{{({'|'.join(ROLES)})}}`([^`]*)`")
 
 
 def stored_checks(path: Path) -> list[dict]:
-    """Claims and findings of a file. Raises OSError, ValueError, KeyError."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    """Claims and findings of a file. Raises StorageError."""
+    content = read_ledger(path)
     return content["claims"] + content["findings"]
 
 
@@ -67,7 +68,7 @@ class Said(SphinxRole):
         try:
             checks = stored_checks(Path(self.env.srcdir) / LEDGER_COPY)
             return [nodes.Text(ROLES[self.name](checks, self.text))], []
-        except (DataError, OSError, ValueError, KeyError) as error:
+        except CelsaError as error:
             message = self.inliner.reporter.error(f"{self.name}: {error}", line=self.lineno)
             return [], [message]
 

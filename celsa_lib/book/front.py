@@ -1,6 +1,5 @@
 """What the first page shows of stored results: one figure, and how the claims came out."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from celsa_lib.files import write_whole
 from celsa_lib.models.registry import METHODS, OURS, RECOMMENDED
 from celsa_lib.report import sources
 from celsa_lib.report.figures import bytes_axis
+from celsa_lib.report.ledger import read_ledger
 from celsa_lib.report.real_bytes import curves_table, packed_lines
 from celsa_lib.report.statistics import METRIC
 from celsa_lib.report.style import colour, mark, new_figure
@@ -50,7 +50,7 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
     text = claims.read_bytes()  # for the roles of `book.findings`
     write_whole(folder / LEDGER, lambda file: file.write(text))
     stored = f"{sources(list(_stored(results).values()), results)}\n\n{not_measured(panels)}\n"
-    counted = verdicts(json.loads(text)["claims"])
+    counted = verdicts(read_ledger(claims)["claims"])
     for name, words in ((COUNTS, counted), (PROVENANCE, stored)):
         write_whole(folder / name, lambda file, words=words: file.write(words.encode()))
 

@@ -16,7 +16,6 @@ from nbclient.exceptions import DeadKernelError
 from celsa_lib.errors import ConfigError, NotebookError, StorageError
 
 KERNEL = "python3"
-DAMAGE = (KeyError, TypeError, AttributeError, ValueError, RecursionError)
 # pooch looks for Jupyter widgets, which pages that need no other host cannot use, and warns.
 QUIET = "ignore:IProgress not found,ignore:an epoch has"  # pages compare small data on purpose
 VOLATILE = "metadata.papermill cell.metadata.papermill cell.metadata.execution metadata.widgets"
@@ -93,7 +92,7 @@ def _cells_of(path: Path) -> list[dict]:
     try:
         notebook = nbformat.reads(text, as_version=4)
         nbformat.validate(notebook)
-    except (nbformat.ValidationError, *DAMAGE) as error:
+    except Exception as error:  # of nbformat's readers, one of many kinds
         raise StorageError(
             f"{path} is no notebook, or only a part of one ({type(error).__name__}); take a whole "
             "copy of it"

@@ -5,6 +5,7 @@ import typer
 from celsa_lib.cli import data
 from celsa_lib.cli.base import ErrorsInOneLine, ParameterPairs
 from celsa_lib.cli.browsing import recommend, segments, similar
+from celsa_lib.cli.doctor import doctor
 from celsa_lib.cli.notebooks import book, run, sweep
 from celsa_lib.cli.studies import claims, compare, study, verify
 from celsa_lib.cli.training import evaluate, export, pack, train
@@ -21,5 +22,5 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command(cls=ParameterPairs)(run)
 of_embeddings = (train, evaluate, recommend, similar, segments, export, pack)
-for command in (*of_embeddings, study, claims, verify, sweep, compare, book):
+for command in (*of_embeddings, study, claims, verify, sweep, compare, book, doctor):
     app.command()(command)

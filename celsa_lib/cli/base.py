@@ -1,6 +1,8 @@
 """What the commands share: errors in one line, arguments, what is said on the way."""
 
-import logging
+import os
+import sys
+import unicodedata
 from pathlib import Path
 from typing import Annotated
 
@@ -8,12 +10,17 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import celsa_lib as cl
+from celsa_lib.cli.tables import Table
 from celsa_lib.errors import CelsaError, ConfigError, DataError
 
 NTest = Annotated[int | None, typer.Option(help="Test users; default: as in `celsa data info`.")]
 SplitSeed = Annotated[int, typer.Option(help="Seed of the split of users.")]
 Profile = Annotated[str, typer.Option(help="smoke, laptop or paper.")]
 DatasetName = Annotated[str, typer.Argument(help="A name from `celsa data list`.")]
+Source = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="A name from `celsa data list`, or a file of your own."),
+]
 EmbeddingsFile = Annotated[Path, typer.Argument(help="A file from `celsa train`.")]
 AnyEmbeddingsFile = Annotated[
     Path, typer.Argument(metavar="EMBEDDINGS", help="A file from `celsa train` or `celsa pack`.")
@@ -24,12 +31,28 @@ class ErrorsInOneLine(TyperGroup):
     """A CelsaError becomes one red line on stderr and exit code 1; anything else stays a bug."""
 
     def invoke(self, ctx):
-        """Run the command."""
+        """Run the command. What a terminal cannot show is replaced, not an error."""
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")
         try:
             return super().invoke(ctx)
         except CelsaError as error:
-            typer.secho(f"celsa: {error}", fg=typer.colors.RED, err=True)
+            warn(f"celsa: {visible(str(error))}", typer.colors.RED)
             raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("celsa: stopped", err=True)
+            raise typer.Exit(130) from None
+
+
+def warn(text: str, colour: str) -> None:
+    """A line on stderr, in colour unless NO_COLOR is set (no-color.org)."""
+    typer.secho(text, fg=None if os.environ.get("NO_COLOR") else colour, err=True)
+
+
+def visible(text: str) -> str:
+    """`text` with a blank for each control character: a terminal would obey them."""
+    return "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
 
 
 class ParameterPairs(TyperCommand):
@@ -52,26 +75,25 @@ def join_pairs(args: list[str]) -> list[str]:
     return joined
 
 
-def log_to_stderr() -> None:
-    """Show what the library logs while a command runs; of other packages, warnings only."""
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("celsa_lib").setLevel(logging.INFO)
-
-
 def load_embeddings(
-    path: Path, name: str, packed: bool = False
+    path: Path, source: str, table: Table, packed: bool = False
 ) -> tuple["cl.ItemEmbeddings | cl.PackedEmbeddings", "cl.Dataset"]:
-    """Embeddings, and the dataset `name` with its items in the order of theirs.
+    """Embeddings, and the data `source` with its items in the order of theirs.
+
+    A file is read as `table` says or, where it says nothing, as it was for training.
 
     `packed`: whether they may be. Raises ConfigError if not, or if the two have other items.
     """
-    dataset, stored = cl.load_dataset(name), read_embeddings(path, packed)
+    stored = read_embeddings(path, packed)
+    if table == Table() and "loading" in stored.about:
+        table = Table(**stored.about["loading"])
+    dataset = table.open(source)
     try:
         return stored, dataset.in_order_of(stored.item_ids)
     except DataError as error:
         raise ConfigError(
-            f"{path} has other items than {name}; train on this dataset, or name the rows when "
-            "fitting: fit(X, item_ids=data.item_ids)"
+            f"{path} has other items than {dataset.name}; train on this dataset, read it as it was "
+            "read for training, or name the rows when fitting: fit(X, item_ids=data.item_ids)"
         ) from error
 
 

@@ -9,12 +9,13 @@ import typer
 import celsa_lib as cl
 from celsa_lib.cli.base import (
     AnyEmbeddingsFile,
-    DatasetName,
     EmbeddingsFile,
+    Source,
     load_embeddings,
-    log_to_stderr,
 )
+from celsa_lib.cli.tables import Table, log_to_stderr, with_table
 from celsa_lib.errors import ConfigError
+from celsa_lib.files import check_writable
 from celsa_lib.segments.defaults import PAPER_MODEL, TAU
 
 if TYPE_CHECKING:
@@ -28,37 +29,56 @@ SHOWN_TITLES, SHOWN_ITEMS = 2, 5  # shown of a segment
 LABEL_WIDTH, TITLE_WIDTH, LINE_WIDTH = 44, 30, 80  # characters
 
 
+@with_table
 def recommend(
     embeddings: AnyEmbeddingsFile,
-    dataset: DatasetName,
-    titles: Annotated[list[str], typer.Argument(help="Titles that were liked, or parts of them.")],
+    dataset: Source,
+    titles: Annotated[
+        list[str] | None,
+        typer.Argument(help="Titles that were liked, parts of them, or ids of items."),
+    ] = None,
+    of_user: Annotated[
+        str | None, typer.Option("--for", metavar="USER", help="A user of the data, by id.")
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
+    *,
+    table: Table,
 ) -> None:
-    """Recommend by title: celsa recommend emb.npz ml-100k "Toy Story" "Alien (1979)"."""
-    from celsa_lib.experiments import recommend_by_title
+    """Recommend by title, or for a user: celsa recommend emb.npz ml-100k "Toy Story" "Alien".
 
-    model, loaded = load_embeddings(embeddings, dataset, packed=True)
-    for title, score in recommend_by_title(model, loaded, titles, n).itertuples(index=False):
-        typer.echo(f"{score:6.3f}  {title}")
+    What was liked, or what the user chose, is left out of the list.
+    """
+    from celsa_lib.experiments import history_of, history_of_user, recommended
+
+    if bool(titles) == (of_user is not None):
+        raise ConfigError("say what was liked, as titles or ids, or name a user by --for")
+    model, loaded = load_embeddings(embeddings, dataset, table, packed=True)
+    liked = history_of(loaded, titles) if titles else history_of_user(loaded, of_user)
+    for title, score in recommended(model, loaded, liked, n).itertuples(index=False):
+        typer.echo(f"{score:6.3f}  {short(title, LINE_WIDTH)}")
 
 
+@with_table
 def similar(
     embeddings: EmbeddingsFile,
-    dataset: DatasetName,
-    title: Annotated[str, typer.Argument(help="A title, or a part of it.")],
+    dataset: Source,
+    title: Annotated[str, typer.Argument(help="A title, a part of it, or an id.")],
     n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
+    *,
+    table: Table,
 ) -> None:
     """Items nearest to one, by the cosine of their rows: celsa similar emb.npz ml-100k "Alien"."""
     from celsa_lib.experiments import similar_to_title
 
-    found, loaded = load_embeddings(embeddings, dataset)
+    found, loaded = load_embeddings(embeddings, dataset, table)
     for other, cosine in similar_to_title(found, loaded, title, n).itertuples(index=False):
         typer.echo(f"{cosine:6.3f}  {short(other, LINE_WIDTH)}")
 
 
+@with_table
 def segments(
     embeddings: EmbeddingsFile,
-    dataset: DatasetName,
+    dataset: Source,
     out: Annotated[
         Path | None, typer.Option(help="A .csv, a row per item, or an .npz for Python.")
     ] = None,
@@ -86,6 +106,8 @@ def segments(
         typer.Option(metavar="TITLE", help="Show the segments for who likes this; repeatable."),
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Segments shown.")] = 5,
+    *,
+    table: Table,
 ) -> None:
     """Group items into named segments: celsa segments emb.npz ml-100k --like "Toy Story".
 
@@ -96,9 +118,11 @@ def segments(
     from celsa_lib.segments import ChatDescriber
 
     check_suffix(out)
+    if out is not None:
+        check_writable(out)
     describer = describer_by(names, model, cache)
     log_to_stderr()
-    found, loaded = load_embeddings(embeddings, dataset)
+    found, loaded = load_embeddings(embeddings, dataset, table)
     history = history_of(loaded, like) if like else None
     segmentation = cl.segment_items(found, loaded.items, tau, describer)
     if isinstance(describer, ChatDescriber):

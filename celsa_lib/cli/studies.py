@@ -1,13 +1,17 @@
 """Commands that run whole comparisons: the studies of the book, user data, the verdicts."""
 
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import typer
 
-from celsa_lib.cli.base import Profile, log_to_stderr
+from celsa_lib.cli.base import Profile
+from celsa_lib.cli.tables import Table, log_to_stderr, with_table
 from celsa_lib.errors import ConfigError
-from celsa_lib.files import write_whole
+from celsa_lib.files import check_writable, write_whole
+
+PAGE_EVERY = 5.0  # seconds at least between two writings of a comparison's page
 
 
 def study(
@@ -114,41 +118,50 @@ def recomputation(one) -> str:
     )
 
 
+@with_table
 def compare(
     file: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet, a row per interaction.")],
-    user: Annotated[str, typer.Option(help="Column of user ids.")] = "user_id",
-    item: Annotated[str, typer.Option(help="Column of item ids.")] = "item_id",
-    value: Annotated[str | None, typer.Option(help="Column of ratings.")] = None,
-    min_rating: Annotated[float | None, typer.Option(help="Lower ratings do not count.")] = None,
-    min_user_interactions: Annotated[int, typer.Option(help="Users with fewer are dropped.")] = 5,
-    separator: Annotated[
-        str | None, typer.Option(help="Between fields, if not , ; tab or |.")
-    ] = None,
-    encoding: Annotated[str | None, typer.Option(help="If not UTF-8, UTF-16 or cp1252.")] = None,
-    header: Annotated[bool, typer.Option(help="Without, columns are called 1, 2, …")] = True,
-    text_ids: Annotated[bool, typer.Option("--text-ids", help="Keep 7 and 8 as text.")] = False,
     profile: Profile = "laptop",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model.")] = 1,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL", help='This method alone, as "Pruned EASE"; repeatable.'),
+    ] = None,
+    budgets: Annotated[
+        list[int] | None,
+        typer.Option(metavar="BYTES", help="Per item; repeatable. Default: 64 to 1024."),
+    ] = None,
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="With ELSA + SAE, and learning rates chosen: far longer."),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Page; default: FILE-report.html here.")] = None,
+    *,
+    table: Table,
 ) -> None:
-    """Compare all methods on your data: one HTML page, and its results as JSON beside it.
+    """Compare methods on your data: one HTML page, and its results as JSON beside it.
 
-    A run that was cut off goes on from that JSON.
+    The recommended setting comes first, and the page is written again as results come. A run that
+    was cut off goes on from that JSON.
     """
-    from celsa_lib.experiments import compare_methods
+    from celsa_lib.experiments import Scope, compare_methods
     from celsa_lib.report.budgets import advice
     from celsa_lib.report.comparison import comparison_page
 
     page = page_path(file, out)
     log_to_stderr()
-    columns = {"user": user, "item": item, "value": value}
-    rules = {"min_rating": min_rating, "min_user_interactions": min_user_interactions}
-    layout = {"separator": separator, "encoding": encoding, "header": header, "text_ids": text_ids}
-    usual = {"separator": None, "encoding": None, "header": True, "text_ids": False}
-    rules |= {name: v for name, v in layout.items() if v != usual[name]}  # what is found is no rule
-    result = compare_methods(file, page.with_suffix(".json"), profile, seeds, **columns, **rules)
-    html = comparison_page(result)
-    write_whole(page, lambda stream: stream.write(html.encode()))
+    check_writable(page)
+    scope, written = Scope(thorough, tuple(methods or ()), tuple(budgets or ())), [0.0]
+
+    def show(result, every: float = PAGE_EVERY) -> None:
+        if result.rows and monotonic() - written[0] >= every:
+            html = comparison_page(result)
+            write_whole(page, lambda stream: stream.write(html.encode()))
+            written[0] = monotonic()
+
+    results = page.with_suffix(".json")
+    result = compare_methods(file, results, profile, seeds, scope, show, **table.loading)
+    show(result, every=0)
     typer.echo(" ".join(advice(result)))
     typer.echo(f"open {page}")
 

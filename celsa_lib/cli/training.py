@@ -8,14 +8,17 @@ import typer
 import celsa_lib as cl
 from celsa_lib.cli.base import (
     AnyEmbeddingsFile,
-    DatasetName,
     EmbeddingsFile,
     NTest,
+    Source,
     SplitSeed,
     load_embeddings,
     read_embeddings,
+    warn,
 )
+from celsa_lib.cli.tables import Table, with_table
 from celsa_lib.errors import ConfigError
+from celsa_lib.files import check_writable
 
 DEFAULT_SEED = 42
 SCALED_QUERY = (
@@ -24,8 +27,9 @@ SCALED_QUERY = (
 )
 
 
+@with_table
 def train(
-    dataset: DatasetName,
+    dataset: Source,
     out: Annotated[Path, typer.Option(help="Where to write the embeddings (.npz).")],
     recipe: Annotated[
         str, typer.Option(help="recommended, or paper: the procedure of the paper.")
@@ -46,30 +50,40 @@ def train(
     n_test: NTest = None,
     split_seed: SplitSeed = DEFAULT_SEED,
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
+    *,
+    table: Table,
 ) -> None:
     """Train Compressed ELSA (or dense ELSA) on all but the test users; write its embeddings.
 
-    What is left out follows from the recipe and the data.
+    What is left out follows from the recipe and the data. Your own file:
+    celsa train mine.csv --user customer --item product --nnz 16 --out emb.npz
     """
+    check_writable(out)
     options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     options |= {"recipe": recipe, "seed": seed, "device": device}
     model = cl.ELSA(1024 if width is None else width, **options)
     if nnz is not None:
         model = cl.CompressedELSA(width, nnz, schedule, **options)
-    loaded = cl.load_dataset(dataset)
+    loaded = table.open(dataset)
     split = split_of(loaded, n_test, split_seed)
     model.fit(split.train, loaded.item_ids)
     about = {"dataset": loaded.name, "checksum": loaded.checksum}
     about |= {"n_test": len(split.test_rows), "split_seed": split_seed}
+    if table != Table():
+        about["loading"] = table.loading
     embeddings = model.item_embeddings
     embeddings.about |= about
     typer.echo(f"{embeddings.save(out)}: {embeddings.bytes_per_item} B per item")
 
 
 def split_of(dataset: "cl.Dataset", n_test: int | None, split_seed: int) -> "cl.Split":
-    """The split that `train` and `evaluate` share."""
-    if n_test is None:
+    """The split that `train` and `evaluate` share; of a file of one's own, a tenth are test users,
+    50 to 2,500.
+    """
+    if n_test is None and dataset.name in cl.datasets():
         n_test = cl.dataset_info(dataset.name).test_users
+    elif n_test is None:
+        n_test = min(2_500, max(50, dataset.X.shape[0] // 10))
     return cl.split_users(dataset.X, n_test, seed=split_seed)
 
 
@@ -82,7 +96,7 @@ def left_out(
     """
     if not {"dataset", "checksum", "n_test", "split_seed"} <= about.keys():
         warning = f"celsa: {path} does not say who its test users were; these may have trained it"
-        typer.secho(warning, fg=typer.colors.YELLOW, err=True)
+        warn(warning, typer.colors.YELLOW)
         return n_test, DEFAULT_SEED if split_seed is None else split_seed
     if about["checksum"] != dataset.checksum:
         raise ConfigError(
@@ -98,17 +112,20 @@ def left_out(
     return about["n_test"], about["split_seed"]
 
 
+@with_table
 def evaluate(
     embeddings: AnyEmbeddingsFile,
-    dataset: DatasetName,
+    dataset: Source,
     n_test: NTest = None,
     split_seed: Annotated[int | None, typer.Option(help="Seed of the split of users.")] = None,
+    *,
+    table: Table,
 ) -> None:
     """nDCG@100 and Recall@20/50 on the test users that `celsa train` left out.
 
     EMBEDDINGS says who they are; --n-test and --split-seed are for files that do not.
     """
-    model, loaded = load_embeddings(embeddings, dataset, packed=True)
+    model, loaded = load_embeddings(embeddings, dataset, table, packed=True)
     test = split_of(loaded, *left_out(embeddings, model.about, loaded, n_test, split_seed)).test
     result = cl.evaluate(model, cl.holdout_folds(test))
     for name, value in result.mean.items():
@@ -118,14 +135,17 @@ def evaluate(
     )
 
 
+@with_table
 def export(
     embeddings: EmbeddingsFile,
-    dataset: DatasetName,
+    dataset: Source,
     form: Annotated[str, typer.Option("--format", help="parquet, jsonl or csr.")],
     out: Annotated[Path, typer.Option(help="Where to write.")],
     non_negative: Annotated[
         bool, typer.Option("--non-negative", help="For engines that take no negative weights.")
     ] = False,
+    *,
+    table: Table,
 ) -> None:
     """Write sparse embeddings for a vector database or a search engine.
 
@@ -147,7 +167,8 @@ def export(
     from celsa_lib.retrieval import check_format, export_rows, split_signs
 
     check_format(form)
-    found, loaded = load_embeddings(embeddings, dataset)
+    check_writable(out)
+    found, loaded = load_embeddings(embeddings, dataset, table)
     rows = split_signs(found.matrix) if non_negative else found.matrix
     export_rows(rows, loaded.items, form, out, found.input_scales)
     typer.echo(f"{out}: {rows.shape[0]:,} items × {rows.shape[1]:,}, {rows.nnz:,} nonzeros")
@@ -167,6 +188,7 @@ def pack(
     """
     from celsa_lib.retrieval import csr_bytes_per_item
 
+    check_writable(out)
     found = read_embeddings(embeddings, packed=False)
     packed = found.pack(out, bits)
     plain = csr_bytes_per_item(found.matrix, found.input_scales)

@@ -1,9 +1,7 @@
 """Checks shared by the readers: columns, checksums, and damaged files reported in plain words."""
 
+import gzip
 import hashlib
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,30 +15,31 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what a damaged or forbidden file raises into a DataError that names it."""
+    """Turn what a damaged or forbidden file raises into a DataError that names it.
+
+    Every exception: parsers and archives raise one of two dozen kinds, MemoryError among them.
+    """
     try:
         yield
     except CelsaError:
         raise
-    except damage() as error:
-        raise DataError(
-            f"{path} is truncated or corrupt ({type(error).__name__}: {error}); replace it "
-            "with a whole copy"
-        ) from error
+    except (EOFError, gzip.BadGzipFile, UnicodeError) as error:
+        raise _corrupt(path, error) from error
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror or error}); check that it is whole and that "
             "you may read it"
         ) from error
+    except Exception as error:
+        raise _corrupt(path, error) from error
 
 
-def damage() -> tuple[type[Exception], ...]:
-    """What reading a damaged file raises; asked for when something was, as it loads pandas."""
-    import pandas as pd
-    import pyarrow as pa
-
-    archives = (EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, UnicodeDecodeError)
-    return (*archives, pd.errors.ParserError, pd.errors.EmptyDataError, pa.ArrowInvalid)
+def _corrupt(path: Path, error: Exception) -> DataError:
+    said = " ".join(str(error).split())[:200]
+    return DataError(
+        f"{path} is truncated or corrupt ({type(error).__name__}: {said}); replace it with a whole "
+        "copy"
+    )
 
 
 def require_columns(present: Iterable[str], wanted: Iterable[str], where: str) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix, load_npz
+from scipy.sparse import csr_matrix
 
+from celsa_lib.arrays import plain_arrays
 from celsa_lib.data.checks import reading
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.download import data_root, find_file
@@ -44,7 +45,8 @@ def _books(home: Path, books: Path) -> pd.DataFrame:
     columns = ("book_id", "goodreads_book_id", "title", "authors", "original_publication_year")
     rows = read_table(books, columns).set_index("book_id")
     table = rows[["title", "authors"]].copy()
-    table["year"] = rows["original_publication_year"].round().astype("Int64")
+    years = pd.to_numeric(rows["original_publication_year"], errors="coerce")
+    table["year"] = years.round().astype("Int64")
     table["genres"] = _genres(home, rows["goodreads_book_id"])
     if texts := find_file(home, "book_descriptions.csv"):
         rows = read_table(texts, ("book_id", "description")).set_index("book_id")
@@ -133,12 +135,12 @@ def load_goodbooks_test_users(data_dir: str | Path | None = None) -> GoodbooksTe
 
 def _load_csr(path: Path) -> csr_matrix:
     """A SciPy .npz as CSR float32 with sorted indices; a pickle inside is refused."""
-    try:
-        with reading(path):
-            matrix = csr_matrix(load_npz(path)).astype(np.float32)
-    except DataError:
-        raise
-    except (ValueError, KeyError) as error:
-        raise DataError(f"{path} is no SciPy sparse matrix ({error}); fetch it again") from error
-    matrix.sort_indices()
-    return matrix
+    with reading(path):
+        stored = plain_arrays(path, "sparse rows", "fetch it again")
+        if stored["format"].item() != b"csr":
+            raise DataError(f"{path} holds {stored['format'].item()!r}, not CSR; fetch it again")
+        parts = stored["data"].astype(np.float32), stored["indices"], stored["indptr"]
+        matrix = csr_matrix(parts, shape=tuple(stored["shape"]))
+        matrix.check_format(full_check=True)
+        matrix.sort_indices()
+        return matrix

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from celsa_lib.data.checks import reading, sha256_of
+from celsa_lib.data.checks import reading, require_columns, sha256_of
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.formats import numbers
 from celsa_lib.data.tables import Layout, as_frame, columns_of, read_table, require_once
@@ -37,6 +37,8 @@ def binarise(
         raise ConfigError(f"min_user_interactions is {min_user_interactions}; give at least 1")
     user_ids, rows = _codes(users)
     item_ids, columns = _codes(items)
+    if min(rows.min(initial=0), columns.min(initial=0)) < 0:
+        raise DataError(f"{where}: an interaction has no user or no item; take it out")
     ones = np.ones(len(rows), dtype=np.float32)
     X = csr_matrix((ones, (rows, columns)), shape=(len(user_ids), len(item_ids)))
     if len(rows) > X.nnz:
@@ -70,7 +72,13 @@ def _codes(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def item_table(item_ids: np.ndarray, items: pd.DataFrame | None) -> pd.DataFrame:
-    """Metadata in column order; items without a title are called by their id."""
+    """Metadata in column order; items without a title are called by their id.
+
+    Raises DataError for an item that stands twice.
+    """
+    if items is not None and items.index.has_duplicates:
+        twice = items.index[items.index.duplicated()][0]
+        raise DataError(f"the titles have item {twice!s} more than once; keep one line of it")
     table = (items if items is not None else pd.DataFrame()).reindex(item_ids)
     table.index.name = "item_id"
     if "title" not in table:
@@ -160,6 +168,7 @@ def _item_rows(items, item: str, layout: Layout) -> pd.DataFrame:
     """A table of items, indexed by their ids. Raises DataError where rows are only counted."""
     if isinstance(items, (str, Path)):
         names = columns_of(Path(items), [item], layout)
+        require_columns(names, [item], str(items))
         items = read_table(Path(items), names, (item,), layout)
     table = as_frame(items, "`items`")
     if item in table.columns:

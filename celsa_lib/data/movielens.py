@@ -14,6 +14,7 @@ ML100K_GENRES = (
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy "
     "Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
 ).split()
+YEAR_AT_END = r"\(([0-9]{4})\)(?: \(V\))?$"  # at the end of a title
 
 
 def read_ml100k(folder: Path, info: DatasetInfo, min_rating: float) -> HighRatings:
@@ -57,11 +58,13 @@ def read_ml20m(folder: Path, info: DatasetInfo, min_rating: float) -> HighRating
 def _titles_and_years(ids, titles, genres) -> pd.DataFrame:
     """Metadata by item id, with the year taken out of 'Title (1995)' into its own column."""
     full = pd.Series(list(titles), dtype=str).str.strip()
-    parts = full.str.extract(r"^(?P<title>.*?)\s*\((?P<year>\d{4})\)(?:\s*\(V\))?$")
+    years = full.str.extract(YEAR_AT_END, expand=False)
     return pd.DataFrame(
         {
-            "title": parts["title"].fillna(full).to_numpy(dtype=object),
-            "year": pd.to_numeric(parts["year"]).astype("Int64").array,
+            "title": full.str.replace(YEAR_AT_END, "", regex=True)
+            .str.rstrip()
+            .to_numpy(dtype=object),
+            "year": pd.to_numeric(years).astype("Int64").array,
             "genres": list(genres),
         },
         index=pd.Index(np.asarray(list(ids), dtype=np.int64), name="item_id"),
@@ -85,5 +88,5 @@ def _recbole_item(path: Path) -> pd.DataFrame:
     table = _titles_and_years(ids, titles, ["|".join(text.split()) for text in genres])
     # One title keeps its "(1995)" because "(V)" follows it in the original, and has year "V".
     years = pd.to_numeric(pd.Series(years, index=table.index), errors="coerce")
-    table["year"] = years.astype("Int64").fillna(table["year"])
+    table["year"] = years.where(years % 1 == 0).astype("Int64").fillna(table["year"])
     return table

@@ -5,12 +5,13 @@ separator and encoding, is found in the first line and the first bytes where the
 nothing.
 """
 
+import codecs
 import gzip
 import io
 import logging
 from collections.abc import Sequence
 from csv import reader as fields_in
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -108,16 +109,11 @@ def _read_text(
     path: Path, columns: Sequence[str], as_text: Sequence[str], layout: Layout
 ) -> pd.DataFrame:
     encoding = layout.encoding or _encoding_of(path)
+    if encoding == WESTERN and not layout.encoding:
+        log.warning("%s is no UTF-8; read as %s, unless encoding says otherwise", path, WESTERN)
     first = _first_line(path, encoding, columns, layout)
     _require_in_text(path, first, columns, layout.header)
-    try:
-        table = _parsed(path, first, columns, as_text, encoding)
-    except pa.ArrowInvalid as error:
-        if layout.encoding or encoding != "utf-8" or "UTF8" not in str(error):
-            raise
-        log.warning("%s is no UTF-8; read as %s, unless encoding says otherwise", path, WESTERN)
-        return _read_text(path, columns, as_text, replace(layout, encoding=WESTERN))
-    frame = table.to_pandas()
+    frame = _parsed(path, first, columns, as_text, encoding).to_pandas()
     for column in as_text:
         frame[column] = _stripped(frame[column])
     return frame
@@ -180,7 +176,7 @@ def _open(path: Path):
 
 
 def _encoding_of(path: Path) -> str:
-    """What the first bytes of a file say, UTF-8 where they say nothing."""
+    """What the first bytes of a file say; else UTF-8, or WESTERN where the file is no UTF-8."""
     with _open(path) as stream:
         first = stream.read(64)
     for mark, encoding in BYTE_ORDER_MARKS.items():
@@ -188,7 +184,19 @@ def _encoding_of(path: Path) -> str:
             return encoding
     if b"\0" in first:  # the other half of each Latin letter
         return "utf-16-le" if first[1:2] == b"\0" else "utf-16-be"
-    return "utf-8"
+    return "utf-8" if _is_utf8(path) else WESTERN
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with _open(path) as stream:
+            while block := stream.read(FIRST_BYTES):
+                decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,17 @@ from celsa_lib.experiments.task import prepare
 from celsa_lib.experiments.titles import (
     find_title,
     history_of,
+    history_of_user,
     recommend_by_title,
+    recommended,
     similar_to_title,
 )
-from celsa_lib.experiments.user_data import compare_methods, settings_for_size, user_data_config
+from celsa_lib.experiments.user_data import (
+    Scope,
+    compare_methods,
+    settings_for_size,
+    user_data_config,
+)
 from celsa_lib.results import BUDGETS
 
 __all__ = [
@@ -56,6 +63,7 @@ __all__ = [
     "STUDIES",
     "ExperimentConfig",
     "MethodConfig",
+    "Scope",
     "SegmentStudy",
     "at_budgets",
     "beside_recommended",
@@ -69,6 +77,7 @@ __all__ = [
     "find_title",
     "first_look",
     "history_of",
+    "history_of_user",
     "latents_in_use",
     "latents_used",
     "live_or_stored",
@@ -82,6 +91,7 @@ __all__ = [
     "prepare",
     "quickstart",
     "recommend_by_title",
+    "recommended",
     "run",
     "run_and_keep",
     "run_data_size",

@@ -147,10 +147,10 @@ def settings_for(profile: str, dataset: str, budgets: Sequence[int] = ()) -> Set
             f"{', '.join(PROFILES[profile])}"
         )
     settings = PROFILES[profile][dataset]
-    return replace(settings, budgets=_checked(budgets)) if budgets else settings
+    return replace(settings, budgets=checked_budgets(budgets)) if budgets else settings
 
 
-def _checked(budgets: Sequence[int]) -> tuple[int, ...]:
+def checked_budgets(budgets: Sequence[int]) -> tuple[int, ...]:
     """Budgets, largest first. Raises ConfigError for what no number of nonzeros fills."""
     wrong = [b for b in budgets if not isinstance(b, int) or b < 8 or b % 8]
     if wrong or len(set(budgets)) < len(budgets):
@@ -185,11 +185,11 @@ def methods_for(
     )
 
 
-def recommended_methods(settings: Settings) -> list[MethodConfig]:
-    """The recommended setting at every budget and at SMALLEST bytes; low-dimensional ELSA with the
-    same regularisation. Nothing is chosen: the recipe takes it from the data.
+def recommended_methods(settings: Settings, budgets: Sequence[int] = ()) -> list[MethodConfig]:
+    """The recommended setting at `budgets`, else at every one and SMALLEST bytes; low-dimensional
+    ELSA with the same regularisation. Nothing is chosen: the recipe takes it from the data.
     """
-    budgets = (*settings.budgets, SMALLEST)
+    budgets = tuple(budgets) or (*settings.budgets, SMALLEST)
     given = {"recipe": "recommended", "precision": PRECISION}
     families = ("CompressedELSA", "ELSA")
     return [method for name in families for method in at_budgets(name, budgets, **given)]

@@ -79,6 +79,20 @@ class _Row:
         return self.chosen.name, self.chosen.params, self.seed
 
 
+class _Progress:
+    """Says which of how many is done, and how long the others may take."""
+
+    def __init__(self, what: str, number: int):
+        self.what, self.number, self.done, self.started = what, number, 0, perf_counter()
+
+    def step(self) -> None:
+        """One more is done."""
+        self.done += 1
+        left = (perf_counter() - self.started) / self.done * (self.number - self.done)
+        about = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
+        log.info("%s %d of %d, about %s left", self.what, self.done, self.number, about)
+
+
 class _TaskRun:
     """One call of `run_task`: what is wanted, what is there, and the models of now."""
 
@@ -105,8 +119,13 @@ class _TaskRun:
         self._try_everything()
         missing = [r for m in self.methods for r in self._rows_of(m) if r.hash not in self.rows]
         self.fits.expect(row.model for row in missing)
-        for row in sorted(missing, key=lambda row: (row.seed, order_of(*row.model))):
+        first = {}  # place of each path: the methods' order, those of one path together
+        for row in missing:
+            first.setdefault(order_of(*row.model), len(first))
+        progress = _Progress("model", len(missing))
+        for row in sorted(missing, key=lambda row: (row.seed, first[order_of(*row.model)])):
             self.rows[row.hash] = self._report(row)
+            progress.step()
             self._changed()
         self._changed()
         return self.result
@@ -122,10 +141,12 @@ class _TaskRun:
         ]
         fits = FitCache(self.task.tune_fit, self.task.item_ids, self.checkpoint)
         fits.expect(jobs)
+        progress = _Progress("trial", len(jobs))
         for job in sorted(jobs, key=lambda job: order_of(*job)):
             value = evaluate(fits.fitted(*job), self.task.tune_folds).mean[TUNED_ON]
             self.result.trials[self._hash(*job)] = round(float(value), 5)
             log.info("tried %s %s: %.4f", *job[:2], value)
+            progress.step()
             self._changed()
 
     def _hash(self, name: str, params: dict, seed: int) -> str:

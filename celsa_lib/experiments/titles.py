@@ -1,6 +1,8 @@
 """From titles to recommendations: what a reader tries first."""
 
 import re
+import unicodedata
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
@@ -10,28 +12,48 @@ from celsa_lib.data import Dataset
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError
 
-SHOWN_MATCHES = 6
-YEAR = r"\s*\(\d{4}\)$"
+SHOWN_MATCHES, SHOWN_USERS = 6, 3
+LONGEST_GUESS = 80  # letters of a title for which the nearest ones are looked up
+ARTICLE = re.compile(r"^(?:the|a|an) |, (?:the|a|an)$")
 
 
 def find_title(dataset: Dataset, title: str) -> int:
-    """Column of the item with this title, with or without its year, or of the only one with it.
+    """Column of the item with this title or, where no title is it, with this id.
 
-    Case aside. Raises DataError where no title contains it, or several do and none is equal.
+    Else of the only one that has it without case, accents, article and year, or that contains it.
+    Raises DataError where there is none, or there are several: then with their ids.
     """
-    titles = _titles(dataset).str.casefold()
-    wanted = title.casefold().strip()
-    bare = titles.str.replace(YEAR, "", regex=True) == re.sub(YEAR, "", wanted)
-    for matching in (titles == wanted, bare, titles.str.contains(wanted, regex=False)):
+    titles, ids = _titles(dataset), pd.Series(dataset.item_ids).astype(str)
+    wanted, shown_title = title.strip(), title[:LONGEST_GUESS]
+    bare, bare_wanted = titles.map(_bare), _bare(wanted)
+    for matching in (
+        titles == wanted,
+        ids == wanted,
+        bare == bare_wanted,
+        bare.str.contains(bare_wanted, regex=False) & bool(bare_wanted),
+    ):
         matches = np.flatnonzero(matching.to_numpy())
         if len(matches) == 1:
             return int(matches[0])
         if len(matches):
-            shown = "; ".join(_titles(dataset).iloc[matches[:SHOWN_MATCHES]])
+            named = zip(titles.iloc[matches[:SHOWN_MATCHES]], ids.iloc[matches], strict=False)
+            shown = "; ".join(f"{one} (id {of})" for one, of in named)
             raise DataError(
-                f'{len(matches)} titles fit "{title}": {shown}; write more of the title'
+                f'{len(matches)} titles fit "{shown_title}": {shown}; write more of the title, or '
+                "an id"
             )
-    raise DataError(f'no item of {dataset.name} has "{title}" in its title; try a shorter part')
+    near = get_close_matches(bare_wanted, bare, 1) if len(wanted) <= LONGEST_GUESS else []
+    meant = f'; did you mean "{titles[bare == near[0]].iloc[0]}"?' if near else ""
+    raise DataError(
+        f'no item of {dataset.name} has "{shown_title}" in its title{meant or "; try a part of it"}'
+    )
+
+
+def _bare(title: str) -> str:
+    """A title without case, accents, the article at its beginning or end, and its year."""
+    letters = (c for c in unicodedata.normalize("NFKD", title) if not unicodedata.combining(c))
+    text = " ".join("".join(letters).casefold().split())
+    return ARTICLE.sub("", re.sub(r"\([0-9]{4}\)$", "", text).rstrip())
 
 
 def history_of(dataset: Dataset, titles: list[str]) -> csr_matrix:
@@ -46,7 +68,24 @@ def recommend_by_title(model, dataset: Dataset, titles: list[str], n: int = 10) 
 
     `model` has items in the order of `dataset`. Raises DataError for a title that is not there.
     """
-    return _listed(dataset, *model.recommend(history_of(dataset, titles), n=n, exclude_seen=True))
+    return recommended(model, dataset, history_of(dataset, titles), n)
+
+
+def history_of_user(dataset: Dataset, user_id: str) -> csr_matrix:
+    """What a user of the data chose: 1 × items. Raises DataError for a user who is not there."""
+    ids = dataset.user_ids.astype(str)
+    found = np.flatnonzero(ids == user_id)
+    if not len(found):
+        raise DataError(
+            f"{dataset.name} has no user {user_id[:LONGEST_GUESS]}; its users begin "
+            f"{', '.join(ids[:SHOWN_USERS])}, …, and those with few interactions are left out"
+        )
+    return dataset.X[found[:1]]
+
+
+def recommended(model, dataset: Dataset, history: csr_matrix, n: int = 10) -> pd.DataFrame:
+    """The `n` best items for `history` (1 × items): columns title, score, best first."""
+    return _listed(dataset, *model.recommend(history, n=n, exclude_seen=True))
 
 
 def similar_to_title(

@@ -1,6 +1,7 @@
 """The study on user data: sizes chosen from the data, results kept in a file."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import log2
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from celsa_lib.experiments.manifest import machine
 from celsa_lib.experiments.profiles import (
     PROFILES,
     Settings,
+    checked_budgets,
     methods_for,
     recommended_methods,
 )
 from celsa_lib.experiments.run import run_task
 from celsa_lib.experiments.task import make_task
 from celsa_lib.files import alone_with
+from celsa_lib.models import by_name
 from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.results import BUDGETS, Result, load_result, save_result
 
@@ -27,17 +30,57 @@ LARGEST_WIDTH = {"smoke": 64, "laptop": 2048, "paper": 4096}
 EASE_BYTES = 12  # times items²: its inverse in float64 and the weights made of it; one is kept
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What is compared: methods by label (all if empty), budgets in bytes per item (those of
+    Table 1 if empty). thorough: with the autoencoder, and learning rates chosen for each method.
+    """
+
+    thorough: bool = False
+    labels: tuple[str, ...] = ()
+    budgets: tuple[int, ...] = ()
+
+    def methods(self, settings: Settings) -> list[MethodConfig]:
+        """The recommended setting first, then Table 1's methods. Raises ConfigError."""
+        of_table = methods_for(settings, with_sae=self.thorough, tuned=self.thorough)
+        every = [*recommended_methods(settings, self.budgets), *of_table]
+        if not self.labels:
+            return every
+        names = {by_name(m.name, params=m.params).label.casefold(): m for m in every}
+        unknown = [label for label in self.labels if label.casefold() not in names]
+        if unknown:
+            known = dict.fromkeys(by_name(m.name, params=m.params).label for m in every)
+            raise ConfigError(f"no method {', '.join(unknown)}; choose of {', '.join(known)}")
+        wanted = {label.casefold() for label in self.labels}
+        return [m for m in every if by_name(m.name, params=m.params).label.casefold() in wanted]
+
+
+USUAL = Scope()
+
+
 def compare_methods(
-    source: str | Path, out: str | Path, profile: str = "laptop", n_seeds: int = 1, **loading
+    source: str | Path,
+    out: str | Path,
+    profile: str = "laptop",
+    n_seeds: int = 1,
+    scope: Scope = USUAL,
+    on_change: Callable[[Result], None] = lambda result: None,
+    **loading,
 ) -> Result:
     """Table 1 on a file of interactions; what the JSON file `out` has of it already is kept.
 
-    `loading` are the options of `load_interactions`. `out` is written after every trial and row.
-    Raises CelsaError; ConfigError if `out` holds results of other data or settings.
+    `loading` are the options of `load_interactions`. `out` is written, and `on_change` called,
+    after every trial and row. Raises CelsaError; ConfigError if `out` holds results of other data
+    or settings.
     """
     dataset = load_interactions(source, **loading)
-    config = user_data_config(dataset, profile, n_seeds, loading)
+    config = user_data_config(dataset, profile, n_seeds, loading, scope)
     out = Path(out)
+
+    def keep(result: Result) -> None:
+        save_result(result, out)
+        on_change(result)
+
     with alone_with(out):
         stored = load_result(out) if out.exists() else None
         if stored is not None:
@@ -47,16 +90,20 @@ def compare_methods(
             dataset,
             make_task(config, dataset),
             stored,
-            on_change=lambda result: save_result(result, out),
+            on_change=keep,
             checkpoint=out,
         )
         return load_result(out)  # as stored, users rounded: a rerun shows the same digits
 
 
 def user_data_config(
-    dataset: Dataset, profile: str, n_seeds: int = 1, loading: dict | None = None
+    dataset: Dataset,
+    profile: str,
+    n_seeds: int = 1,
+    loading: dict | None = None,
+    scope: Scope = USUAL,
 ) -> ExperimentConfig:
-    """The recommended setting, and every other method tuned, with sizes for this data.
+    """The recommended setting and other methods, as `scope` says, with sizes for this data.
 
     `loading` is part of the configuration: the same file read with other options is other data.
     Raises CelsaError.
@@ -64,8 +111,9 @@ def user_data_config(
     check_count(seeds=n_seeds)
     users, items = dataset.X.shape
     settings = settings_for_size(users, items, profile)
-    wanted = (*methods_for(settings, tuned=True), *recommended_methods(settings))
-    methods = affordable(wanted, items, machine()["memory_gib"])
+    if scope.budgets:
+        settings = replace(settings, budgets=checked_budgets(scope.budgets))
+    methods = affordable(tuple(scope.methods(settings)), items, machine()["memory_gib"])
     return ExperimentConfig(
         dataset=dataset.name,
         methods=methods,

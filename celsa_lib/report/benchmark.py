@@ -3,7 +3,7 @@
 from html import escape
 from typing import ClassVar
 
-from celsa_lib.report import cost, cost_figures
+from celsa_lib.report import cost, cost_figures, faults
 from celsa_lib.report.base import Parts, Report
 from celsa_lib.report.tables import Html, runs_note
 
@@ -40,6 +40,7 @@ class BenchmarkReport(Report):
         "inference": cost.inference_table,
         "inference growth": cost.inference_growth,
         "packed": cost.packed_table,
+        "fuzz": faults.fuzz_table,
     }
     FIGURES: ClassVar[Parts] = {
         "step": cost_figures.step_figure,

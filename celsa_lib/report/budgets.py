@@ -119,10 +119,10 @@ def advice(result: Result) -> list[str]:
     if not keeping:
         best = max((one.best for one in found), key=lambda share: share.ratio.value)
         return [
-            f"None: no compressed model keeps {percent(TARGET, 0)} of the nDCG@100 of {name} "
-            f"({size:,} bytes per item).",
-            f"The most is {with_interval(best.ratio)}, of {best.label} at {best.size:,} bytes per "
-            f"item.",
+            f"{best.label} at {best.size:,} bytes per item comes closest to {name} ({size:,} bytes "
+            f"per item): it keeps {with_interval(best.ratio)} of its nDCG@100.",
+            f"No compressed model keeps {percent(TARGET, 0)}: where that is needed, take larger "
+            "budgets (--budgets) or serve the uncompressed model.",
         ]
     ours = ours_in(result)  # comes first among equals
     chosen = min(keeping, key=lambda one: (one.measured.size, one.label != ours))

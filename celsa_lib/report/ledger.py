@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
+from typing_extensions import TypedDict
 
-from celsa_lib.errors import StorageError
 from celsa_lib.files import write_whole
 from celsa_lib.models.registry import BASELINES, OURS
 from celsa_lib.report.claim_list import CELLS, CLAIMS, GROUPS, OTHER_CLAIMS, Claim
@@ -27,11 +27,45 @@ from celsa_lib.report.verdicts import (
     Verdict,
 )
 from celsa_lib.results import BUDGETS, load_intact, located
+from celsa_lib.typed import read_json
 
 FORMAT, VERSION = "celsa-claims", 1
 OF_A_FINDING = ("id", "notebook", "data", "computed", "pair", "checks")  # which has no verdict
 SHORT = {HOLDS: "better", CONTRADICTED: "worse", UNDECIDED: "undecided", MISSING: "–"}
 CELL = "text-align:left;white-space:normal"  # sentences, unlike other tables' numbers
+
+
+class StoredCheck(TypedDict):
+    """What was checked, and what came of it."""
+
+    what: str
+    outcome: str
+
+
+class StoredFinding(TypedDict):
+    """A comparison in the file of claims: what pages say it by."""
+
+    id: str
+    checks: list[StoredCheck]
+
+
+class StoredClaim(StoredFinding):
+    """A claim of the paper in the file of claims."""
+
+    verdict: str
+
+
+class StoredLedger(TypedDict):
+    """The file of claims."""
+
+    claims: list[StoredClaim]
+    findings: list[StoredFinding]
+
+
+def read_ledger(path: str | Path) -> StoredLedger:
+    """Claims and findings of a file. Raises StorageError."""
+    remedy = "restore it from version control, or delete it"
+    return read_json(path, StoredLedger, FORMAT, VERSION, "claims", remedy)
 
 
 class Entry(NamedTuple):
@@ -96,14 +130,8 @@ class Ledger:
         """
         if not Path(path).exists():
             return []
-        try:
-            stored = json.loads(Path(path).read_text(encoding="utf-8"))["claims"]
-            had = {claim["id"] for claim in stored if claim["verdict"] != NOT_TESTED}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StorageError(
-                f"{path} is no ledger of claims, or is damaged ({error!r}); restore it from "
-                "version control, or delete it"
-            ) from error
+        stored = read_ledger(path)["claims"]
+        had = {claim["id"] for claim in stored if claim["verdict"] != NOT_TESTED}
         return [c.id for c, verdict in self if verdict.word == NOT_TESTED and c.id in had]
 
     def counts(self) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Item rows in a file of few bytes, scored where they lie: `PackedRows`.
 
-The file is an uncompressed .npz: any NumPy reads its arrays, each has a checksum (CRC-32), and
+The file is an uncompressed .npz: any NumPy reads its arrays, a checksum is over all of them, and
 they are mapped into memory. The latent of its own that an anchored row holds needs no index.
 """
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.files import map_arrays, save_arrays
+from celsa_lib.arrays import map_arrays, save_arrays
 from celsa_lib.kernels.packed import (
     FIXED,
     FULL,
@@ -33,7 +33,7 @@ from celsa_lib.retrieval.ranking import recommend_in_batches
 from celsa_lib.split import matching
 
 FORMAT = "celsa-packed-embeddings"
-VERSION = 1
+VERSION = 2  # 1 had no checksum over all
 SHIFTS = range(-2, 3)  # tried: bits of a gap's remainder more than those of the mean gap
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from celsa_lib.arrays import save_arrays, stored_arrays
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import ConfigError, DataError, check_count
-from celsa_lib.files import save_arrays, stored_arrays, write_whole
+from celsa_lib.files import write_whole
 from celsa_lib.retrieval import exclude_seen as hide_seen
 from celsa_lib.retrieval import top_n
 from celsa_lib.segments.grouping import dominant_latents, members_of
@@ -19,7 +20,7 @@ from celsa_lib.segments.naming import Label
 from celsa_lib.split import matching
 
 FORMAT = "celsa-segments"
-VERSION = 2  # 1 had no item ids
+VERSION = 3  # 1 had no item ids, 2 no checksum
 ROW_COLUMNS = ["segment", "label", "segment score", "position", "title", "score"]  # of `rows`
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet may run such cells
 

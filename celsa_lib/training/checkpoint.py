@@ -3,16 +3,19 @@
 import hashlib
 import json
 from dataclasses import asdict
+from os import PathLike
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
-from celsa_lib.errors import StorageError
-from celsa_lib.files import remove_leftovers, write_whole
+from celsa_lib.arrays import save_arrays, stored_arrays
+from celsa_lib.errors import ConfigError, StorageError
+from celsa_lib.files import remove_leftovers
 from celsa_lib.training.callbacks import Callback
 
-FORMAT = "celsa-training-checkpoint 2"
+FORMAT = "celsa-training-checkpoint"
+VERSION = 3  # 2 had no checksum
+ANEW = "delete it to start anew"
 
 
 class Checkpoint(Callback):
@@ -22,45 +25,34 @@ class Checkpoint(Callback):
     """
 
     def __init__(self, path: str | Path):
+        if not isinstance(path, str | PathLike):
+            raise ConfigError(f"a checkpoint is kept in a file; pass its path, not {path!r}")
         self.path = Path(path)
 
     def begin(self, run) -> None:
         """See Callback."""
         remove_leftovers(self.path)  # of a run that was killed while it wrote
         self.mark = fingerprint(run)
-        if self.path.exists():
-            run.restore(*self._load())
+        if not self.path.exists():
+            return
+        with stored_arrays(self.path, FORMAT, VERSION, "a training run", ANEW) as found:
+            header, arrays = found
+            if header["run"] != self.mark:
+                raise StorageError(
+                    f"{self.path} belongs to a run on other data or with other parameters; choose "
+                    f"another checkpoint file, or delete this one to start anew"
+                )
+            run.restore(header["state"], arrays)
 
     def pause(self, run) -> None:
         """See Callback."""
         state, arrays = run.state()
-        header = json.dumps({"format": FORMAT, "run": self.mark, "state": state})
-        stored = {"header": np.array(header), **arrays}
-        write_whole(self.path, lambda file: np.savez(file, **stored))
+        header = {"format": FORMAT, "version": VERSION, "run": self.mark, "state": state}
+        save_arrays(self.path, header, arrays, compress=False)
 
     def end(self, run) -> None:
         """See Callback."""
         self.path.unlink(missing_ok=True)
-
-    def _load(self) -> tuple[dict, dict[str, np.ndarray]]:
-        try:
-            with np.load(self.path, allow_pickle=False) as stored:
-                header = json.loads(str(stored["header"]))
-                arrays = {name: stored[name] for name in stored.files if name != "header"}
-            if header["format"] != FORMAT:
-                raise ValueError("another format")
-            mark, state = header["run"], header["state"]
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-            raise StorageError(
-                f"{self.path} is not a checkpoint of celsa's training, or is damaged ({error}); "
-                f"delete it to start anew"
-            ) from error
-        if mark != self.mark:
-            raise StorageError(
-                f"{self.path} belongs to a run on other data or with other parameters; choose "
-                f"another checkpoint file, or delete this one to start anew"
-            )
-        return state, arrays
 
 
 def fingerprint(run) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from celsa_lib.errors import ConfigError, StorageError
+from celsa_lib.typed import checked, parsed_json
 
 MAX_WORDS = 5
 MAX_CHARACTERS = 48
@@ -64,6 +65,8 @@ def leaks(text: str, key: str) -> bool:
 @dataclass(frozen=True)
 class Answer:
     """The answer to the question `key`: a name, None where it was refused; by whom; the day."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     key: str
     model: str
@@ -149,8 +152,8 @@ class AnswerCache:
 
     def _keep(self, line: bytes, number: int) -> None:
         try:
-            answer = Answer(**json.loads(line))
-        except (ValueError, TypeError) as error:
+            answer = checked(Answer, parsed_json(line))
+        except (ValueError, ConfigError) as error:
             raise StorageError(
                 f"{self.path}, line {number}: no answer ({error}); correct or remove the line"
             ) from error
@@ -164,6 +167,6 @@ def _line(content: dict) -> bytes:
 def _parsed(line: bytes):
     """The JSON value of a line, None where it is torn."""
     try:
-        return json.loads(line)
+        return parsed_json(line)
     except ValueError:
         return None

@@ -1,0 +1,111 @@
+"""Damaged files, given to every reader: each is refused by a clear error, or read as what it holds.
+
+Usage: python benchmarks/fuzz.py [--out results/fuzz.json] [--inputs 2000]
+"""
+
+import argparse
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from fuzz_formats import FORMATS, Format
+
+from celsa_lib.errors import CelsaError
+from celsa_lib.experiments.manifest import new_run
+from celsa_lib.results import BENCHMARK, Result, save_result
+
+OUTCOMES = REFUSED, AS_BEFORE, OTHERWISE = "refused", "as before", "as other content"
+MOST_BYTES = 64  # that one fault changes
+WRONG = ("", "x", "NaN", "-1", "1e999", "9" * 20, "\x00", '"', "é", "\n", ",,,", "[[[", "null")
+
+
+def mutated(content: bytes, rng: np.random.Generator) -> bytes:
+    """`content` with one fault or two."""
+    for _ in range(rng.integers(1, 3)):
+        content = _with_fault(content, rng)
+    return content
+
+
+def _with_fault(content: bytes, rng: np.random.Generator) -> bytes:
+    """`content` with bytes changed, lost, repeated, moved or put in at one place."""
+    start = int(rng.integers(len(content) + 1))
+    end = min(len(content), start + int(rng.integers(1, MOST_BYTES)))
+    before, part, after = content[:start], content[start:end], content[end:]
+    flipped = bytes(byte ^ (1 << int(rng.integers(8))) for byte in part[:1]) + part[1:]
+    faults = (
+        before,  # cut
+        before + after,
+        before + part * int(rng.integers(2, 5)) + after,
+        before + rng.bytes(len(part)) + after,
+        before + bytes(len(part)) + after,
+        before + WRONG[rng.integers(len(WRONG))].encode() + after,
+        after + before + part,
+        before + flipped + after,
+    )
+    return faults[rng.integers(len(faults))]
+
+
+def fuzz(form: Format, inputs: int, seed: int = 0) -> tuple[Counter, list[str]]:
+    """How many damaged inputs came to each of OUTCOMES, and what was neither, in words."""
+    counts, faults = Counter(), []
+    rng = np.random.default_rng(seed)
+    with TemporaryDirectory() as folder:
+        path = form.write(Path(folder))
+        whole = path.read_bytes()
+        expected = form.read(path)
+        for number in range(inputs):
+            content = mutated(whole, rng)
+            path.write_bytes(content)
+            try:
+                outcome = AS_BEFORE if _same(form.read(path), expected) else OTHERWISE
+            except CelsaError:
+                outcome = REFUSED
+            except Exception as error:
+                faults.append(f"input {number}: {type(error).__name__}: {error}"[:200])
+                continue
+            if outcome == OTHERWISE and form.verified:
+                faults.append(f"input {number}: other content was read")
+                continue
+            counts[outcome] += 1
+    return counts, faults
+
+
+def _same(found, expected) -> bool:
+    if isinstance(expected, np.ndarray):
+        return isinstance(found, np.ndarray) and np.array_equal(found, expected)
+    if isinstance(expected, tuple | list):
+        same = isinstance(found, tuple | list) and len(found) == len(expected)
+        return same and all(map(_same, found, expected))
+    if isinstance(expected, dict):
+        same = isinstance(found, dict) and found.keys() == expected.keys()
+        return same and all(_same(found[name], value) for name, value in expected.items())
+    return bool(found == expected)
+
+
+def main() -> None:
+    """Fuzz every format, write one file, print it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", default="results/fuzz.json")
+    parser.add_argument("--inputs", type=int, default=2000)
+    options = parser.parse_args()
+    os.environ["CELSA_OFFLINE"] = "1"
+    start, rows = time.perf_counter(), []
+    for name, form in FORMATS.items():
+        counts, faults = fuzz(form, options.inputs)
+        found = {outcome: counts[outcome] for outcome in OUTCOMES} | {"faults": len(faults)}
+        rows.append({"section": "fuzz", "format": name, "inputs": options.inputs} | found)
+        print(rows[-1], *faults[:3], sep="\n  ")
+    manifest = {
+        "kind": BENCHMARK,
+        "what": "damaged files given to every reader",
+        "runs": new_run(),
+        "seconds": round(time.perf_counter() - start),
+    }
+    print(save_result(Result(manifest, rows), options.out))
+
+
+if __name__ == "__main__":
+    main()
