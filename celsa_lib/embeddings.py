@@ -24,6 +24,7 @@ from celsa_lib.split import matching
 
 FORMAT = "celsa-item-embeddings"
 VERSION = 3  # 2 had no checksum
+LARGEST = 1e15  # sums of products of such values are finite in float32 for a thousand items
 
 
 class ItemEmbeddings:
@@ -46,7 +47,7 @@ class ItemEmbeddings:
         The caller's arrays stay as they are. Raises DataError if rows and ids do not fit together
         or a value is not finite.
         """
-        self.matrix = csr_matrix(matrix, dtype=np.float32)
+        self.matrix = _as_rows(matrix)
         if not self.matrix.has_sorted_indices:
             self.matrix = self.matrix.sorted_indices()  # a copy
         n_items = self.matrix.shape[0]
@@ -57,6 +58,7 @@ class ItemEmbeddings:
                 f"{n_items} embedding rows but {len(self.item_ids)} item ids; pass one id per row, "
                 "those of the data that the rows were trained on"
             )
+        check_distinct(self.item_ids)
         self.input_scales = input_scales
         if input_scales is not None:
             self.input_scales = np.asarray(input_scales, dtype=np.float32)
@@ -66,8 +68,11 @@ class ItemEmbeddings:
                     f"{self.input_scales.shape}; pass one number per row"
                 )
         values = [self.matrix.data, *([] if input_scales is None else [self.input_scales])]
-        if not all(np.isfinite(array).all() for array in values):
-            raise DataError("the embeddings hold values that are not finite; train again")
+        if not all((np.abs(array) < LARGEST).all() for array in values):  # false of NaN too
+            raise DataError(
+                f"the embeddings hold values that are not finite, or {LARGEST:g} and more, whose "
+                "scores are not; train again"
+            )
 
     def __repr__(self) -> str:
         items, width = self.matrix.shape
@@ -244,6 +249,28 @@ def open_embeddings(path: str | Path) -> ItemEmbeddings | PackedEmbeddings:
     """What `save` or `pack` wrote, as the file says. Raises StorageError for anything else."""
     packed = format_of(path, "item embeddings") == PackedEmbeddings.FORMAT
     return PackedEmbeddings.open(path) if packed else ItemEmbeddings.load(path)
+
+
+def check_distinct(item_ids: np.ndarray) -> None:
+    """Raise DataError for an id that stands twice, compared as the text that files have."""
+    texts = item_ids.astype(str)
+    found, counts = np.unique(texts, return_counts=True)
+    if len(found) < len(texts):
+        twice = found[np.argmax(counts > 1)]
+        raise DataError(f"the item id {twice} stands more than once; name each item differently")
+
+
+def _as_rows(matrix) -> csr_matrix:
+    """Rows as CSR float32. Raises DataError for what is no matrix of numbers."""
+    try:
+        if matrix is None or getattr(matrix, "ndim", 2) != 2:
+            raise ValueError("it has not two dimensions")
+        return csr_matrix(matrix, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"embedding rows are a matrix of numbers, items × width with two dimensions, got a "
+            f"{type(matrix).__name__}"
+        ) from error
 
 
 def has_gpu() -> bool:

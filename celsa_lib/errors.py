@@ -3,6 +3,8 @@
 from math import inf
 from numbers import Integral, Real
 
+SHOWN = 60  # letters of a wrong value that a message shows
+
 
 class CelsaError(Exception):
     """Base of every error celsa raises on purpose."""
@@ -48,18 +50,28 @@ def check_positive(**parameters: float) -> None:
     """Raise ConfigError for a parameter that is not a finite number above 0."""
     for name, value in parameters.items():
         if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < inf:
-            raise ConfigError(f"{name} must be a finite number above 0, got {value!r}")
+            raise ConfigError(f"{name} must be a finite number above 0, got {plainly(value)}")
 
 
 def check_share(**parameters: float) -> None:
     """Raise ConfigError for a parameter that is not a share from 0 up to, but not, 1."""
     for name, value in parameters.items():
         if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < 1:
-            raise ConfigError(f"{name} is a share from 0 up to 1, not {value!r}")
+            raise ConfigError(f"{name} is a share from 0 up to 1, not {plainly(value)}")
 
 
 def check_count(least: int = 1, **parameters: int) -> None:
     """Raise ConfigError for a parameter that is not a whole number of at least `least`."""
     for name, value in parameters.items():
         if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-            raise ConfigError(f"{name} must be a whole number, at least {least}, got {value!r}")
+            raise ConfigError(
+                f"{name} must be a whole number, at least {least}, got {plainly(value)}"
+            )
+
+
+def plainly(value) -> str:
+    """A value for a message: a number of NumPy as a number, and what is long cut."""
+    text = repr(
+        value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
+    )
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import ConfigError, DataError, check_count
+from celsa_lib.errors import ConfigError, DataError, check_count, check_positive, check_share
 
 Fold = tuple[csr_matrix, csr_matrix]
 
@@ -30,7 +30,7 @@ def split_users(X: csr_matrix, n_test: int, n_val: int = 0, seed: int = 42) -> S
 
     Raises DataError if X has too few users to leave one for training, ConfigError for a count < 0.
     """
-    check_count(0, n_test=n_test, n_val=n_val)
+    check_count(0, n_test=n_test, n_val=n_val, seed=seed)
     X = canonical(X)
     n_users = X.shape[0]
     if n_test + n_val >= n_users:
@@ -58,8 +58,9 @@ def holdout_folds(
     apart from the others, as the paper's released code does. Raises ConfigError.
     """
     check_count(n_folds=n_folds)
-    if not 0 < fraction < 1:
-        raise ConfigError(f"fraction must be between 0 and 1, got {fraction}")
+    check_count(0, seed=seed)
+    check_positive(fraction=fraction)
+    check_share(fraction=fraction)
     X, rng = canonical(X), np.random.default_rng(seed)
     if method == "disjoint":
         held = _disjoint(X, n_folds, fraction, rng)
@@ -106,6 +107,8 @@ def canonical(X: csr_matrix) -> csr_matrix:
     DataError for what is no matrix of numbers, or has columns that it has not.
     """
     try:
+        if isinstance(X, str):
+            raise TypeError("text")
         if getattr(X, "ndim", 2) == 1:
             X = X.reshape(1, -1)
         if not (isinstance(X, csr_matrix) and X.dtype == np.float32):

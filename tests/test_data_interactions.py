@@ -243,7 +243,7 @@ LINES = "user_id,item_id\nu1,é\nu2,i7\n"
         ("a.csv", LINES.encode("utf-16-le"), {}),
         ("a.csv", LINES.encode("cp1252"), {}),
         ("a.csv", LINES.encode("cp850"), {"encoding": "cp850"}),
-        ("a.TSV.GZ", gzip.compress(LINES.replace(",", "\t").encode()), {}),
+        ("a.TSV.GZ", gzip.compress(LINES.replace(",", "\t").encode(), mtime=0), {}),
         ("a.csv", LINES.split("\n", 1)[1], {"header": False, "user": "1", "item": "2"}),
     ],
 )

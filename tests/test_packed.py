@@ -244,7 +244,7 @@ def test_stored_zeros_are_left_out(tmp_path):
 
 
 def test_scales_far_apart_take_two_bytes(tmp_path):
-    for far, wide in ((1.5, 8), (1e30, 16)):
+    for far, wide in ((1.5, 8), (1e14, 16)):
         rows = cl.ItemEmbeddings(csr_matrix(np.diag(np.geomspace(1 / far, far, 50))[:, :49]))
         packed = rows.pack(tmp_path / "rows")
         assert header_of(tmp_path / "rows")["head_bits"][1] == wide

@@ -94,7 +94,7 @@ def test_as_released_draws_with_replacement(histories):
         ({"n_folds": 6}, "do not fit"),
         ({"n_folds": 2.5}, "n_folds must be a whole number"),
         ({"n_folds": 0}, "n_folds must be a whole number"),
-        ({"fraction": 0.0}, "between 0 and 1"),
+        ({"fraction": 0.0}, "fraction must be a finite number above 0"),
         ({"method": "random"}, 'choose "disjoint" or "as_released"'),
     ],
 )

@@ -17,7 +17,7 @@ from celsa_lib.data.checks import reading, require_columns, sha256_of
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.formats import numbers
 from celsa_lib.data.tables import Layout, as_frame, columns_of, read_table, require_once
-from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.errors import ConfigError, DataError, check_count
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,7 @@ def binarise(
     `users` and `items` (n_rows,) are the ids of interactions already kept by their rating.
     Raises DataError when no user is left.
     """
-    if min_user_interactions < 1:
-        raise ConfigError(f"min_user_interactions is {min_user_interactions}; give at least 1")
+    check_count(min_user_interactions=min_user_interactions)
     user_ids, rows = _codes(users)
     item_ids, columns = _codes(items)
     if min(rows.min(initial=0), columns.min(initial=0)) < 0:

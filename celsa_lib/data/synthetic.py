@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from celsa_lib.data.dataset import Dataset, SyntheticTruth
-from celsa_lib.errors import ConfigError
+from celsa_lib.errors import ConfigError, check_count
 
 _COLOURS = "Amber Azure Beige Black Bronze Copper Crimson Emerald Golden Green Indigo Ivory".split()
 _PLACES = (
@@ -38,6 +38,9 @@ def make_synthetic(
     user is to have each segment, uniform when None. No user or item is filtered out, so rows and
     columns match `truth`. Raises ConfigError on a parameter out of its range.
     """
+    check_count(n_users=n_users, n_items=n_items, n_segments=n_segments)
+    check_count(segments_per_user=segments_per_user)
+    check_count(0, seed=seed)
     weights = np.ones(n_segments) if segment_weights is None else np.asarray(segment_weights, float)
     _check(n_users, n_items, n_segments, segments_per_user, weights, mean_interactions, noise)
     if not 0 <= length_spread <= 3:

@@ -36,6 +36,8 @@ def evaluate(model, folds: list[Fold]) -> Evaluation:
     without a target in a fold are skipped there. Raises DataError if no user has a target, or
     there is no fold.
     """
+    if not hasattr(model, "recommend"):
+        raise DataError(f"a {type(model).__name__} recommends nothing; pass a model or embeddings")
     if not folds:
         raise DataError("there are no folds to evaluate on; make some with holdout_folds(X)")
     parts = [_evaluate_fold(model, *fold).assign(fold=f) for f, fold in enumerate(folds)]

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 
-from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.embeddings import ItemEmbeddings, check_distinct
 from celsa_lib.errors import DataError, NotFittedError
 from celsa_lib.retrieval import recommend_in_batches
 from celsa_lib.split import canonical, matching
@@ -99,7 +99,7 @@ class Recommender(BaseEstimator, ABC):
 
 
 def ids_of_columns(X: csr_matrix, item_ids: Iterable | None) -> np.ndarray:
-    """An id per column of X, as given or counted. Raises DataError unless there is one each."""
+    """An id per column of X, as given or counted. Raises DataError unless each has its own."""
     if item_ids is None:
         return np.arange(X.shape[1])
     ids = np.asarray(item_ids)
@@ -107,6 +107,7 @@ def ids_of_columns(X: csr_matrix, item_ids: Iterable | None) -> np.ndarray:
         raise DataError(
             f"X has {X.shape[1]} items and item_ids the shape {ids.shape}; pass one id per column"
         )
+    check_distinct(ids)
     return ids
 
 

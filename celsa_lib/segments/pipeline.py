@@ -67,6 +67,8 @@ def _told_apart(
 
 def _check_items(embeddings: ItemEmbeddings, items: pd.DataFrame) -> None:
     """Raise DataError unless `items` has titles and the embeddings' ids, in their order."""
+    if not isinstance(items, pd.DataFrame):
+        raise DataError(f"`items` is a {type(items).__name__}; pass a table such as dataset.items")
     if "title" not in items:
         raise DataError(f"`items` has no column title, only {', '.join(map(str, items.columns))}")
     ids = pd.Index(embeddings.item_ids)
