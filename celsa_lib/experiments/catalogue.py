@@ -38,6 +38,7 @@ OTHER_STUDIES = {
     "ml-100k-bytes": OtherStudy(run_real_bytes, "ml-100k", BYTES_ABOUT),
     "synthetic-800-bytes": OtherStudy(run_real_bytes, "synthetic-800", BYTES_ABOUT),
     "synthetic-3500-bytes": OtherStudy(run_real_bytes, "synthetic-3500", BYTES_ABOUT),
+    "synthetic-10000-bytes": OtherStudy(run_real_bytes, "synthetic-10000", BYTES_ABOUT),
     "segments": OtherStudy(run_segment_study, GOODBOOKS, "Segments, measured beside baselines."),
 }
 
