@@ -1,5 +1,9 @@
 """The training step against the equations written out, and what pruning promises."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -235,3 +239,34 @@ def test_the_first_line_of_the_log_names_device_and_precision(histories, caplog)
     with caplog.at_level("INFO", "celsa_lib.training"):
         cl.CompressedELSA(16, nnz=4, epochs=1, progress=False, device="cpu").fit(histories)
     assert caplog.messages[0].startswith("training on CPU") and "float32" in caplog.messages[0]
+
+
+FORKED = """
+import multiprocessing, sys
+import celsa_lib as cl
+from celsa_lib.data import make_synthetic
+
+X = make_synthetic(n_users=300, n_items=60, n_segments=5).X
+model = cl.CompressedELSA(nnz=4, recipe="recommended", epochs=1, progress=False).fit(X)
+
+def recommend(_):
+    return model.recommend(X[:3], n=2)[0].tolist()
+
+def train(_):
+    try:
+        cl.CompressedELSA(nnz=4, recipe="recommended", epochs=1, progress=False).fit(X)
+    except cl.CelsaError as error:
+        return str(error)
+    return "trained"
+
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert pool.map_async(recommend, [0, 1]).get(60) == 2 * [recommend(0)]
+    print(pool.apply_async(train, [0]).get(60))
+"""
+
+
+def test_a_forked_process_serves_and_says_at_once_that_it_cannot_train():
+    """Threads of OpenMP do not survive a fork: a training would end the process, or wait."""
+    command = [sys.executable, "-W", "ignore", "-c", FORKED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150)
+    assert 'get_context("spawn")' in done.stdout, done.stderr

@@ -1,6 +1,6 @@
 """What models trained by gradient share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 from scipy.sparse import csr_matrix
@@ -9,6 +9,7 @@ from sklearn.base import clone
 from celsa_lib.models.base import EmbeddingRecommender
 from celsa_lib.models.recipes import check_recipe, fill
 from celsa_lib.training import Callback, Trained, TrainingOptions
+from celsa_lib.training.device import check_process
 
 NOT_RESOLVED = ("callbacks", "progress", "device")
 
@@ -45,6 +46,11 @@ class GradientRecommender(EmbeddingRecommender):
         """See Recommender."""
         check_recipe(self.recipe)
         TrainingOptions.of(self)
+
+    def _begin(self, X: csr_matrix, item_ids: Iterable | None) -> csr_matrix:
+        """See Recommender."""
+        check_process()
+        return super()._begin(X, item_ids)
 
     def _filled(self, X: csr_matrix, width: int) -> "GradientRecommender":
         """This model, not fitted, with nothing left out; see `recipes.fill` for `width`."""

@@ -1,8 +1,12 @@
-"""The one place where a device is chosen."""
+"""The one place where a device is chosen, and where it is said which process may train."""
+
+import os
 
 import torch
 
-from celsa_lib.errors import ConfigError
+from celsa_lib.errors import ConfigError, TrainingError
+
+_threads_of: list[int] = []  # the process whose threads have trained here
 
 
 def resolve_device(device: str) -> torch.device:
@@ -20,6 +24,20 @@ def resolve_device(device: str) -> torch.device:
         raise ConfigError(
             f'device "{device}" cannot be used here ({reason}); use "auto" or "cpu"'
         ) from error
+
+
+def check_process() -> None:
+    """Raise TrainingError in a process that was forked from one which has trained.
+
+    Threads do not survive a fork: OpenMP ends such a process, or waits for ever.
+    """
+    if not _threads_of:
+        _threads_of.append(os.getpid())
+    if _threads_of[0] != os.getpid():
+        raise TrainingError(
+            "this process was forked from one that has trained, and cannot train; start it by "
+            'multiprocessing.get_context("spawn")'
+        )
 
 
 def device_name(device: torch.device) -> str:
