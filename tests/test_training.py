@@ -1,6 +1,5 @@
 """The training step against the equations written out, and what pruning promises."""
 
-import os
 import subprocess
 import sys
 

@@ -12,6 +12,7 @@ from celsa_lib.data.checks import check_range, reading, require_columns
 from celsa_lib.errors import DataError
 
 CHUNK_ROWS = 1_000_000
+YEARS = -5_000, 9_999  # what a year can be
 Place = Callable[[int], str]  # where the row at a position stands, in words
 
 
@@ -88,6 +89,12 @@ def _chunks(
         for chunk in chunks:
             start = chunk.index.start + first_line
             yield chunk, lambda row, start=start: f"{path}, line {start + row}"
+
+
+def years_of(values: pd.Series) -> pd.Series:
+    """Years of the common era as Int64, before it below 0; missing where no year is written."""
+    years = pd.to_numeric(values, errors="coerce")
+    return years.where((years % 1 == 0) & years.between(*YEARS)).astype("Int64")
 
 
 def fields_of(

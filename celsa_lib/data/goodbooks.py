@@ -11,7 +11,7 @@ from celsa_lib.arrays import plain_arrays
 from celsa_lib.data.checks import reading
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.download import data_root, find_file
-from celsa_lib.data.formats import HighRatings, high_ratings
+from celsa_lib.data.formats import HighRatings, high_ratings, years_of
 from celsa_lib.data.genres import GENRE_TAGS
 from celsa_lib.data.registry import DatasetInfo
 from celsa_lib.data.tables import read_table
@@ -45,8 +45,7 @@ def _books(home: Path, books: Path) -> pd.DataFrame:
     columns = ("book_id", "goodreads_book_id", "title", "authors", "original_publication_year")
     rows = read_table(books, columns).set_index("book_id")
     table = rows[["title", "authors"]].copy()
-    years = pd.to_numeric(rows["original_publication_year"], errors="coerce")
-    table["year"] = years.round().astype("Int64")
+    table["year"] = years_of(rows["original_publication_year"])
     table["genres"] = _genres(home, rows["goodreads_book_id"])
     if texts := find_file(home, "book_descriptions.csv"):
         rows = read_table(texts, ("book_id", "description")).set_index("book_id")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from celsa_lib.data.download import find_file
-from celsa_lib.data.formats import HighRatings, fields_of, high_ratings
+from celsa_lib.data.formats import HighRatings, fields_of, high_ratings, years_of
 from celsa_lib.data.registry import DatasetInfo
 from celsa_lib.data.tables import read_table
 
@@ -64,7 +64,7 @@ def _titles_and_years(ids, titles, genres) -> pd.DataFrame:
             "title": full.str.replace(YEAR_AT_END, "", regex=True)
             .str.rstrip()
             .to_numpy(dtype=object),
-            "year": pd.to_numeric(years).astype("Int64").array,
+            "year": years_of(years).array,
             "genres": list(genres),
         },
         index=pd.Index(np.asarray(list(ids), dtype=np.int64), name="item_id"),
@@ -87,6 +87,5 @@ def _recbole_item(path: Path) -> pd.DataFrame:
     titles = ["unknown" if title == "unkonwn" else title for title in titles]
     table = _titles_and_years(ids, titles, ["|".join(text.split()) for text in genres])
     # One title keeps its "(1995)" because "(V)" follows it in the original, and has year "V".
-    years = pd.to_numeric(pd.Series(years, index=table.index), errors="coerce")
-    table["year"] = years.where(years % 1 == 0).astype("Int64").fillna(table["year"])
+    table["year"] = years_of(pd.Series(years, index=table.index)).fillna(table["year"])
     return table

@@ -18,7 +18,7 @@ from pyarrow import csv
 
 from celsa_lib.data.checks import check_range, reading
 from celsa_lib.data.download import find_file, form_of
-from celsa_lib.data.formats import HighRatings, fields_of
+from celsa_lib.data.formats import HighRatings, fields_of, years_of
 from celsa_lib.data.registry import DatasetInfo
 from celsa_lib.errors import DataError
 
@@ -132,6 +132,6 @@ def _titles(folder: Path) -> pd.DataFrame:
     if path is None:
         return pd.DataFrame({"title": []})
     ids, years, titles = fields_of(path, ",", 3)
-    years = pd.to_numeric(pd.Series(years, dtype=str), errors="coerce").astype("Int64")
+    years = years_of(pd.Series(years, dtype=str))
     index = pd.Index(list(map(int, ids)), name="item_id", dtype=np.int64)
     return pd.DataFrame({"title": titles, "year": years.array}, index=index)
