@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.data import Dataset, GoodbooksTestUsers, load_goodbooks_test_users
 from celsa_lib.data.genres import genre_name
-from celsa_lib.errors import DataError, DatasetNotFoundError
+from celsa_lib.errors import DataError, DatasetNotFoundError, StorageError
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_test_users_that_are_missing_or_damaged(tmp_path, monkeypatch):
     (folder / "book_ids.txt").write_text("1\n")
     (folder / "likely_user_ids.csv").write_text("test_row,user_id\n0,1\n")
     (folder / "released_embeddings_2048_16nnz.npz").write_bytes(b"")
-    with pytest.raises(DataError, match=r"test_users.npz"):
+    with pytest.raises(StorageError, match=r"test_users.npz .* damaged; fetch it again"):
         load_goodbooks_test_users(tmp_path)
 
 
