@@ -1,5 +1,6 @@
 """The command line: help everywhere, parameters refused before anything runs, one-line errors."""
 
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -302,3 +303,17 @@ def test_the_doctor_says_what_is_here_and_keeps_secrets(tmp_path, monkeypatch):
     monkeypatch.setenv("CELSA_DATA", str(tmp_path / "nowhere"))
     done = CliRunner().invoke(app, ["doctor"])
     assert done.exit_code == 0 and "nowhere" in done.stdout
+
+
+def test_ctrl_c_ends_in_a_line_and_leaves_nothing(tmp_path):
+    command = [sys.executable, "-m", "celsa_lib.cli", "train", "synthetic", "--nnz", "4"]
+    command += ["--epochs", "100000", "--out", "emb.npz"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as process:
+        said = b""
+        while b"loss" not in said:  # the first epochs are over
+            said += process.stderr.read(64)
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert rest.rstrip().endswith(b"celsa: stopped") and b"Traceback" not in rest
+    assert not list(tmp_path.iterdir())
