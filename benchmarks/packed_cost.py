@@ -1,7 +1,7 @@
 """Cost of scoring packed rows from their file, beside the same rows as CSR in memory.
 
 Usage: python benchmarks/packed_cost.py [--out results/packed-cost.json] [--rounds 9]
-2,500 users × 10,000 items, 16 nonzeros a row; all take turns in one process.
+2,500 users × 10,000 items, 16 nonzeros per row; all take turns in one process.
 """
 
 import argparse
@@ -79,10 +79,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     start = time.perf_counter()
-    rows = measured(Case(nnz=16, users=2_500), options.rounds)
+    case = Case(nnz=16, users=2_500)
+    rows = measured(case, options.rounds)
     manifest = {
         "kind": BENCHMARK,
-        "what": "cost of scoring packed rows, synthetic interactions",
+        "what": f"cost of scoring packed rows, {case.nnz} nonzeros per row, {case.items:,} items, "
+        f"{case.users:,} users, synthetic interactions",
         "runs": new_run(),
         "seconds": round(time.perf_counter() - start),
     }
