@@ -308,12 +308,13 @@ def test_the_doctor_says_what_is_here_and_keeps_secrets(tmp_path, monkeypatch):
 def test_ctrl_c_ends_in_a_line_and_leaves_nothing(tmp_path):
     command = [sys.executable, "-m", "celsa_lib.cli", "train", "synthetic", "--nnz", "4"]
     command += ["--epochs", "100000", "--out", "emb.npz"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as process:
+    heeds = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # as in a shell
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, **heeds) as process:
         said = b""
-        while b"loss" not in said:  # the first epochs are over
+        while b"loss" not in said and process.poll() is None:  # the first epochs are over
             said += process.stderr.read(64)
         process.send_signal(signal.SIGINT)
-        rest = process.stderr.read()
+        rest = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert rest.rstrip().endswith(b"celsa: stopped") and b"Traceback" not in rest
     assert not list(tmp_path.iterdir())
