@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from fuzz_faults import mutated
 from fuzz_formats import FORMATS, Format
 
 from celsa_lib.errors import CelsaError
@@ -18,38 +19,15 @@ from celsa_lib.experiments.manifest import new_run
 from celsa_lib.results import BENCHMARK, Result, save_result
 
 OUTCOMES = REFUSED, AS_BEFORE, OTHERWISE = "refused", "as before", "as other content"
-MOST_BYTES = 64  # that one fault changes
-WRONG = ("", "x", "NaN", "-1", "1e999", "9" * 20, "\x00", '"', "é", "\n", ",,,", "[[[", "null")
 
 
-def mutated(content: bytes, rng: np.random.Generator) -> bytes:
-    """`content` with one fault or two."""
-    for _ in range(rng.integers(1, 3)):
-        content = _with_fault(content, rng)
-    return content
+def fuzz(
+    form: Format, inputs: int, seed: int = 0, resealed: bool = False
+) -> tuple[Counter, list[str]]:
+    """How many damaged inputs came to each of OUTCOMES, and what was neither, in words.
 
-
-def _with_fault(content: bytes, rng: np.random.Generator) -> bytes:
-    """`content` with bytes changed, lost, repeated, moved or put in at one place."""
-    start = int(rng.integers(len(content) + 1))
-    end = min(len(content), start + int(rng.integers(1, MOST_BYTES)))
-    before, part, after = content[:start], content[start:end], content[end:]
-    flipped = bytes(byte ^ (1 << int(rng.integers(8))) for byte in part[:1]) + part[1:]
-    faults = (
-        before,  # cut
-        before + after,
-        before + part * int(rng.integers(2, 5)) + after,
-        before + rng.bytes(len(part)) + after,
-        before + bytes(len(part)) + after,
-        before + WRONG[rng.integers(len(WRONG))].encode() + after,
-        after + before + part,
-        before + flipped + after,
-    )
-    return faults[rng.integers(len(faults))]
-
-
-def fuzz(form: Format, inputs: int, seed: int = 0) -> tuple[Counter, list[str]]:
-    """How many damaged inputs came to each of OUTCOMES, and what was neither, in words."""
+    resealed: archives have the checksum of what they hold, so that other content may be read.
+    """
     counts, faults = Counter(), []
     rng = np.random.default_rng(seed)
     with TemporaryDirectory() as folder:
@@ -57,7 +35,7 @@ def fuzz(form: Format, inputs: int, seed: int = 0) -> tuple[Counter, list[str]]:
         whole = path.read_bytes()
         expected = form.read(path)
         for number in range(inputs):
-            content = mutated(whole, rng)
+            content = mutated(whole, rng, resealed)
             path.write_bytes(content)
             try:
                 outcome = AS_BEFORE if _same(form.read(path), expected) else OTHERWISE
@@ -66,7 +44,7 @@ def fuzz(form: Format, inputs: int, seed: int = 0) -> tuple[Counter, list[str]]:
             except Exception as error:
                 faults.append(f"input {number}: {type(error).__name__}: {error}"[:200])
                 continue
-            if outcome == OTHERWISE and form.verified:
+            if outcome == OTHERWISE and form.verified and not resealed:
                 faults.append(f"input {number}: other content was read")
                 continue
             counts[outcome] += 1

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from zipfile import ZIP_STORED, ZipFile
 
-from celsa_lib.errors import CelsaError, StorageError
-from celsa_lib.files import write_whole
+from celsa_lib.errors import CelsaError, ConfigError, StorageError
+from celsa_lib.files import check_unpacked, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,7 @@ def save_arrays(path: str | Path, header: dict, arrays: Mapping, compress: bool 
 
     plain = {k: a.astype(str) if a.dtype == object else a for k, a in arrays.items()}
     plain["header"] = np.array(json.dumps(header))
-    plain["checksum"] = np.array(_checksum(plain))
+    plain["checksum"] = np.array(checksum_of(plain))
     save = np.savez_compressed if compress else np.savez
     return write_whole(path, lambda file: save(file, **plain))
 
@@ -92,7 +92,7 @@ def _verified(
                     f"reads {form} version {version}; make it again and save it"
                 )
             arrays = {name: read(archive, name) for name in _names(archive)}
-        if str(arrays.pop("checksum")) != _checksum(arrays):
+        if str(arrays.pop("checksum")) != checksum_of(arrays):
             raise ValueError("its checksum is another")
         del arrays["header"]
         yield header, arrays
@@ -108,6 +108,8 @@ def _reading(path: str | Path, what: str, remedy: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise StorageError(f"there is no file {path}; check the path") from error
+    except ConfigError as error:  # of a header that is checked as plain values
+        raise StorageError(f"{path} is not a file of {what} ({error}); {remedy}") from error
     except CelsaError:
         raise
     except Exception as error:
@@ -118,6 +120,8 @@ def _names(archive: ZipFile) -> list[str]:
     names = archive.namelist()
     if len(set(names)) != len(names) or not all(name.endswith(".npy") for name in names):
         raise ValueError("members that no array has")
+    members = archive.infolist()
+    check_unpacked(sum(m.file_size for m in members), sum(m.compress_size for m in members))
     return [name.removesuffix(".npy") for name in names]
 
 
@@ -167,7 +171,7 @@ def _check_size(file: BinaryIO, n_bytes: int, begin: int = 0) -> tuple[tuple[int
     return shape, dtype
 
 
-def _checksum(arrays: Mapping[str, "np.ndarray"]) -> str:
+def checksum_of(arrays: Mapping[str, "np.ndarray"]) -> str:
     """SHA-256 over names, types, shapes and values."""
     import numpy as np
 

@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix, diags
 
 from celsa_lib.arrays import format_of, save_arrays, stored_arrays
 from celsa_lib.errors import ConfigError, DataError, check_count
+from celsa_lib.parts import as_rows, as_scales, check_distinct, ids_array, plain_about
 from celsa_lib.retrieval import (
     BATCH_USERS,
     PackedRows,
@@ -47,12 +48,12 @@ class ItemEmbeddings:
         The caller's arrays stay as they are. Raises DataError if rows and ids do not fit together
         or a value is not finite.
         """
-        self.matrix = _as_rows(matrix)
+        self.matrix = as_rows(matrix)
         if not self.matrix.has_sorted_indices:
             self.matrix = self.matrix.sorted_indices()  # a copy
         n_items = self.matrix.shape[0]
-        self.about = dict(about or {})
-        self.item_ids = np.arange(n_items) if item_ids is None else np.asarray(item_ids)
+        self.about = plain_about(about)
+        self.item_ids = np.arange(n_items) if item_ids is None else ids_array(item_ids)
         if len(self.item_ids) != n_items:
             raise DataError(
                 f"{n_items} embedding rows but {len(self.item_ids)} item ids; pass one id per row, "
@@ -61,7 +62,7 @@ class ItemEmbeddings:
         check_distinct(self.item_ids)
         self.input_scales = input_scales
         if input_scales is not None:
-            self.input_scales = np.asarray(input_scales, dtype=np.float32)
+            self.input_scales = as_scales(input_scales)
             if self.input_scales.shape != (n_items,):
                 raise DataError(
                     f"{n_items} embedding rows but input_scales of shape "
@@ -218,6 +219,8 @@ class ItemEmbeddings:
         """Read what `save` wrote. Raises StorageError for anything else, and never unpickles."""
         with stored_arrays(path, FORMAT, VERSION, "item embeddings") as (header, stored):
             arrays = (stored["data"], stored["indices"], stored["indptr"])
+            if [array.dtype.kind for array in arrays] != ["f", "i", "i"]:
+                raise ValueError("arrays of other types than were saved")
             matrix = csr_matrix(arrays, shape=tuple(header["shape"]))
             matrix.check_format(full_check=True)
             scales = stored.get("input_scales")
@@ -249,28 +252,6 @@ def open_embeddings(path: str | Path) -> ItemEmbeddings | PackedEmbeddings:
     """What `save` or `pack` wrote, as the file says. Raises StorageError for anything else."""
     packed = format_of(path, "item embeddings") == PackedEmbeddings.FORMAT
     return PackedEmbeddings.open(path) if packed else ItemEmbeddings.load(path)
-
-
-def check_distinct(item_ids: np.ndarray) -> None:
-    """Raise DataError for an id that stands twice, compared as the text that files have."""
-    texts = item_ids.astype(str)
-    found, counts = np.unique(texts, return_counts=True)
-    if len(found) < len(texts):
-        twice = found[np.argmax(counts > 1)]
-        raise DataError(f"the item id {twice} stands more than once; name each item differently")
-
-
-def _as_rows(matrix) -> csr_matrix:
-    """Rows as CSR float32. Raises DataError for what is no matrix of numbers."""
-    try:
-        if matrix is None or getattr(matrix, "ndim", 2) != 2:
-            raise ValueError("it has not two dimensions")
-        return csr_matrix(matrix, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"embedding rows are a matrix of numbers, items × width with two dimensions, got a "
-            f"{type(matrix).__name__}"
-        ) from error
 
 
 def has_gpu() -> bool:

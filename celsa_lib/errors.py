@@ -3,6 +3,7 @@
 from math import inf
 from numbers import Integral, Real
 
+LONGEST_ID = 1000  # characters of an id of an item or a user
 SHOWN = 60  # letters of a wrong value that a message shows
 
 
@@ -66,6 +67,22 @@ def check_count(least: int = 1, **parameters: int) -> None:
         if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
             raise ConfigError(
                 f"{name} must be a whole number, at least {least}, got {plainly(value)}"
+            )
+
+
+def check_seed(seed: int) -> None:
+    """Raise ConfigError for what seeds no generator: they take 64 bits."""
+    check_count(0, seed=seed)
+    if seed >= 2**64:
+        raise ConfigError(f"seed must be below 2**64, got {plainly(seed)}")
+
+
+def check_between(low: float, high: float, **parameters: float) -> None:
+    """Raise ConfigError for a parameter that is not a number from `low` to `high`."""
+    for name, value in parameters.items():
+        if not isinstance(value, Real) or isinstance(value, bool) or not low <= value <= high:
+            raise ConfigError(
+                f"{name} must be a number from {low:g} to {high:g}, got {plainly(value)}"
             )
 
 

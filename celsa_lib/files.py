@@ -11,6 +11,15 @@ from typing import BinaryIO
 
 from celsa_lib.errors import StorageError
 
+MOST_UNPACKED = 2**28  # bytes that a packed file may hold however small it is
+HARDEST_PACKED = 300  # times its own size, that a larger one may hold: text with much padding
+
+
+def check_unpacked(n_unpacked: int, n_packed: int) -> None:
+    """Raise ValueError for what is packed harder than any file of use: made to fill the memory."""
+    if n_unpacked > max(MOST_UNPACKED, HARDEST_PACKED * n_packed):
+        raise ValueError(f"{n_packed:,} bytes that hold {n_unpacked:,} and more are no data")
+
 
 def remove_leftovers(path: str | Path) -> None:
     """Remove temporary files that a killed `write_whole` left beside `path`."""

@@ -40,11 +40,25 @@ UNKNOWN = "unknown"  # what the record of an older row does not say
 RESTORE = "restore it from version control, or delete it and run the study again"
 
 
+class StoredManifest(TypedDict):
+    """What a file of results says of its runs."""
+
+    kind: NotRequired[str]
+    runs: NotRequired[dict[str, dict]]
+
+
+class StoredRow(TypedDict):
+    """What rows of every kind are found by."""
+
+    hash: NotRequired[str]
+    run: NotRequired[str]
+
+
 class StoredResult(TypedDict):
     """A file of results."""
 
-    manifest: dict
-    rows: list[dict]
+    manifest: StoredManifest
+    rows: list[StoredRow]
     trials: NotRequired[dict[str, float]]
     digest: NotRequired[str]
 

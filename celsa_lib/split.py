@@ -8,8 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import ConfigError, DataError, check_count, check_positive, check_share
+from celsa_lib.errors import (
+    ConfigError,
+    DataError,
+    check_count,
+    check_positive,
+    check_seed,
+    check_share,
+)
 
+LARGEST_VALUE = 1e6  # of a history: scores of more would leave float32
 Fold = tuple[csr_matrix, csr_matrix]
 
 
@@ -30,7 +38,8 @@ def split_users(X: csr_matrix, n_test: int, n_val: int = 0, seed: int = 42) -> S
 
     Raises DataError if X has too few users to leave one for training, ConfigError for a count < 0.
     """
-    check_count(0, n_test=n_test, n_val=n_val, seed=seed)
+    check_count(0, n_test=n_test, n_val=n_val)
+    check_seed(seed)
     X = canonical(X)
     n_users = X.shape[0]
     if n_test + n_val >= n_users:
@@ -58,7 +67,7 @@ def holdout_folds(
     apart from the others, as the paper's released code does. Raises ConfigError.
     """
     check_count(n_folds=n_folds)
-    check_count(0, seed=seed)
+    check_seed(seed)
     check_positive(fraction=fraction)
     check_share(fraction=fraction)
     X, rng = canonical(X), np.random.default_rng(seed)
@@ -109,6 +118,8 @@ def canonical(X: csr_matrix) -> csr_matrix:
     try:
         if isinstance(X, str):
             raise TypeError("text")
+        if np.iscomplexobj(X):
+            raise TypeError("complex")
         if getattr(X, "ndim", 2) == 1:
             X = X.reshape(1, -1)
         if not (isinstance(X, csr_matrix) and X.dtype == np.float32):
@@ -135,8 +146,11 @@ def matching(X: csr_matrix, n_items: int, why: str) -> csr_matrix:
     X = canonical(X)
     if X.shape[1] != n_items:
         raise DataError(f"X has {X.shape[1]} items, {why} {n_items}; use the same item order")
-    if not np.isfinite(X.data).all():
-        raise DataError("X holds values that are not finite; use 1 for what a user chose")
+    if not (np.abs(X.data) < LARGEST_VALUE).all():  # false of NaN too
+        raise DataError(
+            f"X holds values that are not finite, or {LARGEST_VALUE:g} and more; use 1 for what a "
+            "user chose"
+        )
     return X
 
 

@@ -24,6 +24,7 @@ LAYERS = [
     "data",
     "split",
     "retrieval",
+    "parts",
     "embeddings",
     "training",
     "models",

@@ -6,6 +6,7 @@ from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
 from celsa_lib.data import make_synthetic
+from celsa_lib.evaluation.compare import difference_by_user, paired_difference
 
 DATA = make_synthetic(n_users=300, n_items=60, n_segments=5)
 X = DATA.X
@@ -19,6 +20,14 @@ def with_value(value: float) -> csr_matrix:
     history = X[:2].copy()
     history.data[0] = value
     return history
+
+
+def compared(theirs=(3, 1, 2), **options):
+    return difference_by_user([1, 2, 3], list(theirs), **options)
+
+
+def named(embed):
+    return cl.segment_items(EMBEDDINGS, DATA.items, embed=embed)
 
 
 WRONG = {
@@ -57,6 +66,34 @@ WRONG = {
         lambda: cl.load_interactions(TABLE, min_user_interactions="a"),
         "min_user_interactions .* got 'a'",
     ),
+    "a large seed": (lambda: cl.CompressedELSA(nnz=4, seed=2**64), "seed must be below 2"),
+    "noise": (lambda: make_synthetic(noise="x"), "noise must be .* from 0 to 1, got 'x'"),
+    "exponent": (lambda: make_synthetic(popularity_exponent=np.nan), "popularity_exponent .* nan"),
+    "weights": (lambda: make_synthetic(segment_weights="a"), "segment_weights are numbers"),
+    "resamples": (lambda: compared(n_resamples=0), "n_resamples .* at least 1, got 0"),
+    "seed of an interval": (lambda: compared(seed=-1), "seed .* got -1"),
+    "confidence": (lambda: compared(confidence="x"), "confidence .* got 'x'"),
+    "text to compare": (lambda: compared(["a", "b", "c"]), "a number per user"),
+    "NaN to compare": (lambda: compared([0, 1, np.nan]), "not finite"),
+    "metric": (lambda: paired_difference(None, None, "ndcg@10"), "metric is one of .* 'ndcg@10'"),
+    "no evaluation": (lambda: paired_difference(None, None), "a NoneType is no evaluation"),
+    "NaN of embed": (lambda: named(lambda names: np.full((len(names), 2), np.nan)), "not finite"),
+    "no rows of embed": (lambda: named(lambda names: "x"), "embed gave 'x'"),
+    "no embed": (lambda: named(5), "embed is a function .* not 5"),
+    "a long id": (
+        lambda: cl.ItemEmbeddings(EMBEDDINGS.matrix[:2], ["a", "b" * 10**6]),
+        "1,000,000 characters",
+    ),
+    "a long id in a table": (
+        lambda: cl.load_interactions(TABLE.assign(user_id="a" * 1001)),
+        "more than 1,000 characters",
+    ),
+    "callbacks": (lambda: cl.CompressedELSA(nnz=4, callbacks=[5]), "a Callback, got 5"),
+    "about": (lambda: cl.ItemEmbeddings(ROWS, about={"a": object()}), "dictionary of plain"),
+    "scales": (lambda: cl.ItemEmbeddings(ROWS, input_scales="a"), "input_scales .* 'a'"),
+    "huge history": (lambda: EMBEDDINGS.score(with_value(1e38)), "1e\\+06 and more"),
+    "complex rows": (lambda: cl.ItemEmbeddings(ROWS * 1j), "a matrix of numbers"),
+    "one id": (lambda: cl.ItemEmbeddings(EMBEDDINGS.matrix, "abc"), "item ids are a list"),
     "checkpoint": (lambda: cl.training.Checkpoint(5), "pass its path, not 5"),
 }  # fmt: skip
 

@@ -2,12 +2,14 @@
 
 import gzip
 import hashlib
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from celsa_lib.errors import CelsaError, DataError, DownloadError
+from celsa_lib.files import check_unpacked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +42,35 @@ def _corrupt(path: Path, error: Exception) -> DataError:
         f"{path} is truncated or corrupt ({type(error).__name__}: {said}); replace it with a whole "
         "copy"
     )
+
+
+def open_binary(path: Path) -> BinaryIO:
+    """A file's bytes, unpacked where its name ends in .gz, and then no more than are of use."""
+    if not path.name.lower().endswith(".gz"):
+        return open(path, "rb")
+    return io.BufferedReader(_Unpacked(path), 1 << 17)
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzip holds. Raises ValueError where that is too much for its size."""
+
+    def __init__(self, path: Path):
+        self.n_packed, self.n_read = path.stat().st_size, 0
+        self.stream = gzip.GzipFile(path, "rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        block = self.stream.read1(len(buffer))
+        buffer[: len(block)] = block
+        self.n_read += len(block)
+        check_unpacked(self.n_read, self.n_packed)
+        return len(block)
+
+    def close(self) -> None:
+        self.stream.close()
+        super().close()
 
 
 def require_columns(present: Iterable[str], wanted: Iterable[str], where: str) -> None:

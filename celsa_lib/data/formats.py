@@ -1,6 +1,6 @@
 """Tables on disk: columns that are wanted, and which file, line and value is at fault otherwise."""
 
-import gzip
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from celsa_lib.data.checks import check_range, reading, require_columns
+from celsa_lib.data.checks import check_range, open_binary, reading, require_columns
+from celsa_lib.data.tables import FIRST_BYTES
 from celsa_lib.errors import DataError
 
 CHUNK_ROWS = 1_000_000
@@ -28,6 +29,10 @@ class HighRatings:
 
 def require_header(path: Path, columns: Sequence[str], layout: dict) -> None:
     """Raise DataError unless a text file has `columns`; `layout` goes to pandas."""
+    with open_binary(path) as stream:
+        first = stream.readline(FIRST_BYTES)
+    if len(first) == FIRST_BYTES:
+        raise DataError(f"{path} has a first line of {FIRST_BYTES:,} bytes and more: no table")
     require_columns(pd.read_csv(path, nrows=0, **layout).columns, columns, str(path))
 
 
@@ -104,9 +109,8 @@ def fields_of(
 
     The first field is an item id, and the last may hold separators. Raises DataError.
     """
-    opened = gzip.open if path.suffix == ".gz" else open
     rows = []
-    with reading(path), opened(path, "rt", encoding=encoding) as lines:
+    with reading(path), io.TextIOWrapper(open_binary(path), encoding) as lines:
         for number, line in enumerate(lines, 1):
             row = line.rstrip("\n").split(separator, n_fields - 1)
             if number <= header or not line.strip():

@@ -3,7 +3,8 @@
 import re
 from functools import cache
 
-SERIES_IN_TITLE = re.compile(r"\((?P<series>[^()#]+?),?\s*#[^()]*\)\s*$")
+# What a part has taken it keeps: where two parts may take a blank, 60,000 of them take seconds.
+SERIES_IN_TITLE = re.compile(r"\((?P<series>[^()#]++)#[^()]*+\)\s*$")
 GENRE_TAGS = (  # of Goodreads, where a tag is called a shelf
     "art biography business chick-lit children christian classics comics contemporary cookbooks "
     "crime fantasy fiction gay-and-lesbian graphic-novels historical-fiction history horror humor "

@@ -138,6 +138,9 @@ def _load_csr(path: Path) -> csr_matrix:
         stored = plain_arrays(path, "sparse rows", "fetch it again")
         if stored["format"].item() != b"csr":
             raise DataError(f"{path} holds {stored['format'].item()!r}, not CSR; fetch it again")
+        kinds = [stored[name].dtype.kind for name in ("data", "indices", "indptr")]
+        if kinds[0] not in "fiub" or kinds[1:] != ["i", "i"]:
+            raise DataError(f"{path} has values or indices that are no numbers; fetch it again")
         parts = stored["data"].astype(np.float32), stored["indices"], stored["indptr"]
         matrix = csr_matrix(parts, shape=tuple(stored["shape"]))
         matrix.check_format(full_check=True)

@@ -17,7 +17,7 @@ from celsa_lib.data.checks import reading, require_columns, sha256_of
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.formats import numbers
 from celsa_lib.data.tables import Layout, as_frame, columns_of, read_table, require_once
-from celsa_lib.errors import ConfigError, DataError, check_count
+from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_count
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +211,15 @@ def _ids(values: pd.Series, where: str, as_text: bool = False) -> np.ndarray:
         row = int(missing.argmax()) + 1
         raise DataError(f"{where}, data row {row}, column {values.name!r}: no id; drop such rows")
     codes, known = pd.factorize(values)
-    texts = pd.Series(known).astype(str)
+    try:
+        texts = pd.Series(known).astype(str)
+    except UnicodeError as error:
+        raise DataError(f"{where}, column {values.name!r}: an id is no text: {error}") from error
+    if (texts.str.len() > LONGEST_ID).any():
+        raise DataError(
+            f"{where}, column {values.name!r}: an id has more than {LONGEST_ID:,} characters; "
+            "shorten it, or name another column"
+        )
     if texts.str.fullmatch(r"-?\d+\.0").all():
         texts = texts.str.removesuffix(".0")
     whole = pd.to_numeric(texts, errors="coerce")

@@ -4,7 +4,6 @@ Both are the same text: a line "movie:" and then lines "user,rating,date", in fo
 in one small file per movie. Only ratings that are high enough stay in memory, at six bytes each.
 """
 
-import gzip
 import io
 import tarfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from celsa_lib.data.checks import check_range, reading
+from celsa_lib.data.checks import check_range, open_binary, reading
 from celsa_lib.data.download import find_file, form_of
 from celsa_lib.data.formats import HighRatings, fields_of, years_of
 from celsa_lib.data.registry import DatasetInfo
@@ -60,7 +59,7 @@ def _streams(path: Path) -> Iterator[tuple[str, BinaryIO]]:
                     yield f"{path}, {member.name}", archive.extractfile(member)
         return
     for file in _files(path):
-        with gzip.open(file, "rb") if file.suffix == ".gz" else open(file, "rb") as stream:
+        with open_binary(file) as stream:
             yield str(file), stream
 
 

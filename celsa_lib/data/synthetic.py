@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from celsa_lib.data.dataset import Dataset, SyntheticTruth
-from celsa_lib.errors import ConfigError, check_count
+from celsa_lib.errors import ConfigError, check_between, check_count, check_seed, plainly
 
 _COLOURS = "Amber Azure Beige Black Bronze Copper Crimson Emerald Golden Green Indigo Ivory".split()
 _PLACES = (
@@ -40,11 +40,13 @@ def make_synthetic(
     """
     check_count(n_users=n_users, n_items=n_items, n_segments=n_segments)
     check_count(segments_per_user=segments_per_user)
-    check_count(0, seed=seed)
-    weights = np.ones(n_segments) if segment_weights is None else np.asarray(segment_weights, float)
-    _check(n_users, n_items, n_segments, segments_per_user, weights, mean_interactions, noise)
-    if not 0 <= length_spread <= 3:
-        raise ConfigError("make_synthetic: length_spread must be from 0 to 3")
+    check_seed(seed)
+    check_between(0, 100, popularity_exponent=popularity_exponent)
+    check_between(0, 3, length_spread=length_spread)
+    check_between(0, 1, noise=noise)
+    check_between(0, 1e6, mean_interactions=mean_interactions)
+    weights = np.ones(n_segments) if segment_weights is None else _numbers(segment_weights)
+    _check(n_items, n_segments, segments_per_user, weights, mean_interactions)
     rng = np.random.default_rng(seed)
     item_segment = rng.permutation(np.arange(n_items) % n_segments)
     members, popularity = _popularity(item_segment, popularity_exponent)
@@ -65,16 +67,21 @@ def make_synthetic(
     )
 
 
-def _check(n_users, n_items, n_segments, per_user, weights, mean_interactions, noise) -> None:
+def _numbers(weights) -> np.ndarray:
+    try:
+        return np.asarray(weights, float)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"segment_weights are numbers, got {plainly(weights)}") from error
+
+
+def _check(n_items, n_segments, per_user, weights, mean_interactions) -> None:
     """Raise ConfigError for parameters that plant nothing."""
     rules = {
-        "n_users must be at least 1": n_users >= 1,
         "n_segments must be from 1 to n_items": 1 <= n_segments <= n_items,
         "segments_per_user must be from 1 to n_segments": 1 <= per_user <= n_segments,
         "segment_weights must be n_segments positive numbers": weights.shape == (n_segments,)
-        and bool((weights > 0).all()),
+        and bool((weights > 0).all() and np.isfinite(weights.sum())),
         "mean_interactions must be positive": mean_interactions > 0,
-        "noise must be from 0 to 1": 0 <= noise <= 1,
     }
     for rule, holds in rules.items():
         if not holds:

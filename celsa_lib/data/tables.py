@@ -6,7 +6,6 @@ nothing.
 """
 
 import codecs
-import gzip
 import io
 import logging
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
-from celsa_lib.data.checks import reading, require_columns
+from celsa_lib.data.checks import open_binary, reading, require_columns
 from celsa_lib.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -141,7 +140,7 @@ def _parsed(
         include_columns=list(columns), column_types=dict.fromkeys(as_text, text)
     )
     try:
-        with _open(path) as stream:
+        with open_binary(path) as stream:
             return csv.read_csv(stream, how, parsing, converting)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is no text in {encoding}; name its encoding") from error
@@ -171,13 +170,9 @@ def _suffix(path: Path) -> str:
     return suffix
 
 
-def _open(path: Path):
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else open(path, "rb")
-
-
 def _encoding_of(path: Path) -> str:
     """What the first bytes of a file say; else UTF-8, or WESTERN where the file is no UTF-8."""
-    with _open(path) as stream:
+    with open_binary(path) as stream:
         first = stream.read(64)
     for mark, encoding in BYTE_ORDER_MARKS.items():
         if first.startswith(mark):
@@ -190,7 +185,7 @@ def _encoding_of(path: Path) -> str:
 def _is_utf8(path: Path) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        with _open(path) as stream:
+        with open_binary(path) as stream:
             while block := stream.read(FIRST_BYTES):
                 decoder.decode(block)
         decoder.decode(b"", final=True)
@@ -213,8 +208,10 @@ class _FirstLine:
 
 def _first_line(path: Path, encoding: str, columns: Sequence[str], layout: Layout) -> _FirstLine:
     """The first line, by the separator that gives the wanted columns, or else the most fields."""
-    with _open(path) as stream:
+    with open_binary(path) as stream:
         lines = stream.read(FIRST_BYTES).decode(encoding, errors="replace").splitlines()
+        if len(lines) < 2 and stream.read(1):
+            raise DataError(f"{path} has a first line of {FIRST_BYTES:,} bytes and more: no table")
     blank = next((n for n, line in enumerate(lines) if line.strip()), None)
     if blank is None:
         raise DataError(f"{path} is empty; check the path")
@@ -243,5 +240,5 @@ def _require_in_text(path: Path, first: _FirstLine, columns: Sequence[str], head
 def _line_of(path: Path, encoding: str, text: str) -> int:
     """The number of the first line that begins the row `text`."""
     wanted = text.splitlines()[0] if text else ""
-    with _open(path) as stream, io.TextIOWrapper(stream, encoding, errors="replace") as lines:
+    with open_binary(path) as stream, io.TextIOWrapper(stream, encoding, errors="replace") as lines:
         return next((n for n, line in enumerate(lines, 1) if line.rstrip("\r\n") == wanted), 0)

@@ -6,8 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from celsa_lib.errors import DataError
-from celsa_lib.evaluation.evaluate import Evaluation
+from celsa_lib.errors import (
+    ConfigError,
+    DataError,
+    check_count,
+    check_positive,
+    check_seed,
+    check_share,
+    plainly,
+)
+from celsa_lib.evaluation.evaluate import METRICS, Evaluation
 
 TAILS = ((1 - 0.95) / 2, (1 + 0.95) / 2)  # of an interval of 95 %
 
@@ -40,8 +48,14 @@ def paired_difference(
 ) -> Difference:
     """`difference_by_user` of two evaluations on the same folds; `options` are passed on.
 
-    Raises DataError if the two were not evaluated on the same users.
+    Raises DataError if the two were not evaluated on the same users, ConfigError for another
+    metric.
     """
+    if metric not in METRICS:
+        raise ConfigError(f"metric is one of {', '.join(METRICS)}, not {plainly(metric)}")
+    for one in (ours, theirs):
+        if not isinstance(one, Evaluation):
+            raise DataError(f"a {type(one).__name__} is no evaluation; pass what evaluate() gives")
     left, right = ours.by_user()[metric], theirs.by_user()[metric]
     if not left.index.equals(right.index):
         raise DataError("the two evaluations have different users; use the same folds for both")
@@ -58,10 +72,12 @@ def difference_by_user(
     """Mean of (ours − theirs) with a percentile bootstrap interval over users.
 
     ours, theirs: (users,), the same users in the same order; one user has no interval (NaN).
-    Raises DataError if they cannot be paired.
+    Raises DataError if they cannot be paired, ConfigError.
     """
-    _check_pairs(ours, theirs)
-    difference = np.asarray(ours) - np.asarray(theirs)
+    check_positive(confidence=confidence)
+    check_share(confidence=confidence)
+    ours, theirs = _pairs(ours, theirs, n_resamples, seed)
+    difference = ours - theirs
     if len(difference) == 1:
         return Difference(float(difference[0]), float("nan"), float("nan"))
     if np.ptp(difference) == 0:
@@ -84,10 +100,9 @@ def ratio_of_means(
     """mean(ours) / mean(theirs) with a 95 % percentile bootstrap interval, drawn in pairs.
 
     ours, theirs: (users,), or (groups,): the same ones in the same order. Raises DataError if they
-    cannot be paired, or all of `theirs` are 0.
+    cannot be paired, or all of `theirs` are 0, and ConfigError.
     """
-    _check_pairs(ours, theirs)
-    ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+    ours, theirs = _pairs(ours, theirs, n_resamples, seed)
     if not theirs.any():
         raise DataError("a share of 0 means nothing: the model to compare with has no hit at all")
     value = float(ours.mean() / theirs.mean())
@@ -115,9 +130,20 @@ def _share(ours: np.ndarray, theirs: np.ndarray, axis: int) -> np.ndarray:
     return np.divide(ours.sum(axis=axis), total, out=np.full_like(total, np.nan), where=total > 0)
 
 
-def _check_pairs(ours: np.ndarray, theirs: np.ndarray) -> None:
+def _pairs(ours, theirs, n_resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both as numbers. Raises DataError if they cannot be paired, ConfigError."""
+    check_count(n_resamples=n_resamples)
+    check_seed(seed)
+    try:
+        ours, theirs = (np.asarray(a) * 1.0 for a in (ours, theirs))
+        finite = np.isfinite(ours).all() and np.isfinite(theirs).all()
+    except (TypeError, ValueError) as error:
+        raise DataError("results to compare are a number per user, got others") from error
+    if not finite:
+        raise DataError("results to compare hold values that are not finite; evaluate again")
     if np.shape(ours) != np.shape(theirs) or not np.size(ours):
         raise DataError(
             f"results of {np.shape(ours)} and {np.shape(theirs)} users cannot be paired; evaluate "
             f"both on the same folds"
         )
+    return ours, theirs

@@ -123,8 +123,11 @@ def find_rows(layout, width):
     head = layout.head_bits.sum()
     for i in range(len(layout.starts) - 1):
         layout.starts[i] = at
-        if at > stop:
+        if at + head > stop:
             return False
+        for part, table in ((1, layout.scales), (2, layout.owns), (3, layout.inputs)):
+            if len(table) and _read_head(layout, i, part) >= len(table):
+                return False
         length = layout.shortest + read(layout.words, at, layout.head_bits[0])
         if length >= len(layout.remainders):
             return False

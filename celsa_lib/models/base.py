@@ -8,8 +8,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 
-from celsa_lib.embeddings import ItemEmbeddings, check_distinct
+from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError, NotFittedError
+from celsa_lib.parts import check_distinct, ids_array
 from celsa_lib.retrieval import recommend_in_batches
 from celsa_lib.split import canonical, matching
 
@@ -102,7 +103,7 @@ def ids_of_columns(X: csr_matrix, item_ids: Iterable | None) -> np.ndarray:
     """An id per column of X, as given or counted. Raises DataError unless each has its own."""
     if item_ids is None:
         return np.arange(X.shape[1])
-    ids = np.asarray(item_ids)
+    ids = ids_array(item_ids)
     if ids.shape != (X.shape[1],):
         raise DataError(
             f"X has {X.shape[1]} items and item_ids the shape {ids.shape}; pass one id per column"

@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
+from celsa_lib.errors import ConfigError, plainly
 from celsa_lib.models.base import EmbeddingRecommender
 from celsa_lib.models.recipes import check_recipe, fill
 from celsa_lib.training import Callback, Trained, TrainingOptions
@@ -46,6 +47,11 @@ class GradientRecommender(EmbeddingRecommender):
         """See Recommender."""
         check_recipe(self.recipe)
         TrainingOptions.of(self)
+        if not isinstance(self.callbacks, Sequence):
+            raise ConfigError(f"callbacks are a list, got {plainly(self.callbacks)}")
+        for one in self.callbacks:
+            if not isinstance(one, Callback):
+                raise ConfigError(f"each of callbacks is a Callback, got {plainly(one)}")
 
     def _begin(self, X: csr_matrix, item_ids: Iterable | None) -> csr_matrix:
         """See Recommender."""

@@ -22,6 +22,7 @@ from celsa_lib.kernels.packed import (
     write_rows,
 )
 from celsa_lib.retrieval.quantise import (
+    BITS,
     ScaleTable,
     best_scales,
     check_bits,
@@ -34,6 +35,7 @@ from celsa_lib.split import matching
 
 FORMAT = "celsa-packed-embeddings"
 VERSION = 2  # 1 had no checksum over all
+COUNTS = ("bits", "middle", "longest", "shortest", "coding", "index_bits")  # in a header
 SHIFTS = range(-2, 3)  # tried: bits of a gap's remainder more than those of the mean gap
 
 
@@ -47,13 +49,14 @@ class PackedRows:
 
     def __init__(self, path: Path, header: dict, arrays: dict):
         """What `write_packed` wrote. Raises ValueError if the parts do not fit together."""
+        _check_header(header, arrays)
         self.path, self.about = path, header["about"]
         self.shape, self.bits = tuple(header["shape"]), header["bits"]
         self.is_dense, self.item_ids = header["is_dense"], arrays["item_ids"]
         self._layout = _layout(header, arrays["words"])
         self._longest = len(self._layout.remainders)  # of a row with its own latent
-        if len(self.item_ids) != self.shape[0] or not find_rows(self._layout, self.shape[1]):
-            raise ValueError("an id is missing, or a row does not end")
+        if not find_rows(self._layout, self.shape[1]):
+            raise ValueError("a row does not end, or points at no scale")
 
     @classmethod
     def open(cls, path: str | Path) -> "PackedRows":
@@ -227,6 +230,28 @@ def _words_of(header: dict, rows: csr_matrix, heads: np.ndarray) -> np.ndarray:
     symbols = _gaps(rows) if is_rice else rows.indices.astype(np.int64)
     write_rows(layout, heads, rows.indptr.astype(np.int64), codes, symbols)
     return words
+
+
+def _check_header(header: dict, arrays: dict) -> None:
+    """Raise ValueError for what `write_packed` writes into no header: loops trust it."""
+    (n_items, width), words, ids = header["shape"], arrays["words"], arrays["item_ids"]
+    numbers = [n_items, width, *(header[name] for name in COUNTS), *header["head_bits"]]
+    fits = all(type(number) is int and 0 <= number < 2**31 for number in numbers)
+    fits = fits and words.dtype == np.uint64 and words.ndim == 1 and len(words) > 1
+    fits = fits and ids.shape == (n_items,) and len(header["head_bits"]) == 4
+    fits = fits and max(header["index_bits"], *header["head_bits"]) <= 32
+    fits = fits and max(header["longest"], header["shortest"]) <= width
+    fits = fits and header["coding"] in (FULL, FIXED, RICE) and header["shift"] in SHIFTS
+    fits = fits and type(header["is_dense"]) is bool and isinstance(header["about"], dict)
+    if not fits or header["bits"] not in BITS or header["middle"] > 2 ** header["bits"]:
+        raise ValueError("a header that is of no packed rows")
+    tables = [ScaleTable(*table) for table in header["tables"]]
+    for low, high, steps, _ in tables:
+        empty = low is None and not steps
+        if not empty and not (0 <= steps < 2**16 and np.isfinite([low, high]).all()):
+            raise ValueError("a table that holds no scales")
+    if n_items and tables[0].low is None:
+        raise ValueError("rows without scales")
 
 
 def _layout(header: dict, words: np.ndarray) -> PackedLayout:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from scipy.spatial.distance import squareform
 from sklearn.preprocessing import normalize
 
-from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.errors import ConfigError, DataError, plainly
 from celsa_lib.segments.grouping import indicator_of, members_of
 from celsa_lib.segments.naming import Describer, Label
 from celsa_lib.split import matching
@@ -40,12 +40,23 @@ def merge_by_name(
     labels = describer.describe(members_of(of_item, of_item.max() + 1), items)
     while True:
         names, name_of_group = np.unique([label.text for label in labels], return_inverse=True)
-        cluster_of_name = _close(embed(list(names)), tau)
+        cluster_of_name = _close(_rows_of_names(embed, list(names)), tau)
         cluster_of_group = cluster_of_name[name_of_group]
         if len(set(cluster_of_group)) == len(labels):
             return numbered_by_size(of_item, labels)
         of_item = np.unique(cluster_of_group[of_item], return_inverse=True)[1]
         labels = _renamed(of_item, cluster_of_group, labels, items, describer)
+
+
+def _rows_of_names(embed: Embed, names: list[str]) -> np.ndarray:
+    """What `embed` makes of names. Raises DataError unless it is a finite row for each."""
+    found = embed(names)
+    rows = np.asarray(found) if hasattr(found, "__len__") else np.empty(0)
+    if rows.ndim != 2 or len(rows) != len(names) or rows.dtype.kind not in "fiu":
+        raise DataError(f"embed gave {plainly(found)} for {len(names)} names; a row each is needed")
+    if not np.isfinite(rows).all():
+        raise DataError("embed gave values that are not finite; give unit rows")
+    return rows
 
 
 def _renamed(of_item, cluster_of_group, labels, items, describer) -> list[Label]:

@@ -8,12 +8,12 @@ import pandas as pd
 
 from celsa_lib.data.genres import SERIES_IN_TITLE
 from celsa_lib.embeddings import ItemEmbeddings
-from celsa_lib.errors import DataError
+from celsa_lib.errors import ConfigError, DataError, plainly
 from celsa_lib.segments.defaults import TAU
 from celsa_lib.segments.grouping import Groups, group_embeddings
 from celsa_lib.segments.merging import Embed, check_tau, merge_by_name, numbered_by_size
 from celsa_lib.segments.naming import Describer, Label, TfidfDescriber
-from celsa_lib.segments.segmentation import Segmentation
+from celsa_lib.segments.segmentation import Segmentation, kept_text
 from celsa_lib.segments.sentences import SentenceEmbedder
 
 
@@ -38,7 +38,12 @@ def segment_items(
     """
     check_tau(TAU if tau is None else tau)
     _check_items(embeddings, items)
-    items = items.assign(title=items["title"].astype(object).fillna("").astype(str))
+    if embed is not None and not callable(embed):
+        raise ConfigError(f"embed is a function from names to rows, not {plainly(embed)}")
+    if describer is not None and not hasattr(describer, "describe"):
+        raise ConfigError(f"describer is TfidfDescriber() or alike, not {plainly(describer)}")
+    titles = items["title"].astype(object).fillna("").map(kept_text)
+    items = items.assign(title=titles)
     groups, describer = group_embeddings(embeddings), describer or TfidfDescriber()
     if embeddings.is_anchored and tau is None:
         of_item, labels = _told_apart(groups, items, describer)

@@ -1,6 +1,7 @@
 """Segments: named groups of items in the same latent space as the items (Section 2)."""
 
 import csv
+from dataclasses import replace
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
@@ -22,6 +23,7 @@ from celsa_lib.split import matching
 FORMAT = "celsa-segments"
 VERSION = 3  # 1 had no item ids, 2 no checksum
 ROW_COLUMNS = ["segment", "label", "segment score", "position", "title", "score"]  # of `rows`
+LONGEST_TITLE = 1000  # characters kept: an array gives each title as many as the longest
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet may run such cells
 
 
@@ -38,6 +40,11 @@ def segment_matrix(matrix: csr_matrix, of_item: np.ndarray) -> csr_matrix:
     signs = np.where(votes.data >= 0, 1.0, -1.0)
     signs /= np.sqrt(np.repeat(np.diff(votes.indptr), np.diff(votes.indptr)))
     return csr_matrix((signs.astype(np.float32), votes.indices, votes.indptr), shape=shape)
+
+
+def kept_text(text) -> str:
+    """A title or label as it is kept: of LONGEST_TITLE characters at most, without surrogates."""
+    return str(text)[:LONGEST_TITLE].encode("utf-8", "replace").decode()
 
 
 class Segmentation:
@@ -57,7 +64,8 @@ class Segmentation:
     ):
         """Raises DataError if the parts do not fit together."""
         self.embeddings, self.of_item = embeddings, np.asarray(of_item)
-        self.labels, self.titles = list(labels), np.asarray(titles, dtype=str)
+        self.labels = [replace(one, text=kept_text(one.text)) for one in labels]
+        self.titles = np.array([kept_text(title) for title in titles], dtype=str)
         n_items = embeddings.matrix.shape[0]
         if self.of_item.shape != (n_items,) or self.titles.shape != (n_items,):
             raise DataError(

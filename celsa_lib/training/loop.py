@@ -20,6 +20,7 @@ from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.plan import make_plan
 from celsa_lib.training.rows import Rows, full_rows, initial_embeddings
 from celsa_lib.training.stage import StageTrainer
+from celsa_lib.training.state import require_state
 
 log = logging.getLogger(__name__)
 
@@ -217,7 +218,11 @@ class Run:
         return plain, arrays
 
     def restore(self, plain: dict, arrays: dict[str, np.ndarray]) -> None:
-        """Stand where `state` was taken, of a run with the same data and parameters."""
+        """Stand where `state` was taken, of a run with the same data and parameters.
+
+        Raises ValueError or KeyError for what `state` has not given.
+        """
+        require_state(plain, self.plan)
         self.node, self.epochs = plain["node"], plain["epochs"]
         self.histories = plain["histories"]
         for kind, n in {tuple(name.split()[:2]) for name in arrays if " " in name}:
@@ -226,11 +231,19 @@ class Run:
             elif kind == "done":
                 parts = tuple(arrays[f"done {n} {part}"] for part in CSR_PARTS)
                 matrix = csr_matrix(parts, shape=(self.X.shape[1], self.width))
+                matrix.check_format(full_check=True)
                 self.finished[int(n)] = matrix, arrays.get(f"done {n} scales")
         if "optimiser" in plain:
             self.rows = self._unpacked(arrays, "now")
             m, v = (torch.from_numpy(arrays[name]).to(self.device) for name in ("m", "v"))
+            if not m.shape == v.shape == self.rows.values.shape:
+                raise ValueError("moments of another shape than the values")
             self.optimiser = Nadam(m, v, **plain["optimiser"])
+        left = self.plan.nodes[self.node :]
+        if not {node.parent for node in left if node.parent < self.node} <= self.at_end.keys():
+            raise ValueError("rows that later stages start from are missing")
+        if not {end for end in self.plan.ends if 0 <= end < self.node} <= self.finished.keys():
+            raise ValueError("a path that has ended is missing")
 
     def _unpacked(self, arrays: dict, name: str) -> Rows:
         parts = {
@@ -238,7 +251,9 @@ class Run:
             for part in ROW_PARTS
             if f"{name} {part}" in arrays
         }
-        return Rows(**{"cols": self.initial.cols, "width": self.width} | parts)
+        rows = Rows(**{"cols": self.initial.cols, "width": self.width} | parts)
+        rows.require_valid(self.X.shape[1])
+        return rows
 
 
 def _packed(name: str, rows: Rows) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
+from celsa_lib.errors import ConfigError, check_count, check_positive, check_seed, check_share
 
 NUMBERS = {
     "batch_size": int,
@@ -91,7 +91,7 @@ class TrainingOptions:
 
     def __post_init__(self):
         check_count(batch_size=self.batch_size)
-        check_count(0, seed=self.seed)
+        check_seed(self.seed)
         check_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
         if self.length_exponent:
             check_positive(length_exponent=self.length_exponent)

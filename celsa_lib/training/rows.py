@@ -38,6 +38,18 @@ class Rows:
         """(values, cols, starts), rows one after the other; the values are these, not a copy."""
         return self.values.view(-1), self.cols.int().reshape(-1), self.row_starts()
 
+    def require_valid(self, n_items: int) -> None:
+        """Raise ValueError unless these are rows of `n_items`: the loops read where they point."""
+        values, cols, starts = self.flat()
+        fits = len(starts) == n_items + 1 and starts[0] == 0 and starts[-1] == len(values)
+        fits = fits and bool((starts.diff() >= 0).all()) and len(cols) == len(values)
+        fits = fits and (not len(cols) or (cols.min() >= 0 and cols.max() < self.width))
+        fits = fits and (self.scales is None or self.scales.shape == (6, n_items))
+        fits = fits and (self.mean is None or self.mean.shape == self.values.shape)
+        floats = [p for p in (self.values, self.scales, self.mean) if p is not None]
+        if not fits or not all(p.dtype == torch.float32 for p in floats):
+            raise ValueError("rows that do not fit together")
+
     def row_starts(self) -> torch.Tensor:
         """Where each row starts in `flat`, and the last one ends: items + 1, int32."""
         if self.starts is not None:

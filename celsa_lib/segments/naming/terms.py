@@ -76,7 +76,9 @@ def _terms(row: dict) -> list[tuple[str, str]]:
     found = [(GENRE, name) for name in map(genre_name, _split(row.get("genres"))) if name]
     found += [(AUTHOR, name) for name in _split(row.get("authors"), ",")[:1]]
     if series:
-        found.append((SERIES, re.sub(r"^The\s+", "", series["series"].strip())))
+        found.append(
+            (SERIES, re.sub(r"^The\s+", "", series["series"].rstrip().removesuffix(",").strip()))
+        )
     found += [(WORD, word) for word in _words(SERIES_IN_TITLE.sub("", title))]
     year = row.get("year")
     if year is not None and not pd.isna(year) and year >= 1800:
