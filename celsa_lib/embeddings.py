@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from celsa_lib.arrays import format_of, save_arrays, stored_arrays
-from celsa_lib.errors import ConfigError, DataError, check_count
+from celsa_lib.errors import ConfigError, DataError, check_count, plainly
 from celsa_lib.parts import as_rows, as_scales, check_distinct, ids_array, plain_about
 from celsa_lib.retrieval import (
     BATCH_USERS,
@@ -180,6 +180,8 @@ class ItemEmbeddings:
         ConfigError for a position that is not there or n < 1.
         """
         n_items = self.matrix.shape[0]
+        if not isinstance(items, Sequence | np.ndarray) or isinstance(items, str):
+            raise ConfigError(f"items is a list of positions, got {plainly(items)}")
         for item in items:
             check_count(least=0, item=item)
             if item >= n_items:

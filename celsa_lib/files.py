@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from celsa_lib.errors import StorageError
+from celsa_lib.errors import StorageError, plainly
 
 MOST_UNPACKED = 2**28  # bytes that a packed file may hold however small it is
 HARDEST_PACKED = 300  # times its own size, that a larger one may hold: text with much padding
@@ -80,6 +80,8 @@ def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:
     A link is followed, so that what it points to is replaced. What is no file, such as a device or
     a pipe, gets the bytes when they are whole.
     """
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
+        raise StorageError(f"cannot write {plainly(path)}: it is no path of a file")
     path = Path(path).expanduser()
     if path.is_symlink():
         path = path.resolve()

@@ -116,8 +116,8 @@ def canonical(X: csr_matrix) -> csr_matrix:
     DataError for what is no matrix of numbers, or has columns that it has not.
     """
     try:
-        if isinstance(X, str):
-            raise TypeError("text")
+        if X is None or isinstance(X, str | dict):
+            raise TypeError("no matrix")
         if np.iscomplexobj(X):
             raise TypeError("complex")
         if getattr(X, "ndim", 2) == 1:

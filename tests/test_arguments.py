@@ -54,7 +54,7 @@ WRONG = {
     "a number of NumPy": (lambda: cl.EASE(reg=np.float64("nan")), "reg .* got nan$"),
     "a long value": (lambda: cl.EASE(reg="9" * 10**6), "reg .* got '9{40,80}…$"),
     "length of a list": (lambda: EMBEDDINGS.recommend(X[:1], n="a"), "n must be .* got 'a'"),
-    "text as histories": (lambda: cl.EASE().fit("x"), "got str \\(text\\)"),
+    "text as histories": (lambda: cl.EASE().fit("x"), "got str \\(no matrix\\)"),
     "no model": (lambda: cl.evaluate(None, FOLDS), "a NoneType recommends nothing"),
     "no folds": (lambda: cl.evaluate(EMBEDDINGS, []), "no folds"),
     "uneven folds": (
@@ -93,6 +93,17 @@ WRONG = {
     "scales": (lambda: cl.ItemEmbeddings(ROWS, input_scales="a"), "input_scales .* 'a'"),
     "huge history": (lambda: EMBEDDINGS.score(with_value(1e38)), "1e\\+06 and more"),
     "complex rows": (lambda: cl.ItemEmbeddings(ROWS * 1j), "a matrix of numbers"),
+    "no path": (lambda: EMBEDDINGS.save(5), "cannot write 5: it is no path"),
+    "no positions": (lambda: EMBEDDINGS.similar(5), "a list of positions, got 5"),
+    "segments of nothing": (lambda: cl.Segmentation.load("a.npz", None), "got a NoneType"),
+    "folds of nothing": (lambda: cl.evaluate(EMBEDDINGS, 5), "a list of pairs"),
+    "a fold of one": (lambda: cl.evaluate(EMBEDDINGS, [5]), "a list of pairs"),
+    "narrow targets": (lambda: cl.evaluate(EMBEDDINGS, [(X[:3], X[:3, :50])]), "same users and"),
+    "separator": (lambda: cl.load_interactions(TABLE, separator=5), "separator is 5"),
+    "least rating": (
+        lambda: cl.load_interactions(TABLE, value="user_id", min_rating="a"),
+        "min_rating .* got 'a'",
+    ),
     "one id": (lambda: cl.ItemEmbeddings(EMBEDDINGS.matrix, "abc"), "item ids are a list"),
     "checkpoint": (lambda: cl.training.Checkpoint(5), "pass its path, not 5"),
 }  # fmt: skip

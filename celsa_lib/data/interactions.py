@@ -7,6 +7,7 @@ once, with its highest rating: the order of the rows never matters.
 
 import hashlib
 import logging
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from celsa_lib.data.checks import reading, require_columns, sha256_of
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.formats import numbers
 from celsa_lib.data.tables import Layout, as_frame, columns_of, read_table, require_once
-from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_count
+from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_between, check_count
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +123,8 @@ def load_interactions(
             f"value is {value!r}, min_rating {min_rating}: name the rating column and the lowest "
             "rating that counts (4 of 5 stars is usual), or neither, and every row counts"
         )
+    if min_rating is not None:
+        check_between(-inf, inf, min_rating=min_rating)
     layout = Layout(separator, encoding, header)
     frame, where, checksum = _open_table(source, [user, item], value, layout)
     users, item_values = (_ids(frame[c], where, text_ids) for c in (user, item))

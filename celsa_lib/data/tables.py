@@ -42,7 +42,8 @@ class Layout:
     header: bool = True
 
     def __post_init__(self):
-        if self.separator is not None and len(self.separator) != 1:
+        separator = self.separator
+        if separator is not None and (not isinstance(separator, str) or len(separator) != 1):
             raise ConfigError(f"separator is {self.separator!r}; give one character, as ';'")
         if self.encoding is not None:
             try:

@@ -1,5 +1,6 @@
 """The one evaluation: a model on hold-out folds, every user's result kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,10 @@ def evaluate(model, folds: list[Fold]) -> Evaluation:
     """
     if not hasattr(model, "recommend"):
         raise DataError(f"a {type(model).__name__} recommends nothing; pass a model or embeddings")
+    if not isinstance(folds, Sequence) or not all(
+        isinstance(fold, Sequence) and len(fold) == 2 for fold in folds
+    ):
+        raise DataError("folds are a list of pairs (input, target), as holdout_folds(X) makes them")
     if not folds:
         raise DataError("there are no folds to evaluate on; make some with holdout_folds(X)")
     parts = [_evaluate_fold(model, *fold).assign(fold=f) for f, fold in enumerate(folds)]
@@ -58,6 +63,11 @@ def standard_error(values) -> float:
 def _evaluate_fold(model, given, target) -> pd.DataFrame:
     """One row per user with at least one target: row and metrics."""
     given, target = canonical(given), canonical(target)
+    if given.shape != target.shape:
+        raise DataError(
+            f"a fold has inputs of {given.shape} and targets of {target.shape}, users × items; both "
+            "are of the same users and items"
+        )
     rows = np.flatnonzero(np.diff(target.indptr))
     ranking, _ = model.recommend(given[rows], n=CUTOFF, exclude_seen=True)
     found = hits(ranking, target[rows])

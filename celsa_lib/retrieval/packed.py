@@ -35,7 +35,7 @@ from celsa_lib.split import matching
 
 FORMAT = "celsa-packed-embeddings"
 VERSION = 2  # 1 had no checksum over all
-COUNTS = ("bits", "middle", "longest", "shortest", "coding", "index_bits")  # in a header
+HEADER_COUNTS = ("bits", "middle", "longest", "shortest", "coding", "index_bits")  # in a header
 SHIFTS = range(-2, 3)  # tried: bits of a gap's remainder more than those of the mean gap
 
 
@@ -235,7 +235,7 @@ def _words_of(header: dict, rows: csr_matrix, heads: np.ndarray) -> np.ndarray:
 def _check_header(header: dict, arrays: dict) -> None:
     """Raise ValueError for what `write_packed` writes into no header: loops trust it."""
     (n_items, width), words, ids = header["shape"], arrays["words"], arrays["item_ids"]
-    numbers = [n_items, width, *(header[name] for name in COUNTS), *header["head_bits"]]
+    numbers = [n_items, width, *(header[name] for name in HEADER_COUNTS), *header["head_bits"]]
     fits = all(type(number) is int and 0 <= number < 2**31 for number in numbers)
     fits = fits and words.dtype == np.uint64 and words.ndim == 1 and len(words) > 1
     fits = fits and ids.shape == (n_items,) and len(header["head_bits"]) == 4

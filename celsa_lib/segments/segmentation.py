@@ -265,6 +265,8 @@ class Segmentation:
 
         Raises StorageError, and DataError for embeddings of other items or in another order.
         """
+        if not isinstance(embeddings, ItemEmbeddings):
+            raise DataError(f"segments are of embeddings, got a {type(embeddings).__name__}")
         with stored_arrays(path, FORMAT, VERSION, "segments") as (_, stored):
             ids, of_item, titles = stored["item_ids"], stored["of_item"], stored["titles"]
             pairs = zip(stored["labels"], stored["sources"], strict=True)

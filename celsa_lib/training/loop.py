@@ -236,8 +236,9 @@ class Run:
         if "optimiser" in plain:
             self.rows = self._unpacked(arrays, "now")
             m, v = (torch.from_numpy(arrays[name]).to(self.device) for name in ("m", "v"))
-            if not m.shape == v.shape == self.rows.values.shape:
-                raise ValueError("moments of another shape than the values")
+            kinds = {(part.shape, part.dtype) for part in (m, v, self.rows.values)}
+            if len(kinds) > 1:
+                raise ValueError("moments of another shape or type than the values")
             self.optimiser = Nadam(m, v, **plain["optimiser"])
         left = self.plan.nodes[self.node :]
         if not {node.parent for node in left if node.parent < self.node} <= self.at_end.keys():

@@ -40,14 +40,19 @@ class Rows:
 
     def require_valid(self, n_items: int) -> None:
         """Raise ValueError unless these are rows of `n_items`: the loops read where they point."""
+        parts = [self.values, self.cols, self.starts, self.scales, self.mean]
+        types = [torch.float32, torch.int32, torch.int32, torch.float32, torch.float32]
+        pairs = zip(parts, types, strict=True)
+        axes = 2 if self.starts is None else 1
+        if not all(p is None or p.dtype == kind for p, kind in pairs) or self.values.ndim != axes:
+            raise ValueError("rows of other types than are trained")
         values, cols, starts = self.flat()
         fits = len(starts) == n_items + 1 and starts[0] == 0 and starts[-1] == len(values)
         fits = fits and bool((starts.diff() >= 0).all()) and len(cols) == len(values)
         fits = fits and (not len(cols) or (cols.min() >= 0 and cols.max() < self.width))
         fits = fits and (self.scales is None or self.scales.shape == (6, n_items))
         fits = fits and (self.mean is None or self.mean.shape == self.values.shape)
-        floats = [p for p in (self.values, self.scales, self.mean) if p is not None]
-        if not fits or not all(p.dtype == torch.float32 for p in floats):
+        if not fits:
             raise ValueError("rows that do not fit together")
 
     def row_starts(self) -> torch.Tensor:
