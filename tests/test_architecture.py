@@ -25,6 +25,7 @@ LAYERS = [
     "split",
     "retrieval",
     "embeddings",
+    "titles",
     "training",
     "models",
     "evaluation",

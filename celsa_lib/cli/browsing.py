@@ -48,7 +48,7 @@ def recommend(
 
     What was liked, or what the user chose, is left out of the list.
     """
-    from celsa_lib.experiments import history_of, history_of_user, recommended
+    from celsa_lib.titles import history_of, history_of_user, recommended
 
     if bool(titles) == (of_user is not None):
         raise ConfigError("say what was liked, as titles or ids, or name a user by --for")
@@ -68,7 +68,7 @@ def similar(
     table: Table,
 ) -> None:
     """Items nearest to one, by the cosine of their rows: celsa similar emb.npz ml-100k "Alien"."""
-    from celsa_lib.experiments import similar_to_title
+    from celsa_lib.titles import similar_to_title
 
     found, loaded = load_embeddings(embeddings, dataset, table)
     for other, cosine in similar_to_title(found, loaded, title, n).itertuples(index=False):
@@ -114,8 +114,8 @@ def segments(
     Shown are the segments whose items were chosen most, or with --like those recommended and the
     best items in each. Groups with one name are told apart: "Drama like Philadelphia".
     """
-    from celsa_lib.experiments import history_of
     from celsa_lib.segments import ChatDescriber
+    from celsa_lib.titles import history_of
 
     check_suffix(out)
     if out is not None:
