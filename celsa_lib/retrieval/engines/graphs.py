@@ -5,6 +5,8 @@ import numpy as np
 from celsa_lib.retrieval.engines.base import EFFORT, MemoryEngine, as_answer
 from celsa_lib.retrieval.export import split_signs
 
+HEAP_FACTOR = 0.0  # nothing is passed over by its summary, however small that is
+
 
 class KannoloEngine(MemoryEngine):
     """A graph (HNSW) over the rows as they are, values in 16 bits."""
@@ -45,6 +47,6 @@ class SeismicEngine(MemoryEngine):
     def ask(self, latents, n, out, only):
         names = latents.indices.astype(self._text)
         found = self._index.search(
-            "", names, latents.data, k=n, query_cut=len(names), heap_factor=0.0
+            "", names, latents.data, k=n, query_cut=len(names), heap_factor=HEAP_FACTOR
         )
         return as_answer([int(number) for _, _, number in found], [score for _, score, _ in found])
