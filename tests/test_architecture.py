@@ -26,6 +26,7 @@ LAYERS = [
     "retrieval",
     "parts",
     "embeddings",
+    "titles",
     "training",
     "models",
     "evaluation",

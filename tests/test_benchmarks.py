@@ -86,7 +86,15 @@ def test_ratios_and_shares_by_hand():
 
 @pytest.mark.parametrize(
     "name",
-    ["training-cost", "inference-cost", "packed-cost", "bfloat16", "cache-reads", "gpu-cost"],
+    [
+        "training-cost",
+        "inference-cost",
+        "packed-cost",
+        "bfloat16",
+        "cache-reads",
+        "gpu-cost",
+        "engines",
+    ],
 )
 def test_stored_benchmarks_say_where_they_were_measured(name):
     stored = load_result(ROOT / "results" / f"{name}.json")
@@ -131,3 +139,45 @@ def test_ratios_on_a_gpu_by_hand():
     rows += [{"section": "limits", "what": "copy in L2", "rate": 0.032}]
     (line,) = gpu_ratios(Result({"items": 10, "batch": 100}, rows)).to_dict("records")
     assert line["celsa, ms"] == 3.0 and line["torch TF32"] == 10.0 and line["of its reads"] == 3.0
+
+
+def test_engines_are_judged_beside_exact_search():
+    from engines import AS_IT_COMES, as_it_comes, compared, measured, outcome
+    from served_rows import histories_of, signed_rows
+
+    rows = signed_rows(60, width=30, nnz=4)
+    users = rows.encode(histories_of(rows))
+    latents = users[0]
+    true = (rows.matrix @ latents.T).toarray().ravel()
+    order = np.argsort(-true)
+    assert compared(rows, latents, order[:10], true[order[:10]]) == (1, 0)
+    found, error = compared(rows, latents, order[5:15], true[order[5:15]] + 0.1)
+    assert found == 0.5 and error == pytest.approx(0.1 / abs(true).max(), rel=1e-4)
+    judged = [(0.6, 0, True), (0.9, 0, True), (1, 0, True), (1, 0.01, True), (1, 0, False)]
+    words = ["wrong without an error", "approximate", "exact", "approximate", "approximate"]
+    assert [outcome(*one) for one in judged] == words
+
+    class Refuses:
+        def __enter__(self):
+            raise ValueError("no negative values")
+
+        def __exit__(self, *error): ...
+
+    refused = measured("sqlite", AS_IT_COMES, Refuses(), rows, users)
+    assert refused["outcome"] == "refused" and refused["said"] == "no negative values"
+    opened = as_it_comes("exact", rows, None)
+    asked = measured("exact", AS_IT_COMES, opened, rows, users)
+    assert asked["outcome"] == "exact" and asked["value"] == 1 and asked["ms"] > 0
+
+
+def test_a_table_of_engines_by_hand():
+    from celsa_lib.report.engines import engines_table
+
+    row = {"section": "engines", "contender": "a", "what": "rows", "way": "as it comes"}
+    rows = [row | {"outcome": "wrong without an error", "value": 0.384}]
+    rows.append(row | {"way": "through the adapter", "outcome": "exact", "value": 1.0})
+    rows.append(row | {"contender": "b", "outcome": "refused"})
+    table = engines_table(Result({}, rows))
+    assert table.to_dict("split")["data"] == [
+        ["a", "wrong without an error, 0.38", "exact"], ["b", "refused", "–"],
+    ]  # fmt: skip

@@ -23,7 +23,7 @@ from celsa_lib.results import Result
 
 COMMANDS = [[], ["data"], ["data", "list"], ["data", "fetch"], ["data", "info"], ["run"], ["train"]]
 COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks-widths"], ["claims"]]
-COMMANDS += [["book"], ["compare"], ["sweep"], ["segments"], ["export"], ["pack"]]
+COMMANDS += [["book"], ["compare"], ["sweep"], ["segments"], ["export"], ["pack"], ["load"]]
 
 
 def call(*arguments):

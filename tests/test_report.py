@@ -240,6 +240,7 @@ BENCHMARKS = {  # the tables and figures that each has
     ),
     "inference-cost": (["inference", "inference growth"], ["inference"]),
     "packed-cost": (["packed"], []),
+    "engines": (["engines"], []),
     "bfloat16": (["bfloat16"], []),
     "cache-reads": (["cache reads"], []),
     "gpu-cost": (["gpu steps", "gpu trainings", "agreement"], ["gpu steps"]),

@@ -33,6 +33,66 @@ def test_the_report_needs_no_torch():
     assert "torch" not in loaded_by("from celsa_lib import report")
 
 
+WITHOUT_TORCH = """
+import sys
+
+class Missing:
+    def find_spec(name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+sys.meta_path.insert(0, Missing)
+"""
+SERVING = """
+import numpy as np
+import celsa_lib as cl
+from celsa_lib.retrieval import engines
+from scipy.sparse import eye
+
+rows = cl.ItemEmbeddings(eye(40, format="csr", dtype=np.float32))
+rows.save("rows.npz"), rows.pack("rows.packed")
+loaded, packed = cl.ItemEmbeddings.load("rows.npz"), cl.PackedEmbeddings.open("rows.packed")
+X = eye(40, format="csr")[np.arange(1_100) % 40]
+for found in (loaded, packed):
+    assert found.recommend(X)[0].shape == (1_100, 10)
+    assert engines.open("exact", found).search(found.encode(X[:1]), 3)[0][0] == 0
+assert loaded.similar([0, 3])[0].shape == (2, 10)
+"""
+
+
+def run_in(folder, code: str, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_serving_needs_no_torch(tmp_path):
+    done = run_in(tmp_path, WITHOUT_TORCH + SERVING)
+    assert done.returncode == 0, done.stderr
+    assert "torch" not in loaded_by(f"import os\nos.chdir({str(tmp_path)!r})\n{SERVING}")
+    said = 'models need torch: pip install "celsa[train]"'
+    done = run_in(tmp_path, WITHOUT_TORCH + "import celsa_lib as cl\ncl.CompressedELSA()")
+    assert said in done.stderr
+
+
+def test_commands_that_serve_need_no_torch(tmp_path):
+    import celsa_lib as cl
+
+    table = "user_id,item_id,title\n" + "".join(
+        f"{user},{item},Film {item}\n" for user in range(12) for item in range(user % 3, 12)
+    )
+    (tmp_path / "mine.csv").write_text(table)
+    data = cl.load_interactions(tmp_path / "mine.csv")
+    ids = data.item_ids
+    from scipy.sparse import eye
+
+    cl.ItemEmbeddings(eye(len(ids), format="csr"), ids).save(tmp_path / "rows.npz")
+    code = WITHOUT_TORCH + "from celsa_lib.cli import app\napp()"
+    first = str(ids[0])
+    for command in (["recommend"], ["similar"], ["recommend", "-n", "2"]):
+        done = run_in(tmp_path, code, *command, "rows.npz", "mine.csv", first)
+        assert done.returncode == 0 and len(done.stdout.splitlines()) > 1, done.stderr
+
+
 def test_names_are_there_when_they_are_used():
     assert "torch" in loaded_by("import celsa_lib as cl; cl.CompressedELSA(8, 2)")
     assert "torch" not in loaded_by("import celsa_lib as cl; cl.split_users")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 if importlib.util.find_spec("celsa_lib") is None:
     !git clone --quiet --depth 1 --branch {branch} {url} celsa
-    %pip install --quiet --constraint celsa/requirements.lock "./celsa[text]"
+    %pip install --quiet --constraint celsa/requirements.lock "./celsa[train,text]"
 if Path("celsa/results").is_dir():
     %cd -q celsa
 """

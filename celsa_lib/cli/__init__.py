@@ -7,6 +7,7 @@ from celsa_lib.cli.base import ErrorsInOneLine, ParameterPairs
 from celsa_lib.cli.browsing import recommend, segments, similar
 from celsa_lib.cli.doctor import doctor
 from celsa_lib.cli.notebooks import book, run, sweep
+from celsa_lib.cli.serving import load
 from celsa_lib.cli.studies import claims, compare, study, verify
 from celsa_lib.cli.training import evaluate, export, pack, train
 
@@ -21,6 +22,6 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.command(cls=ParameterPairs)(run)
-of_embeddings = (train, evaluate, recommend, similar, segments, export, pack)
+of_embeddings = (train, evaluate, recommend, similar, segments, export, pack, load)
 for command in (*of_embeddings, study, claims, verify, sweep, compare, book, doctor):
     app.command()(command)

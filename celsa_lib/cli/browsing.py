@@ -13,6 +13,13 @@ from celsa_lib.cli.base import (
     Source,
     load_embeddings,
 )
+from celsa_lib.cli.serving import (
+    CELSA_ITEMS,
+    EngineAddress,
+    EngineFolder,
+    EngineTable,
+    FromEngine,
+)
 from celsa_lib.cli.tables import Table, log_to_stderr, with_table
 from celsa_lib.errors import ConfigError
 from celsa_lib.files import check_writable
@@ -41,20 +48,35 @@ def recommend(
         str | None, typer.Option("--for", metavar="USER", help="A user of the data, by id.")
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
+    engine: Annotated[
+        str | None, typer.Option("--from", help="Ask this engine, which `celsa load` filled.")
+    ] = None,
+    path: EngineFolder = None,
+    address: EngineAddress = None,
+    rows_called: EngineTable = CELSA_ITEMS,
     *,
     table: Table,
 ) -> None:
     """Recommend by title, or for a user: celsa recommend emb.npz ml-100k "Toy Story" "Alien".
 
-    What was liked, or what the user chose, is left out of the list.
+    What was liked, or what the user chose, is left out of the list. With --from
+    an engine finds it by the rows that it holds.
     """
-    from celsa_lib.experiments import history_of, history_of_user, recommended
+    from celsa_lib.retrieval import engines
+    from celsa_lib.titles import history_of, history_of_user, recommended
 
     if bool(titles) == (of_user is not None):
         raise ConfigError("say what was liked, as titles or ids, or name a user by --for")
+    if engine is None and (path or address):
+        raise ConfigError("--path and --address go with --from; name the engine")
     model, loaded = load_embeddings(embeddings, dataset, table, packed=True)
     liked = history_of(loaded, titles) if titles else history_of_user(loaded, of_user)
-    for title, score in recommended(model, loaded, liked, n).itertuples(index=False):
+    if engine is not None:
+        with engines.open(engine, model, loaded.items, path, address, rows_called, False) as index:
+            found = recommended(FromEngine(index, model), loaded, liked, n)
+    else:
+        found = recommended(model, loaded, liked, n)
+    for title, score in found.itertuples(index=False):
         typer.echo(f"{score:6.3f}  {short(title, LINE_WIDTH)}")
 
 
@@ -68,7 +90,7 @@ def similar(
     table: Table,
 ) -> None:
     """Items nearest to one, by the cosine of their rows: celsa similar emb.npz ml-100k "Alien"."""
-    from celsa_lib.experiments import similar_to_title
+    from celsa_lib.titles import similar_to_title
 
     found, loaded = load_embeddings(embeddings, dataset, table)
     for other, cosine in similar_to_title(found, loaded, title, n).itertuples(index=False):
@@ -114,8 +136,8 @@ def segments(
     Shown are the segments whose items were chosen most, or with --like those recommended and the
     best items in each. Groups with one name are told apart: "Drama like Philadelphia".
     """
-    from celsa_lib.experiments import history_of
     from celsa_lib.segments import ChatDescriber
+    from celsa_lib.titles import history_of
 
     check_suffix(out)
     if out is not None:

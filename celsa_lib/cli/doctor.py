@@ -13,6 +13,8 @@ from celsa_lib.cli.data import where
 from celsa_lib.errors import CelsaError
 
 EXTRAS = {  # a package of each, and what it is for
+    "train": ("torch", "training models"),
+    "retrieval": ("qdrant_edge", "engines to serve from"),
     "book": ("jupyter_book", "the book and its notebooks"),
     "text": ("sentence_transformers", "names of segments by a language model"),
     "test": ("pytest", "the tests"),
@@ -56,7 +58,7 @@ def findings() -> Iterator[tuple[str, str]]:
 def _device() -> str:
     """Where models are trained, with its cores and memory."""
     if find_spec("torch") is None:
-        return "torch is not here, so nothing can be trained; pip install celsa"
+        return 'torch is not here, so nothing can be trained; pip install "celsa[train]"'
     from celsa_lib.experiments.manifest import machine
 
     about = machine()

@@ -41,14 +41,6 @@ from celsa_lib.experiments.studies import (
 from celsa_lib.experiments.summary import describe
 from celsa_lib.experiments.synthetic_sizes import planted_sizes
 from celsa_lib.experiments.task import prepare
-from celsa_lib.experiments.titles import (
-    find_title,
-    history_of,
-    history_of_user,
-    recommend_by_title,
-    recommended,
-    similar_to_title,
-)
 from celsa_lib.experiments.user_data import (
     Scope,
     compare_methods,
@@ -56,6 +48,14 @@ from celsa_lib.experiments.user_data import (
     user_data_config,
 )
 from celsa_lib.results import BUDGETS
+from celsa_lib.titles import (
+    find_title,
+    history_of,
+    history_of_user,
+    recommend_by_title,
+    recommended,
+    similar_to_title,
+)
 
 __all__ = [
     "BUDGETS",

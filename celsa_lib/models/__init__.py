@@ -1,7 +1,6 @@
 """The paper's model and its baselines, behind one protocol (`Recommender`)."""
 
-import lazy_loader
-
+from celsa_lib.extras import attach
 from celsa_lib.models.registry import METHODS as _METHODS
 
 
@@ -21,4 +20,4 @@ def _names_by_module() -> dict[str, list[str]]:
     return found
 
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_names_by_module())
+__getattr__, __dir__, __all__ = attach(__name__, _names_by_module(), "train", "models")

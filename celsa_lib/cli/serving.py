@@ -1,0 +1,69 @@
+"""`celsa load`: embeddings into an engine, and recommendations asked of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from celsa_lib.cli.base import AnyEmbeddingsFile, Source, load_embeddings
+from celsa_lib.cli.tables import Table, with_table
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+    import celsa_lib as cl
+    from celsa_lib.retrieval.engines import Index
+
+EngineFolder = Annotated[
+    Path | None, typer.Option("--path", help="Folder of an engine with files.")
+]
+EngineAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--address", "--dsn", help="Of a server: postgresql://user@host/database, http://host:6333."
+    ),
+]
+EngineTable = Annotated[str, typer.Option("--table", help="What the rows are called on a server.")]
+CELSA_ITEMS = "celsa_items"
+
+
+@with_table
+def load(
+    embeddings: AnyEmbeddingsFile,
+    dataset: Source,
+    into: Annotated[str, typer.Option(help="qdrant-edge, qdrant, pgvector, sqlite, …")],
+    path: EngineFolder = None,
+    address: EngineAddress = None,
+    rows_called: EngineTable = CELSA_ITEMS,
+    *,
+    table: Table,
+) -> None:
+    """Fill an engine: celsa load emb.npz ml-100k --into pgvector --dsn postgresql://…
+
+    What the engine held before answers until all rows are there, and is then
+    replaced. A load that was killed goes on; rows that are there already are
+    not written again. `celsa recommend --from` asks the engine.
+    """
+    from celsa_lib.retrieval.engines import load_rows
+
+    found, loaded = load_embeddings(embeddings, dataset, table, packed=True)
+    written = load_rows(into, found, loaded.items, path, address, rows_called)
+    typer.echo(f"{into}: {len(found.item_ids):,} rows, {written:,} of them written now")
+
+
+class FromEngine:
+    """Recommends what an engine finds; the embeddings only make the question."""
+
+    def __init__(self, index: "Index", embeddings: "cl.ItemEmbeddings | cl.PackedEmbeddings"):
+        """`index` holds the rows of `embeddings`."""
+        self.index, self.embeddings = index, embeddings
+        self.place_of = {item: place for place, item in enumerate(index.item_ids.tolist())}
+
+    def recommend(self, X: "csr_matrix", n: int, exclude_seen: bool) -> tuple:
+        """(indices, scores) of the `n` best for X's only user, each 1 × n."""
+        import numpy as np
+
+        seen = self.index.item_ids[X.indices] if exclude_seen else None
+        ids, scores = self.index.search(self.embeddings.encode(X), n, seen)
+        places = np.array([self.place_of[item] for item in ids.tolist()], dtype=np.int64)
+        return places[None], scores[None]

@@ -1,0 +1,12 @@
+"""Engines that a user would serve item rows from, all asked in one way.
+
+`open(name, embeddings)` gives an `Index`: `search(latents, n)` finds the best items for a user's
+latents, `emb.encode(X)`. `load_rows` fills an engine that keeps them, `available` names those whose
+packages are installed.
+"""
+
+from celsa_lib.retrieval.engines.index import Index
+from celsa_lib.retrieval.engines.opening import available, load_rows, open
+from celsa_lib.retrieval.engines.registry import ENGINES, EngineInfo
+
+__all__ = ["ENGINES", "EngineInfo", "Index", "available", "load_rows", "open"]
