@@ -65,8 +65,8 @@ def _evaluate_fold(model, given, target) -> pd.DataFrame:
     given, target = canonical(given), canonical(target)
     if given.shape != target.shape:
         raise DataError(
-            f"a fold has inputs of {given.shape} and targets of {target.shape}, users × items; both "
-            "are of the same users and items"
+            f"a fold has inputs of {given.shape} and targets of {target.shape}, users × items; "
+            "both are of the same users and items"
         )
     rows = np.flatnonzero(np.diff(target.indptr))
     ranking, _ = model.recommend(given[rows], n=CUTOFF, exclude_seen=True)
