@@ -2,7 +2,7 @@
 
 Many users: LANES at a time, their latents against every row (decode by rows). Few users: one at a
 time through the columns that the user's latents touch, O(history · nnz) and what those columns
-hold.
+hold, a block of items after the other, so that the scores that are added to stay in the cache.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ from numba import get_num_threads, njit, prange
 from scipy.sparse import csr_matrix
 
 from celsa_lib.kernels.simd import (
+    CACHED,
     LANES,
     PARALLEL,
     ZERO,
@@ -18,16 +19,18 @@ from celsa_lib.kernels.simd import (
     first_lane,
     lanes_above,
     load,
+    splat,
     store,
 )
 from celsa_lib.retrieval.ranking import (
     BUFFER,
     as_key,
-    best_of,
     empty_ranking,
     keep_best,
     write_ranking,
 )
+
+BLOCK = 32_768  # items whose scores are summed at a time: 128 KiB, within a core's own cache
 
 
 class SparseIndex:
@@ -57,7 +60,10 @@ class SparseIndex:
         ranking = empty_ranking(X.shape[0], min(n, n_items))
         histories = X.indptr, X.indices, X.data.astype(np.float32), self.encoder, self.own
         if X.shape[0] < LANES:
-            _one_by_one(*histories, *self.rows, *self.columns, width, without_seen, *ranking)
+            n_parts = max(1, min(get_num_threads(), n_items // BLOCK))
+            _one_by_one(
+                n_parts, *histories, *self.rows, self.columns, width, without_seen, *ranking
+            )
         else:
             E = aligned((get_num_threads(), width, LANES))
             _by_blocks(*histories, *self.rows, E, without_seen, *ranking)
@@ -109,23 +115,102 @@ def _by_blocks(
 
 @njit(cache=True)
 def _one_by_one(
-    indptr, seen, weights, encoder, own, row_start, cols, data, column_start, rows, column_data,
-    width, without_seen, items, values,
+    n_parts, indptr, seen, weights, encoder, own, row_start, cols, data, columns, width,
+    without_seen, items, values,
 ):  # fmt: skip
-    latents = np.zeros(width, np.float32)
-    scores = np.empty(len(row_start) - 1, np.float32)
+    n_items, n = len(row_start) - 1, items.shape[1]
+    latents, is_touched = np.zeros(width, np.float32), np.zeros(width, np.bool_)
+    touched = np.empty(width, np.int32)
+    keys, counts = np.empty((n_parts, BUFFER * n), np.int64), np.empty(n_parts, np.int64)
     for user in range(len(indptr) - 1):
-        latents[:] = ZERO
-        scores[:] = ZERO
-        history = range(indptr[user], indptr[user + 1])
-        for s in history:
-            for j in range(row_start[seen[s]], row_start[seen[s] + 1]):
-                latents[cols[j]] += weights[s] * encoder[j]
-        for c in range(width):
-            if latents[c] != ZERO:
-                for r in range(column_start[c], column_start[c + 1]):
-                    scores[rows[r]] += latents[c] * column_data[r]
-        for s in history:
-            hide = without_seen and weights[s] != ZERO
-            scores[seen[s]] = -np.inf if hide else scores[seen[s]] - weights[s] * own[seen[s]]
-        best_of(scores, items[user], values[user])
+        history = slice(indptr[user], indptr[user + 1])
+        n_touched = _encode_into(
+            latents, touched, is_touched, seen[history], weights[history], encoder, row_start, cols
+        )
+        question = touched[:n_touched], latents
+        changes = _changes(seen[history], weights[history], own, without_seen)
+        if n_parts == 1:
+            counts[0] = _best_between(
+                0, n_items, question, columns, seen[history], changes, keys[0], n
+            )
+        else:
+            _best_in_parts(n_items, question, columns, seen[history], changes, keys, counts, n)
+        count = 0
+        candidates = np.empty(counts.sum(), np.int64)
+        for part in range(n_parts):
+            candidates[count : count + counts[part]] = keys[part, : counts[part]]
+            count += counts[part]
+        write_ranking(candidates, items[user], values[user])
+        for c in touched[:n_touched]:
+            latents[c], is_touched[c] = ZERO, False
+
+
+@njit(cache=True)
+def _encode_into(latents, touched, is_touched, seen, weights, encoder, row_start, cols):
+    """x·A into `latents`; the columns that it touches into `touched`, and how many they are."""
+    count = 0
+    for s in range(len(seen)):
+        for j in range(row_start[seen[s]], row_start[seen[s] + 1]):
+            c = cols[j]
+            latents[c] += weights[s] * encoder[j]
+            if not is_touched[c]:
+                is_touched[c], touched[count] = True, c
+                count += 1
+    return count
+
+
+@njit(cache=True)
+def _changes(seen, weights, own, without_seen):
+    """What is added to the scores of seen items: −x times their own part, or −inf to hide them."""
+    changes = np.empty(len(seen), np.float32)
+    for s in range(len(seen)):
+        hide = without_seen and weights[s] != ZERO
+        changes[s] = -np.inf if hide else -weights[s] * own[seen[s]]
+    return changes
+
+
+@njit(parallel=True, cache=True)
+def _best_in_parts(n_items, question, columns, seen, changes, keys, counts, n):
+    n_parts = len(keys)
+    for part in prange(n_parts):
+        first, last = part * n_items // n_parts, (part + 1) * n_items // n_parts
+        counts[part] = _best_between(first, last, question, columns, seen, changes, keys[part], n)
+
+
+@njit(**CACHED)
+def _best_between(first, last, question, columns, seen, changes, keys, n):
+    """Candidates among items `first` to `last` into `keys`, and how many: the n best are there."""
+    (touched, latents), (column_start, rows, values) = question, columns
+    size = (min(BLOCK, last - first) + LANES - 1) // LANES
+    scores = np.zeros((size, LANES), np.float32)
+    flat = scores.reshape(-1)
+    position = np.empty(len(touched), np.int64)
+    for k in range(len(touched)):
+        begin, end = column_start[touched[k]], column_start[touched[k] + 1]
+        position[k] = begin + np.searchsorted(rows[begin:end], first) if first else begin
+    count, worst = 0, np.float32(-np.inf)
+    for start in range(first, last, BLOCK):
+        stop = min(start + BLOCK, last)
+        for k in range(len(touched)):
+            x, r, end = latents[touched[k]], position[k], column_start[touched[k] + 1]
+            while r < end and rows[r] < stop:
+                flat[rows[r] - start] += x * values[r]
+                r += 1
+            position[k] = r
+        for s in range(len(seen)):
+            if start <= seen[s] < stop:
+                flat[seen[s] - start] += changes[s]
+        flat[stop - start :] = -np.inf
+        for row in range((stop - start + LANES - 1) // LANES):
+            lanes = lanes_above(load(scores, row), splat(worst))
+            while lanes:
+                lane = first_lane(lanes)
+                lanes &= lanes - np.uint32(1)
+                if scores[row, lane] > worst:
+                    keys[count] = as_key(scores[row, lane], start + row * LANES + lane)
+                    count += 1
+                    if count == len(keys):
+                        worst = keep_best(keys, count, n)
+                        count = n
+        flat[:] = ZERO
+    return count
