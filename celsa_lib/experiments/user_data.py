@@ -145,7 +145,13 @@ def _settings_for(
             raise ConfigError(f"the test is to begin at {test_from}; name the column of times too")
         return settings_for_size(users, items, profile), None
     split = split_by_time(dataset.X, dataset.times, test_from=test_from)
-    inner = split_by_time(split.train, split.train_times)
+    try:
+        inner = split_by_time(split.train, split.train_times)
+    except DataError as error:
+        raise DataError(
+            f"what came before {split.start} cannot be divided by time in turn, to choose on: "
+            f"{error}"
+        ) from error
     n_test, n_val = len(split.test_rows), min(1000, len(inner.test_rows))
     for n, start in ((n_test, split.start), (n_val, inner.start)):
         if n < MIN_TESTED:
