@@ -31,6 +31,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SparseAutoencoderELSA",
         ],
         "segments": ["Segmentation", "segment_items"],
-        "split": ["Split", "holdout_folds", "split_users"],
+        "split": ["Split", "TimeSplit", "holdout_folds", "split_by_time", "split_users"],
     },
 )

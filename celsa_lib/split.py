@@ -1,4 +1,5 @@
-"""Strong generalisation: disjoint users for training, validation, test; hold-out within a history.
+"""Strong generalisation: disjoint users for training, validation, test; hold-out within a history,
+or of all that came after a moment.
 
 Facts of the released protocol and where it departs: book page *Protocol*.
 """
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from celsa_lib.data.times import moment, written
 from celsa_lib.errors import (
     ConfigError,
     DataError,
@@ -19,6 +21,7 @@ from celsa_lib.errors import (
 
 LARGEST_VALUE = 1e6  # of a history: scores of more would leave float32
 Fold = tuple[csr_matrix, csr_matrix]
+LATER_SHARE = 0.2  # of all interactions: what is tested where no moment is named
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,107 @@ def split_users(X: csr_matrix, n_test: int, n_val: int = 0, seed: int = 42) -> S
     test, val, train = np.split(order, [n_test, n_test + n_val])
     parts = [np.sort(part) for part in (train, val, test)]
     return Split(*(X[rows] for rows in parts), *parts)
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """Other users before `test_from`, and test users before and after it (CSR, · × items).
+
+    train: what others than the test users chose before; who had chosen nothing is left out. given
+    and target: what the test users had chosen before, and what they chose then or later, which is
+    no item that they had. train_times (train.nnz,): in the order of train.data.
+    """
+
+    train: csr_matrix
+    given: csr_matrix
+    target: csr_matrix
+    train_rows: np.ndarray
+    test_rows: np.ndarray
+    train_times: np.ndarray
+    test_from: np.generic
+
+    @property
+    def start(self) -> str:
+        """`test_from` as text, to split again by."""
+        return written(self.test_from)
+
+    @property
+    def folds(self) -> list[Fold]:
+        """For `evaluate`: one fold, as there is one past and one future."""
+        return [(self.given, self.target)]
+
+
+def split_by_time(
+    X: csr_matrix, times: np.ndarray, n_test: int | None = None, test_from=None, seed: int = 42
+) -> TimeSplit:
+    """Learn from before a moment, test on what came after: no training interaction is as late as
+    any target, and `n_test` users who have interactions on both sides are not in training at all.
+
+    X and `times` are those of a Dataset that was loaded with `time`. test_from: a date or number
+    of their kind; without it, as late as leaves a fifth of all interactions. n_test: None for a
+    tenth of the users, 50 to 2,500, as far as there are so many. Raises DataError where too few
+    users or interactions are on either side, ConfigError for a moment that is none.
+    """
+    check_seed(seed)
+    X, times = _in_step(X, times)
+    start = _later_part(times) if test_from is None else moment(test_from, times)
+    early = times < start
+    both = np.flatnonzero(_per_user(X, early).astype(bool) & _per_user(X, ~early).astype(bool))
+    n_test = min(usual_test_users(X.shape[0]), len(both)) if n_test is None else n_test
+    check_count(0, n_test=n_test)
+    if n_test > len(both) or not len(both):
+        raise DataError(
+            f"{n_test} test users were asked for, and {len(both)} have interactions both before "
+            f"{written(start)} and from then on (times go from {written(times.min())} to "
+            f"{written(times.max())}); lower n_test, or choose another test_from"
+        )
+    test_rows = np.sort(np.random.default_rng(seed).permutation(both)[:n_test])
+    is_test = np.zeros(X.shape[0], dtype=bool)
+    is_test[test_rows] = True
+    learned = early & ~np.repeat(is_test, np.diff(X.indptr))
+    train = keep(X, learned)
+    train_rows = np.flatnonzero(np.diff(train.indptr))
+    if not len(train_rows):
+        raise DataError(
+            f"no user is left to learn from before {written(start)}; lower n_test, or choose a "
+            "later test_from"
+        )
+    tested = X[test_rows]
+    later = ~early[np.repeat(is_test, np.diff(X.indptr))]
+    given, target = keep(tested, ~later), keep(tested, later)
+    return TimeSplit(train[train_rows], given, target, train_rows, test_rows, times[learned], start)
+
+
+def usual_test_users(n_users: int) -> int:
+    """How many users test where nobody says: a tenth, 50 to 2,500."""
+    return min(2_500, max(50, n_users // 10))
+
+
+def _in_step(X: csr_matrix, times: np.ndarray) -> tuple[csr_matrix, np.ndarray]:
+    """X and its times. Raises DataError unless there is one for each interaction, in order."""
+    if times is None:
+        raise DataError("the data has no times; load it with time=, the name of their column")
+    times = np.asarray(times)
+    if canonical(X) is not X or times.shape != (X.nnz,):
+        raise DataError(
+            f"{times.shape} times for {getattr(X, 'nnz', 0)} interactions; pass X and times of a "
+            "Dataset, as they were loaded"
+        )
+    return X, times
+
+
+def _per_user(X: csr_matrix, mask: np.ndarray) -> np.ndarray:
+    """How many of each user's interactions are in the mask."""
+    return np.diff(np.concatenate(([0], np.cumsum(mask)))[X.indptr])
+
+
+def _later_part(times: np.ndarray) -> np.generic:
+    """The moment from which about LATER_SHARE of all interactions took place."""
+    ordered = np.sort(times)
+    start = ordered[int((1 - LATER_SHARE) * len(ordered))] if len(ordered) else None
+    if start is None or ordered[0] == ordered[-1]:
+        raise DataError("all interactions have one time, so none is later than another")
+    return start if start > ordered[0] else ordered[np.searchsorted(ordered, start, "right")]
 
 
 def holdout_folds(

@@ -12,7 +12,7 @@ from celsa_lib.data import Dataset
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError
 
-SHOWN_MATCHES, SHOWN_USERS = 6, 3
+SHOWN_MATCHES, SHOWN_USERS, SHOWN_GUESSES = 6, 3, 3
 LONGEST_GUESS = 80  # letters of a title for which the nearest ones are looked up
 ARTICLE = re.compile(r"^(?:the|a|an) |, (?:the|a|an)$")
 
@@ -42,11 +42,17 @@ def find_title(dataset: Dataset, title: str) -> int:
                 f'{len(matches)} titles fit "{shown_title}": {shown}; write more of the title, or '
                 "an id"
             )
-    near = get_close_matches(bare_wanted, bare, 1) if len(wanted) <= LONGEST_GUESS else []
-    meant = f'; did you mean "{titles[bare == near[0]].iloc[0]}"?' if near else ""
-    raise DataError(
-        f'no item of {dataset.name} has "{shown_title}" in its title{meant or "; try a part of it"}'
-    )
+    near = _nearest(bare, bare_wanted) if len(wanted) <= LONGEST_GUESS else []
+    meant = " or ".join(f'"{titles.iloc[place]}" (id {ids.iloc[place]})' for place in near)
+    advice = f"did you mean {meant}?" if near else "try a part of it"
+    raise DataError(f'no item of {dataset.name} has "{shown_title}" in its title; {advice}')
+
+
+def _nearest(bare: pd.Series, wanted: str) -> list[int]:
+    """Places of the titles that are most like `wanted`, the nearest first; none if none is."""
+    short = bare[bare.str.len() <= 2 * LONGEST_GUESS].drop_duplicates()
+    near = get_close_matches(wanted, short, SHOWN_GUESSES)
+    return [int(np.flatnonzero((bare == title).to_numpy())[0]) for title in near]
 
 
 def _bare(title: str) -> str:

@@ -39,9 +39,9 @@ LAYERS = [
     "workflow",
     "cli",
 ]
-PUBLIC = """datasets load_dataset load_interactions split_users holdout_folds evaluate CelsaError
-CompressedELSA ELSA EASE PrunedEASE SparseAutoencoderELSA Popularity ItemEmbeddings
-segment_items Segmentation""".split()
+PUBLIC = """datasets load_dataset load_interactions split_users split_by_time TimeSplit
+holdout_folds evaluate CelsaError CompressedELSA ELSA EASE PrunedEASE SparseAutoencoderELSA Popularity
+ItemEmbeddings segment_items Segmentation""".split()
 
 
 def layer_of(path: Path) -> str:

@@ -15,6 +15,12 @@ from celsa_lib.errors import CelsaError, ConfigError, DataError
 
 NTest = Annotated[int | None, typer.Option(help="Test users; default: as in `celsa data info`.")]
 SplitSeed = Annotated[int, typer.Option(help="Seed of the split of users.")]
+TestFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATE", help="With --time: where the test begins. Default: a fifth is later."
+    ),
+]
 Profile = Annotated[str, typer.Option(help="smoke, laptop or paper.")]
 DatasetName = Annotated[str, typer.Argument(help="A name from `celsa data list`.")]
 Source = Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from celsa_lib.cli.base import Profile
+from celsa_lib.cli.base import Profile, TestFrom
 from celsa_lib.cli.tables import Table, log_to_stderr, with_table
 from celsa_lib.errors import ConfigError
 from celsa_lib.files import check_writable, write_whole
@@ -135,6 +135,7 @@ def compare(
         bool,
         typer.Option("--thorough", help="With ELSA + SAE, and learning rates chosen: far longer."),
     ] = False,
+    test_from: TestFrom = None,
     out: Annotated[Path | None, typer.Option(help="Page; default: FILE-report.html here.")] = None,
     *,
     table: Table,
@@ -142,7 +143,8 @@ def compare(
     """Compare methods on your data: one HTML page, and its results as JSON beside it.
 
     The recommended setting comes first, and the page is written again as results come. A run that
-    was cut off goes on from that JSON.
+    was cut off goes on from that JSON. With --time the models learn from before a date and are
+    tested on what came after; else a fifth of each test user's history is hidden at a time.
     """
     from celsa_lib.experiments import Scope, compare_methods
     from celsa_lib.report.budgets import advice
@@ -151,7 +153,8 @@ def compare(
     page = page_path(file, out)
     log_to_stderr()
     check_writable(page)
-    scope, written = Scope(thorough, tuple(methods or ()), tuple(budgets or ())), [0.0]
+    scope = Scope(thorough, tuple(methods or ()), tuple(budgets or ()), test_from)
+    written = [0.0]
 
     def show(result, every: float = PAGE_EVERY) -> None:
         if result.rows and monotonic() - written[0] >= every:

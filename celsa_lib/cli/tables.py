@@ -14,7 +14,8 @@ import celsa_lib as cl
 from celsa_lib.errors import ConfigError
 
 PANEL = "If it is a file of your own"
-LAYOUT = ("separator", "encoding", "header", "text_ids", "items")  # found where nothing is said
+# Options that are part of what is known of a file only where they are given.
+AS_GIVEN = ("separator", "encoding", "header", "text_ids", "items", "time")
 
 
 def _option(help_: str, *names: str):
@@ -34,6 +35,9 @@ OPTIONS = {
     "encoding": Annotated[str | None, _option("If not UTF-8, UTF-16 or cp1252.")],
     "header": Annotated[bool, _option("Without, columns are called 1, 2, …")],
     "text_ids": Annotated[bool, _option("Keep 7 and 8 as text.", "--text-ids")],
+    "time": Annotated[
+        str | None, _option("Column of dates or Unix times: test on what came after a date.")
+    ],
 }
 
 
@@ -51,15 +55,16 @@ class Table:
     encoding: str | None = None
     header: bool = True
     text_ids: bool = False
+    time: str | None = None
 
     @property
     def loading(self) -> dict:
-        """Options of `load_interactions`; of the layout those that are not as usual."""
+        """Options of `load_interactions`; of AS_GIVEN those that are not as usual."""
         usual = asdict(Table())
         return {
             name: str(value) if isinstance(value, Path) else value
             for name, value in asdict(self).items()
-            if name not in LAYOUT or value != usual[name]
+            if name not in AS_GIVEN or value != usual[name]
         }
 
     def open(self, name: str) -> "cl.Dataset":

@@ -12,6 +12,7 @@ from celsa_lib.cli.base import (
     NTest,
     Source,
     SplitSeed,
+    TestFrom,
     load_embeddings,
     read_embeddings,
     warn,
@@ -49,6 +50,7 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
     n_test: NTest = None,
     split_seed: SplitSeed = DEFAULT_SEED,
+    test_from: TestFrom = None,
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
     *,
     table: Table,
@@ -57,6 +59,8 @@ def train(
 
     What is left out follows from the recipe and the data. Your own file:
     celsa train mine.csv --user customer --item product --nnz 16 --out emb.npz
+
+    With --time, only what other users chose before a date is learned from.
     """
     check_writable(out)
     options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
@@ -65,10 +69,12 @@ def train(
     if nnz is not None:
         model = cl.CompressedELSA(width, nnz, schedule, **options)
     loaded = table.open(dataset)
-    split = split_of(loaded, n_test, split_seed)
+    split = split_of(loaded, n_test, split_seed, test_from)
     model.fit(split.train, loaded.item_ids)
     about = {"dataset": loaded.name, "checksum": loaded.checksum}
     about |= {"n_test": len(split.test_rows), "split_seed": split_seed}
+    if isinstance(split, cl.TimeSplit):
+        about["test_from"] = split.start
     if table != Table():
         about["loading"] = table.loading
     embeddings = model.item_embeddings
@@ -76,40 +82,57 @@ def train(
     typer.echo(f"{embeddings.save(out)}: {embeddings.bytes_per_item} B per item")
 
 
-def split_of(dataset: "cl.Dataset", n_test: int | None, split_seed: int) -> "cl.Split":
-    """The split that `train` and `evaluate` share; of a file of one's own, a tenth are test users,
-    50 to 2,500.
+def split_of(
+    dataset: "cl.Dataset", n_test: int | None, split_seed: int, test_from: str | None = None
+) -> "cl.Split | cl.TimeSplit":
+    """The split that `train` and `evaluate` share: by time where the data has times. Of a file of
+    one's own, a tenth are test users, 50 to 2,500. Raises CelsaError.
     """
+    if dataset.times is not None:
+        return cl.split_by_time(dataset.X, dataset.times, n_test, test_from, split_seed)
+    if test_from is not None:
+        raise ConfigError(
+            f"the test is to begin at {test_from}, and nothing says when interactions took place; "
+            "name the column by --time"
+        )
     if n_test is None and dataset.name in cl.datasets():
         n_test = cl.dataset_info(dataset.name).test_users
     elif n_test is None:
-        n_test = min(2_500, max(50, dataset.X.shape[0] // 10))
+        from celsa_lib.split import usual_test_users
+
+        n_test = usual_test_users(dataset.X.shape[0])
     return cl.split_users(dataset.X, n_test, seed=split_seed)
 
 
-def left_out(
-    path: Path, about: dict, dataset: "cl.Dataset", n_test: int | None, split_seed: int | None
-) -> tuple[int | None, int]:
-    """(n_test, split_seed) of the users whom training left out, `about` first.
+def left_out(path: Path, about: dict, dataset: "cl.Dataset", given: dict) -> dict:
+    """n_test, split_seed and test_from of what training left out: `about` first, then `given`.
 
     Says so if it is not known. Raises ConfigError if `about` has other data or another split.
     """
     if not {"dataset", "checksum", "n_test", "split_seed"} <= about.keys():
         warning = f"celsa: {path} does not say who its test users were; these may have trained it"
         warn(warning, typer.colors.YELLOW)
-        return n_test, DEFAULT_SEED if split_seed is None else split_seed
+        seed = given["split_seed"]
+        return given | {"split_seed": DEFAULT_SEED if seed is None else seed}
     if about["checksum"] != dataset.checksum:
         raise ConfigError(
             f"{path} was trained on {about['dataset']} with checksum {about['checksum'][:12]}…, "
             f"not on this {dataset.name} ({dataset.checksum[:12]}…); evaluate it on that data"
         )
-    for option, given in (("n_test", n_test), ("split_seed", split_seed)):
-        if given not in (None, about[option]):
+    for option, value in given.items():
+        if value not in (None, about.get(option)):
             raise ConfigError(
-                f"{path} was trained with {option} {about[option]}, not {given}; to test on the "
-                f"users that training left out, leave out --{option.replace('_', '-')}"
+                f"{path} was trained with {option} {about.get(option)}, not {value}; to test on "
+                f"what training left out, leave out --{option.replace('_', '-')}"
             )
-    return about["n_test"], about["split_seed"]
+    known = {option: about.get(option) for option in given}
+    if (known["test_from"] is None) != (dataset.times is None):
+        before = known["test_from"] and f"on what came before {known['test_from']}"
+        raise ConfigError(
+            f"{path} was trained {before or 'without regard to time'}; to test on what training "
+            "left out, read the file in the same way: leave out its options"
+        )
+    return known
 
 
 @with_table
@@ -118,21 +141,25 @@ def evaluate(
     dataset: Source,
     n_test: NTest = None,
     split_seed: Annotated[int | None, typer.Option(help="Seed of the split of users.")] = None,
+    test_from: TestFrom = None,
     *,
     table: Table,
 ) -> None:
     """nDCG@100 and Recall@20/50 on the test users that `celsa train` left out.
 
-    EMBEDDINGS says who they are; --n-test and --split-seed are for files that do not.
+    EMBEDDINGS says who they are, and from which date on where training was with --time; --n-test,
+    --split-seed and --test-from are for files that do not.
     """
     model, loaded = load_embeddings(embeddings, dataset, table, packed=True)
-    test = split_of(loaded, *left_out(embeddings, model.about, loaded, n_test, split_seed)).test
-    result = cl.evaluate(model, cl.holdout_folds(test))
+    given = {"n_test": n_test, "split_seed": split_seed, "test_from": test_from}
+    split = split_of(loaded, **left_out(embeddings, model.about, loaded, given))
+    by_time = isinstance(split, cl.TimeSplit)
+    result = cl.evaluate(model, split.folds if by_time else cl.holdout_folds(split.test))
     for name, value in result.mean.items():
         typer.echo(f"{name:10} {value:.4f} ± {result.stderr[name]:.4f}")
-    typer.echo(
-        f"{test.shape[0]} users, 5 disjoint folds, {round(model.bytes_per_item, 1)} B per item"
-    )
+    how = f"what they chose from {split.start} on" if by_time else "5 disjoint folds"
+    size = round(model.bytes_per_item, 1)
+    typer.echo(f"{len(split.test_rows)} users, {how}, {size} B per item")
 
 
 @with_table

@@ -27,7 +27,9 @@ class Dataset:
 
     `user_ids` and `item_ids` name the rows and columns. `items` is indexed by item id in column
     order and has `title`, and `year`, `genres` ('|'-joined) and `authors` where they are known.
-    `checksum` is the sha256 of the source; `truth` is None unless the data is synthetic.
+    `checksum` is the sha256 of the source; `truth` is None unless the data is synthetic. `times`
+    (X.nnz,), in the order of X.data, says when each interaction took place (dates or numbers), and
+    is None where it is not known.
     Raises DataError when the parts do not fit together.
     """
 
@@ -39,6 +41,7 @@ class Dataset:
     checksum: str
     source: str
     truth: SyntheticTruth | None = field(default=None, repr=False)
+    times: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.user_ids), len(self.item_ids))
@@ -51,6 +54,11 @@ class Dataset:
             raise DataError(
                 f"dataset {self.name}: `items` must have a `title` column and be indexed by "
                 "item_ids in the same order"
+            )
+        if self.times is not None and len(self.times) != self.X.nnz:
+            raise DataError(
+                f"dataset {self.name}: {len(self.times)} times for {self.X.nnz} interactions; give "
+                "one for each"
             )
 
     def in_order_of(self, item_ids: np.ndarray) -> "Dataset":
@@ -68,8 +76,13 @@ class Dataset:
             )
         column_of = {item: column for column, item in enumerate(ours)}
         columns = np.array([column_of[item] for item in wanted], dtype=np.int64)
-        X = self.X[:, columns]
-        X.sort_indices()
+        places = csr_matrix((np.arange(self.X.nnz), self.X.indices, self.X.indptr), self.X.shape)
+        places = places[:, columns]
+        places.sort_indices()
+        moved = places.data
+        X = csr_matrix((self.X.data[moved], places.indices, places.indptr), self.X.shape)
+        times = None if self.times is None else self.times[moved]
         truth = self.truth and replace(self.truth, item_segment=self.truth.item_segment[columns])
         items = self.items.iloc[columns]
-        return replace(self, X=X, item_ids=self.item_ids[columns], items=items, truth=truth)
+        ids = self.item_ids[columns]
+        return replace(self, X=X, item_ids=ids, items=items, truth=truth, times=times)

@@ -18,6 +18,7 @@ from celsa_lib.data.checks import reading, require_columns, sha256_of
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.formats import numbers
 from celsa_lib.data.tables import Layout, as_frame, columns_of, read_table, require_once
+from celsa_lib.data.times import times_of, written
 from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_between, check_count
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ def load_interactions(
     encoding: str | None = None,
     header: bool = True,
     text_ids: bool = False,
+    time: str | None = None,
 ) -> Dataset:
     """Load anyone's interactions: a table (pandas, Polars, Arrow), or a text or Parquet file.
 
@@ -113,10 +115,11 @@ def load_interactions(
     whole numbers where the column has nothing else, written as numbers are, and otherwise text as
     it stands in the file; text always with `text_ids`. `items` (or a file) has a row per item, by
     its index or in the column `item`; ids are compared as text. separator, encoding, header: of
-    text files, see `Layout`. Raises ConfigError for value without min_rating or the reverse;
-    DataError on a missing or repeated column, a line of another number of fields, a missing id, a
-    rating that is no number, when nothing is left, or when `items` has an id twice or none of the
-    data's.
+    text files, see `Layout`. `time` names a column of dates or numbers, kept as `Dataset.times` for
+    `split_by_time`; of a pair that is there more than once the earliest counts. Raises ConfigError
+    for value without min_rating or the reverse; DataError on a missing or repeated column, a line
+    of another number of fields, a missing id, a rating or time that is none, when nothing is left,
+    or when `items` has an id twice or none of the data's.
     """
     if (value is None) != (min_rating is None):
         raise ConfigError(
@@ -126,14 +129,20 @@ def load_interactions(
     if min_rating is not None:
         check_between(-inf, inf, min_rating=min_rating)
     layout = Layout(separator, encoding, header)
-    frame, where, checksum = _open_table(source, [user, item], value, layout)
+    frame, where, checksum = _open_table(source, [user, item], (value, time), layout)
     users, item_values = (_ids(frame[c], where, text_ids) for c in (user, item))
+    when = None if time is None else times_of(frame[time], where)
     if value is not None:
         keep = _ratings(frame[value], where) >= min_rating
         users, item_values = users[keep], item_values[keep]
+        when = None if when is None else when[keep]
     X, user_ids, item_ids = binarise(users, item_values, min_user_interactions, where)
     columns = ", ".join(map(repr, frame.columns))
     log.info("%s: %d users, %d items, %d interactions; columns %s", where, *X.shape, X.nnz, columns)
+    if when is not None:
+        rows = pd.Index(user_ids).get_indexer(users)
+        when = _earliest(X, rows, pd.Index(item_ids).get_indexer(item_values), when)
+        log.info("%s: times from %s to %s", where, written(when.min()), written(when.max()))
     return Dataset(
         name=name or (where if where == TABLE else Path(where).name),
         X=X,
@@ -142,7 +151,19 @@ def load_interactions(
         items=item_table(item_ids, _rows_of(items, item, item_ids, layout)),
         checksum=checksum,
         source=f"read from {where}",
+        times=when,
     )
+
+
+def _earliest(X: csr_matrix, rows: np.ndarray, columns: np.ndarray, when: np.ndarray) -> np.ndarray:
+    """The first time of each interaction of X, in the order of X.data; rows (and columns) of −1
+    were dropped.
+    """
+    kept = (rows >= 0) & (columns >= 0)
+    pairs, when = rows[kept].astype(np.int64) * X.shape[1] + columns[kept], when[kept]
+    order = np.lexsort((when, pairs))
+    first = np.unique(pairs[order], return_index=True)[1]
+    return when[order][first]
 
 
 def _rows_of(items, item: str, item_ids: np.ndarray, layout: Layout) -> pd.DataFrame | None:
@@ -185,12 +206,12 @@ def _item_rows(items, item: str, layout: Layout) -> pd.DataFrame:
 
 
 def _open_table(
-    source, ids: list[str], value: str | None, layout: Layout
+    source, ids: list[str], others: tuple[str | None, ...], layout: Layout
 ) -> tuple[pd.DataFrame, str, str]:
-    """The columns `ids` and `value` of `source`, its name for messages, and its sha256."""
+    """Columns `ids` and `others` (None: none) of `source`, its name for messages, its sha256."""
     if len(set(ids)) < 2:
         raise ConfigError(f"user and item are both {ids[0]!r}; name two columns")
-    columns = list(dict.fromkeys([*ids, *([] if value is None else [value])]))
+    columns = list(dict.fromkeys([*ids, *(name for name in others if name is not None)]))
     if isinstance(source, (str, Path)):
         path = Path(source).expanduser()
         if not path.is_file():

@@ -53,8 +53,9 @@ class MethodConfig:
 class ExperimentConfig:
     """Everything that decides an experiment's numbers; `seeds` are those of training.
 
-    `test_users` is "split" (drawn from the data) or the name of a separate set of users. Equal
-    methods are one: a budget may be as large as a dense model.
+    `test_users` is "split" (drawn from the data) or the name of a separate set of users. With
+    `test_from`, a moment as text, what is learned is from before it and what is found from then
+    on (`split_by_time`). Equal methods are one: a budget may be as large as a dense model.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -72,6 +73,7 @@ class ExperimentConfig:
     fold_seed: int = 0
     seeds: tuple[int, ...] = (0,)
     profile: str = "laptop"
+    test_from: str | None = None
 
     def __post_init__(self):
         methods = list(self.methods)
@@ -92,8 +94,12 @@ class ExperimentConfig:
             raise ConfigError(f"{tuned[0]} has a grid, so n_val must be above 0")
 
     def to_json(self) -> str:
-        """Stable JSON: keys sorted. Without an n_seeds of None, as in files that had none yet."""
+        """Stable JSON: keys sorted. Without an n_seeds or test_from of None, as in files that had
+        none yet.
+        """
         values = asdict(self)
+        if values["test_from"] is None:
+            del values["test_from"]
         for method in values["methods"]:
             if method["n_seeds"] is None:
                 del method["n_seeds"]

@@ -9,10 +9,13 @@ from time import perf_counter
 import numpy as np
 
 from celsa_lib.data import Dataset
+from celsa_lib.errors import TrainingError
 from celsa_lib.evaluation import evaluate
 from celsa_lib.evaluation.exposure import exposure
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
+from celsa_lib.experiments.countdown import Countdown
 from celsa_lib.experiments.fit_cache import FitCache, order_of
+from celsa_lib.experiments.grids import widened
 from celsa_lib.experiments.manifest import make_manifest
 from celsa_lib.experiments.task import Task, prepare
 from celsa_lib.models import Recommender
@@ -41,6 +44,7 @@ def run_task(
     on_change: Callable[[Result], None] = lambda result: None,
     checkpoint: Path | None = None,
     on_model: Callable[[dict, Recommender], None] = lambda row, model: None,
+    widenings: int = 0,
 ) -> Result:
     """Every method × seed of the config; what `stored` has with the same hash is taken as it is,
     where the values of its users are there.
@@ -48,9 +52,11 @@ def run_task(
     What is left to choose is chosen once per method, with the first seed. `only` names the methods
     to compute, all without it. `on_change` is called with the result so far after each new trial
     or row, `on_model` with each new row and the model it is about. `checkpoint`: a file beside
-    which Compressed ELSA keeps where it is, to go on there.
+    which Compressed ELSA keeps where it is, to go on there. A grid whose end is chosen goes on
+    beyond it, up to `widenings` times.
     """
-    return _TaskRun(config, dataset, task, stored, only, on_change, checkpoint, on_model).finish()
+    told = on_change, on_model
+    return _TaskRun(config, dataset, task, stored, only, checkpoint, told, widenings).finish()
 
 
 def run_and_keep(
@@ -79,37 +85,31 @@ class _Row:
         return self.chosen.name, self.chosen.params, self.seed
 
 
-class _Progress:
-    """Says which of how many is done, and how long the others may take."""
-
-    def __init__(self, what: str, number: int):
-        self.what, self.number, self.done, self.started = what, number, 0, perf_counter()
-
-    def step(self) -> None:
-        """One more is done."""
-        self.done += 1
-        left = (perf_counter() - self.started) / self.done * (self.number - self.done)
-        about = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
-        log.info("%s %d of %d, about %s left", self.what, self.done, self.number, about)
-
-
 class _TaskRun:
     """One call of `run_task`: what is wanted, what is there, and the models of now."""
 
-    def __init__(self, config, dataset, task, stored, only, on_change, checkpoint, on_model):
+    def __init__(self, config, dataset, task, stored, only, checkpoint, told, widenings):
         self.config, self.task = config, task
-        self.on_change, self.on_model = on_change, on_model
+        self.on_change, self.on_model = told
         self.checksum, self.hashes = dataset.checksum, {}
-        self.methods = [method for method in config.methods if not only or method.name in only]
+        self.every, self.only = list(config.methods), only
+        self.steps = [widenings] * len(self.every)
         stored = stored or Result({})
         self.rows = {row["hash"]: row for row in stored.intact_rows()}
         self.users = dict(stored.users)
         manifest = make_manifest(config, dataset) | {"users": task.users}
+        if task.by_time:
+            manifest["by_time"] = task.by_time
         manifest["runs"] = stored.manifest.get("runs", {}) | manifest["runs"]
         self.result = Result(manifest, [], dict(stored.trials))
         self.checkpoint = checkpoint
         self.popularity = np.asarray(task.fit.sum(axis=0)).ravel()
         self.fits = FitCache(task.fit, task.item_ids, checkpoint)
+
+    @property
+    def methods(self) -> list[MethodConfig]:
+        """The methods to compute, their grids as wide as they are by now."""
+        return [method for method in self.every if not self.only or method.name in self.only]
 
     def finish(self) -> Result:
         """Choose, then fit and evaluate what is missing, one seed after the other.
@@ -122,7 +122,7 @@ class _TaskRun:
         first = {}  # place of each path: the methods' order, those of one path together
         for row in missing:
             first.setdefault(order_of(*row.model), len(first))
-        progress = _Progress("model", len(missing))
+        progress = Countdown("model", len(missing))
         for row in sorted(missing, key=lambda row: (row.seed, first[order_of(*row.model)])):
             self.rows[row.hash] = self._report(row)
             progress.step()
@@ -131,23 +131,49 @@ class _TaskRun:
         return self.result
 
     def _try_everything(self) -> None:
-        """Validation nDCG@100 of every candidate of the methods that have a choice."""
-        seed = self.config.seeds[0]
-        jobs = [
-            (candidate.name, candidate.params, seed)
+        """Try every candidate, and what lies beyond the ends of grids that are chosen."""
+        asked = {self._hash(*job) for job in self._untried()}
+        progress = Countdown("trial")
+        self._widen()  # as far as stored trials say: else a row of such a choice would be dropped
+        while jobs := self._untried():
+            fits = FitCache(self.task.tune_fit, self.task.item_ids, self.checkpoint)
+            fits.expect(jobs)
+            progress.expect(len(jobs))
+            for job in sorted(jobs, key=lambda job: order_of(*job)):
+                value = self._tried(fits, job, forgiving=self._hash(*job) not in asked)
+                self.result.trials[self._hash(*job)] = round(value, 5)
+                log.info("tried %s %s: %.4f", *job[:2], value)
+                progress.step()
+                self._changed()
+            self._widen()
+
+    def _untried(self) -> list[tuple[str, dict, int]]:
+        """The candidates without a trial, of the methods that have a choice."""
+        return [
+            (candidate.name, candidate.params, self.config.seeds[0])
             for method in self.methods
             for candidate in method.candidates()
             if method.has_choice and self._trial(candidate) is None
         ]
-        fits = FitCache(self.task.tune_fit, self.task.item_ids, self.checkpoint)
-        fits.expect(jobs)
-        progress = _Progress("trial", len(jobs))
-        for job in sorted(jobs, key=lambda job: order_of(*job)):
-            value = evaluate(fits.fitted(*job), self.task.tune_folds).mean[TUNED_ON]
-            self.result.trials[self._hash(*job)] = round(float(value), 5)
-            log.info("tried %s %s: %.4f", *job[:2], value)
-            progress.step()
-            self._changed()
+
+    def _widen(self) -> None:
+        """Let each grid go on where its choice stands at an end, once all of it was tried."""
+        for place, method in enumerate(self.every):
+            while self.steps[place] and self._is_tried(method):
+                method = widened(method, self._trial)
+                if method is None:
+                    break
+                self.every[place] = method
+                self.steps[place] -= 1
+
+    def _tried(self, fits: FitCache, job: tuple[str, dict, int], forgiving: bool) -> float:
+        """Validation nDCG@100. forgiving: 0 for what leaves the finite numbers, not an error."""
+        try:
+            return float(evaluate(fits.fitted(*job), self.task.tune_folds).mean[TUNED_ON])
+        except TrainingError:
+            if not forgiving:
+                raise
+            return 0.0
 
     def _hash(self, name: str, params: dict, seed: int) -> str:
         key = name, repr(params), seed
@@ -176,9 +202,11 @@ class _TaskRun:
         All of the grid while one is not tried, so that what is stored of them is not dropped.
         """
         candidates = method.candidates()
-        if not method.has_choice or any(self._trial(c) is None for c in candidates):
-            return candidates
-        return [max(candidates, key=self._trial)]
+        return [max(candidates, key=self._trial)] if self._is_tried(method) else candidates
+
+    def _is_tried(self, method: MethodConfig) -> bool:
+        """Whether there is a choice, and a trial of every candidate."""
+        return method.has_choice and None not in map(self._trial, method.candidates())
 
     def _rows_of(self, method: MethodConfig) -> list[_Row]:
         """The rows of a method: one per seed where training has one."""
@@ -228,7 +256,7 @@ class _TaskRun:
         """Hand over what there is, each row with the choice that its method had."""
         self.result.rows = [
             self.rows[row.hash] | self._choice_of(method)
-            for method in self.config.methods
+            for method in self.every
             for row in self._rows_of(method)
             if row.hash in self.rows
         ]

@@ -13,14 +13,15 @@ from scipy.sparse import csr_matrix, vstack
 from celsa_lib.data import Dataset, GoodbooksTestUsers, load_dataset, load_goodbooks_test_users
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.experiments.config import ExperimentConfig
-from celsa_lib.split import Fold, holdout_folds, split_users
+from celsa_lib.split import Fold, holdout_folds, split_by_time, split_users
 
 
 @dataclass
 class Task:
     """Users to tune on (fit, validation folds) and to report on (all non-test users, test folds).
 
-    item_ids: of the columns. `ready` holds models that need no training, by method name.
+    item_ids: of the columns. `ready` holds models that need no training, by method name. by_time:
+    of a split by time, its moments and how much of what is to be found nobody had chosen before.
     """
 
     tune_fit: csr_matrix
@@ -29,6 +30,7 @@ class Task:
     folds: list[Fold]
     item_ids: np.ndarray | None = None
     ready: dict = field(default_factory=dict)
+    by_time: dict | None = None
 
     @property
     def users(self) -> dict[str, int]:
@@ -57,6 +59,8 @@ def make_task(config: ExperimentConfig, dataset: Dataset) -> Task:
     """
     if config.test_users != "split":
         return _task_of_test_users(config, dataset, load_goodbooks_test_users())
+    if config.test_from is not None:
+        return _task_by_time(config, dataset)
     split = split_users(dataset.X, config.n_test, config.n_val, config.split_seed)
     fit = vstack([split.train, split.val], format="csr") if config.n_val else split.train
     validation, test = folds_of(config, split.val), folds_of(config, split.test)
@@ -77,6 +81,26 @@ def _task_of_test_users(
         item_ids=test.item_ids,
         ready={"Released": ItemEmbeddings(test.released, test.item_ids)},
     )
+
+
+def _task_by_time(config: ExperimentConfig, dataset: Dataset) -> Task:
+    """Models learn from before a moment and are tested on what came after; what is chosen is chosen
+    in the same way within the time before, so that nothing later decides it.
+    """
+    X, times, seed = dataset.X, dataset.times, config.split_seed
+    split = split_by_time(X, times, config.n_test, config.test_from, seed)
+    known = np.bincount(split.train.indices, minlength=X.shape[1]) > 0
+    by_time = {
+        "test_from": split.start,
+        "targets": int(split.target.nnz),
+        "targets_of_new_items": int((~known[split.target.indices]).sum()),
+    }
+    tune_fit, tune_folds = split.train, []
+    if config.n_val:
+        inner = split_by_time(split.train, split.train_times, config.n_val, seed=seed)
+        tune_fit, tune_folds = inner.train, inner.folds
+        by_time["chosen_from"] = inner.start
+    return Task(tune_fit, tune_folds, split.train, split.folds, dataset.item_ids, by_time=by_time)
 
 
 def folds_of(config: ExperimentConfig, X: csr_matrix) -> list[Fold]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from celsa_lib.data import Dataset, load_interactions
 from celsa_lib.errors import ConfigError, DataError, check_count
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
+from celsa_lib.experiments.grids import reachable
 from celsa_lib.experiments.manifest import machine
 from celsa_lib.experiments.profiles import (
     PROFILES,
@@ -22,11 +23,14 @@ from celsa_lib.files import alone_with
 from celsa_lib.models import by_name
 from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.results import BUDGETS, Result, load_result, save_result
+from celsa_lib.split import split_by_time
 
 MIN_USERS = 300  # 50 to test, 50 to choose with, 200 to learn from
 STEPS = 400  # of a dense model in all, where the data is big; 3 to 10 epochs bound it
 FEW_LEARNERS = 2000  # below it 5 epochs, and so 2 a prune: as for MovieLens-100K
 LARGEST_WIDTH = {"smoke": 64, "laptop": 2048, "paper": 4096}
+MIN_TESTED = 50  # users, also to choose with
+WIDENINGS = 4  # of a grid whose end is chosen
 EASE_BYTES = 12  # times items²: its inverse in float64 and the weights made of it; one is kept
 
 
@@ -34,11 +38,13 @@ EASE_BYTES = 12  # times items²: its inverse in float64 and the weights made of
 class Scope:
     """What is compared: methods by label (all if empty), budgets in bytes per item (those of
     Table 1 if empty). thorough: with the autoencoder, and learning rates chosen for each method.
+    test_from: of data with times, where the test begins; see `split_by_time`.
     """
 
     thorough: bool = False
     labels: tuple[str, ...] = ()
     budgets: tuple[int, ...] = ()
+    test_from: str | None = None
 
     def methods(self, settings: Settings) -> list[MethodConfig]:
         """The recommended setting first, then Table 1's methods. Raises ConfigError."""
@@ -92,6 +98,7 @@ def compare_methods(
             stored,
             on_change=keep,
             checkpoint=out,
+            widenings=WIDENINGS,
         )
         return load_result(out)  # as stored, users rounded: a rerun shows the same digits
 
@@ -109,8 +116,8 @@ def user_data_config(
     Raises CelsaError.
     """
     check_count(seeds=n_seeds)
-    users, items = dataset.X.shape
-    settings = settings_for_size(users, items, profile)
+    items = dataset.X.shape[1]
+    settings, test_from = _settings_for(dataset, profile, scope.test_from)
     if scope.budgets:
         settings = replace(settings, budgets=checked_budgets(scope.budgets))
     methods = affordable(tuple(scope.methods(settings)), items, machine()["memory_gib"])
@@ -122,7 +129,38 @@ def user_data_config(
         data_params=loading or {},
         seeds=tuple(range(n_seeds)),
         profile=profile,
+        test_from=test_from,
     )
+
+
+def _settings_for(
+    dataset: Dataset, profile: str, test_from: str | None
+) -> tuple[Settings, str | None]:
+    """Sizes for the users who learn and test, and the moment from which the test is, as text; None
+    for data without times. Raises CelsaError.
+    """
+    users, items = dataset.X.shape
+    if dataset.times is None:
+        if test_from is not None:
+            raise ConfigError(f"the test is to begin at {test_from}; name the column of times too")
+        return settings_for_size(users, items, profile), None
+    split = split_by_time(dataset.X, dataset.times, test_from=test_from)
+    try:
+        inner = split_by_time(split.train, split.train_times)
+    except DataError as error:
+        raise DataError(
+            f"what came before {split.start} cannot be divided by time in turn, to choose on: "
+            f"{error}"
+        ) from error
+    n_test, n_val = len(split.test_rows), min(1000, len(inner.test_rows))
+    for n, start in ((n_test, split.start), (n_val, inner.start)):
+        if n < MIN_TESTED:
+            raise DataError(
+                f"{n} users have interactions both before {start} and from then on, and "
+                f"at least {MIN_TESTED} are needed; choose another moment, or leave the times out"
+            )
+    settings = settings_for_size(n_test + split.train.shape[0], items, profile)
+    return replace(settings, n_test=n_test, n_val=n_val), split.start
 
 
 def settings_for_size(users: int, items: int, profile: str = "laptop") -> Settings:
@@ -192,7 +230,7 @@ def check_same_study(
     wanted = {
         config.row_hash(candidate, seed, dataset.checksum)
         for method in config.methods
-        for candidate in method.candidates()
+        for candidate in reachable(method, WIDENINGS).candidates()
         for seed in config.seeds
     }
     others = [row for row in stored.rows if row["hash"] not in wanted]

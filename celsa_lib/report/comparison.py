@@ -27,7 +27,7 @@ from celsa_lib.report.style import styled
 from celsa_lib.report.tables import runs_note
 from celsa_lib.results import Result, fit_seconds
 
-COLUMNS = {"user": "user", "item": "item", "value": "rating"}
+COLUMNS = {"user": "user", "item": "item", "value": "rating", "time": "time"}
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -42,7 +42,7 @@ def comparison_page(result: Result) -> str:
         run=manifest["runs"][result.run],
         config=json.dumps(manifest["config"], indent=1, ensure_ascii=False),
         data=data_facts(manifest),
-        protocol=protocol(manifest["config"], len(next(iter(result.users.values())))),
+        protocol=protocol(manifest, len(next(iter(result.users.values())))),
         origin=origin_facts(manifest),
         advice=advice(result),
         target=percent(TARGET, 0),
@@ -146,16 +146,48 @@ def data_facts(manifest: dict) -> dict[str, str]:
     }
 
 
-def protocol(config: dict, n_users: int) -> str:
-    """How accuracy was measured, in three sentences. `n_users`: test users with a target."""
-    return (
-        f"{config['n_test']:,} users were set aside for the test before anything was trained, and "
-        f"{config['n_val']:,} others to choose learning rates and regularisation on. Each reported "
-        "model learns from all users but those of the test. The history of a test user is divided "
-        f"{config['n_folds']} times into {percent(1 - config['fraction'], 0)} that the "
-        f"model sees and {percent(config['fraction'], 0)} that it must find among the first 100 of "
-        f"its ranking; nDCG@100 is the mean over {n_users:,} users, ± one standard error."
+def protocol(manifest: dict, n_users: int) -> list[str]:
+    """Paragraphs that say which split was used, and what it changes. `n_users`: test users with a
+    target.
+    """
+    config = manifest["config"]
+    if "by_time" in manifest:
+        return _by_time(config, manifest["by_time"], n_users)
+    return [
+        f"Split by users: {config['n_test']:,} were set aside for the test before anything was "
+        f"trained, and {config['n_val']:,} others to choose learning rates and regularisation on. "
+        "Each reported model learns from all users but those of the test. The history of a test "
+        f"user is divided {config['n_folds']} times into {percent(1 - config['fraction'], 0)} that "
+        f"the model sees and {percent(config['fraction'], 0)} that it must find among the first "
+        f"100 of its ranking; nDCG@100 is the mean over {n_users:,} users, ± one standard error.",
+        "When things took place was not regarded: what is to be found may be older than what the "
+        "model has seen. Where the file has a column of times, --time COLUMN lets models learn "
+        "from before a date and tests them on what came after.",
+    ]
+
+
+def _by_time(config: dict, moments: dict, n_users: int) -> list[str]:
+    """`protocol` of a split by time."""
+    start, chosen = moments["test_from"], moments.get("chosen_from")
+    unknown = percent(moments["targets_of_new_items"] / moments["targets"])
+    choosing = (
+        f" Learning rates and regularisation were chosen in the same way within the time before: "
+        f"{config['n_val']:,} other users, and what they chose from {chosen} on."
     )
+    return [
+        f"Split by time: models learn from what was chosen before {start}, and are tested on what "
+        f"came then and later. {config['n_test']:,} users who chose something both before and "
+        "after were set aside for the test, and no model learns from them. It sees what such a "
+        "user chose before, and must find what that user chose from then on among the first 100 of "
+        f"its ranking; nDCG@100 is the mean over {n_users:,} users, ± one standard error."
+        + (choosing if chosen else ""),
+        "What that changes: the question is that of a system in use, which knows the past and is "
+        f"asked for what comes. {unknown} of the {moments['targets']:,} interactions to be found "
+        "are with items that nobody in training had chosen yet, which no method here can rank by "
+        "merit. One date gives one division, not five, and users who came later or left before are "
+        "not tested. So these numbers do not compare with those of a split by users (without "
+        "--time).",
+    ]
 
 
 def origin_facts(manifest: dict) -> dict[str, str]:
