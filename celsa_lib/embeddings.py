@@ -18,6 +18,7 @@ from celsa_lib.retrieval import (
     BATCH_USERS,
     PackedRows,
     SparseIndex,
+    hidden_items,
     recommend_in_batches,
     write_packed,
 )
@@ -158,20 +159,28 @@ class ItemEmbeddings:
         return scores
 
     def recommend(
-        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+        self,
+        X: csr_matrix,
+        n: int = 10,
+        exclude_seen: bool = True,
+        among: Sequence[int] | None = None,
+        without: Sequence[int] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The `n` best items per user: (indices, scores), each users × n; −1 where none is left.
 
-        Sparse rows are never written out, and no user's scores are kept but the best. Many users
-        are ranked on a CUDA GPU where there is one.
+        among, without: positions of the only items that may be recommended, and of those that may
+        not. Sparse rows are never written out, and no user's scores are kept but the best. Many
+        users are ranked on a CUDA GPU where there is one. Raises ConfigError for a position that
+        is not there or n < 1.
         """
         X = self._matching(X)
         check_count(n=n)
-        if X.shape[0] >= BATCH_USERS and has_gpu():
+        hidden = hidden_items(X.shape[1], among, without)
+        if X.shape[0] >= BATCH_USERS and has_gpu() and not len(hidden):
             return self._gpu_index.recommend(X, n, exclude_seen)
         if self.is_dense:
-            return recommend_in_batches(self.score, X, n, exclude_seen)
-        return self._index.recommend(X, n, exclude_seen)
+            return recommend_in_batches(self.score, X, n, exclude_seen, hidden)
+        return self._index.recommend(X, n, exclude_seen, hidden)
 
     def similar(self, items: Sequence[int], n: int = 10) -> tuple[np.ndarray, np.ndarray]:
         """The `n` other items nearest to each of `items`, by cosine of rows, whatever their norms.

@@ -9,7 +9,6 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from celsa_lib.data import Dataset
-from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError
 
 SHOWN_MATCHES, SHOWN_USERS, SHOWN_GUESSES = 6, 3, 3
@@ -94,12 +93,11 @@ def recommended(model, dataset: Dataset, history: csr_matrix, n: int = 10) -> pd
     return _listed(dataset, *model.recommend(history, n=n, exclude_seen=True))
 
 
-def similar_to_title(
-    embeddings: ItemEmbeddings, dataset: Dataset, title: str, n: int = 10
-) -> pd.DataFrame:
+def similar_to_title(embeddings, dataset: Dataset, title: str, n: int = 10) -> pd.DataFrame:
     """The `n` items nearest to the one with this title: columns title, score (cosine), best first.
 
-    Rows are in the order of `dataset`. Raises DataError for a title that is not there.
+    embeddings: `ItemEmbeddings`, or what has their `similar`, with rows in the order of `dataset`.
+    Raises DataError for a title that is not there.
     """
     return _listed(dataset, *embeddings.similar([find_title(dataset, title)], n))
 

@@ -42,6 +42,9 @@ def test_an_engine_is_filled_and_asked(name, files, tmp_path, request):
     asked = call("recommend", *files, "3", "5", "-n", 7, "--from", name, *place)
     assert asked.exit_code == 0 and len(asked.output.splitlines()) == 7
     assert asked.output == call("recommend", *files, "3", "5", "-n", 7).output
+    near = call("similar", *files, "9", "-n", 6, "--from", name, *place)
+    assert near.exit_code == 0 and len(near.output.splitlines()) == 6
+    assert near.output == call("similar", *files, "9", "-n", 6).output
 
 
 def test_what_does_not_fit_is_refused(files, tmp_path):

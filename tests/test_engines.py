@@ -75,6 +75,19 @@ def check(found, embeddings, latents, recall=1.0, **rules) -> None:
         np.testing.assert_allclose(scores, best, rtol=1e-4, atol=1e-5)
 
 
+def check_similar(index, embeddings, item, recall) -> None:
+    """The other items of the largest cosines, or `recall` of these."""
+    ids, cosines = index.similar(embeddings.item_ids[item], 12)
+    numbers = [embeddings.item_ids.tolist().index(one) for one in ids.tolist()]
+    rows = embeddings.matrix.toarray().astype(float)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    true = rows @ rows[item]
+    np.testing.assert_allclose(cosines, true[numbers], rtol=1e-4, atol=1e-5)
+    best = np.sort(np.delete(true, item))[::-1][:12]
+    assert item not in numbers and len(set(numbers)) == 12
+    assert (cosines >= best[-1] - 1e-5).mean() >= recall
+
+
 def recall_of(name) -> float:
     return 1.0 if engines.ENGINES[name].is_exact else GRAPH_RECALL
 
@@ -97,6 +110,7 @@ def test_the_best_rows_are_found(name, place, embeddings):
         nothing = index.search(latents, 5, exclude=embeddings.item_ids)
         assert [len(part) for part in nothing] == [0, 0]
         check(index.search(0 * latents, 3), embeddings, 0 * latents, n=3)
+        check_similar(index, embeddings, 7, recall)
 
 
 def test_one_row_and_strange_ids(name, place):
@@ -256,6 +270,10 @@ def test_latents_and_ids_that_do_not_fit_are_refused():
                 index.search(wrong)
         with pytest.raises(ConfigError, match="n must be"):
             index.search(SIGNED.matrix[0], 0)
+        with pytest.raises(DataError, match="no item 'x'"):
+            index.similar("x")
+        with pytest.raises(ConfigError, match="n must be"):
+            index.similar(0, 0)
         with pytest.raises(ConfigError, match="several ids"):
             index.search(SIGNED.matrix[0], exclude="abc")
         vector = SIGNED.matrix[0].toarray()[0]

@@ -8,7 +8,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse import random as random_sparse
 
 import celsa_lib as cl
-from celsa_lib.retrieval import SparseIndex, top_n
+from celsa_lib.errors import ConfigError
+from celsa_lib.retrieval import SparseIndex, sparse, top_n
 
 
 def best_by_sorting(scores, n):
@@ -45,6 +46,52 @@ def test_sparse_top_n_is_exact(users, n, without_seen):
     found = SparseIndex(A).recommend(X, n, without_seen)
     for ours, expected in zip(found, best_by_sorting(scores, n), strict=True):
         assert np.array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_one_user_among_more_items_than_a_block(threads, monkeypatch):
+    """Blocks, and parts for several threads, meet at any item; sums are exact, ties are many."""
+    rng, n_items = np.random.default_rng(0), 3 * sparse.BLOCK + 100
+    A = csr_matrix(
+        (rng.integers(-8, 9, 2 * n_items) / np.float32(8), rng.integers(0, 50, 2 * n_items),
+         2 * np.arange(n_items + 1)), shape=(n_items, 50), dtype=np.float32,
+    )  # fmt: skip
+    A.sum_duplicates()
+    seen = np.array([0, sparse.BLOCK - 1, sparse.BLOCK, n_items // 3, n_items - 1])
+    X = csr_matrix((np.ones(5, np.float32), (np.zeros(5, int), seen)), shape=(1, n_items))
+    scores = (A @ (X @ A).T).toarray().T
+    scores[0, seen] = -np.inf
+    monkeypatch.setattr(sparse, "get_num_threads", lambda: threads)
+    for n in (5, 400):
+        found = SparseIndex(A).recommend(X, n, without_seen=True)
+        for ours, expected in zip(found, best_by_sorting(scores, n), strict=True):
+            assert np.array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("users", [1, 40])
+@pytest.mark.parametrize("kind", ["sparse", "dense", "packed"])
+def test_only_what_may_be_is_recommended(kind, users, histories, tmp_path):
+    A = random_sparse(60, 16, 1 if kind == "dense" else 0.2, format="csr", random_state=0)
+    embeddings = cl.ItemEmbeddings(A.astype(np.float32))
+    if kind == "packed":
+        embeddings = embeddings.pack(tmp_path / "rows.packed")
+    X, among, without = histories[:users], np.arange(5, 50), [7, 9, 59]
+    scores = embeddings.score(X)
+    scores[X.toarray() > 0] = -np.inf
+    for rules, gone in (
+        ({"among": among}, [*range(5), *range(50, 60)]),
+        ({"without": without}, without),
+        ({"among": among, "without": without}, [*range(5), 7, 9, *range(50, 60)]),
+        ({"among": []}, range(60)),
+    ):
+        left = scores.copy()
+        left[:, list(gone)] = -np.inf
+        items, values = embeddings.recommend(X, 10, **rules)
+        np.testing.assert_allclose(values, best_by_sorting(left, 10)[1], atol=1e-5)
+        assert not np.isin(items, list(gone)).any()
+    for wrong in ("abc", [60], [-1], [0.5], [[1]]):
+        with pytest.raises(ConfigError, match="among is a list of positions"):
+            embeddings.recommend(X, 10, among=wrong)
 
 
 def test_item_embeddings_use_it(histories):

@@ -15,10 +15,11 @@ from celsa_lib.cli.base import (
 )
 from celsa_lib.cli.serving import (
     CELSA_ITEMS,
+    AskedEngine,
     EngineAddress,
     EngineFolder,
     EngineTable,
-    FromEngine,
+    asked,
 )
 from celsa_lib.cli.tables import Table, log_to_stderr, with_table
 from celsa_lib.errors import ConfigError
@@ -48,9 +49,7 @@ def recommend(
         str | None, typer.Option("--for", metavar="USER", help="A user of the data, by id.")
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
-    engine: Annotated[
-        str | None, typer.Option("--from", help="Ask this engine, which `celsa load` filled.")
-    ] = None,
+    engine: AskedEngine = None,
     path: EngineFolder = None,
     address: EngineAddress = None,
     rows_called: EngineTable = CELSA_ITEMS,
@@ -62,20 +61,14 @@ def recommend(
     What was liked, or what the user chose, is left out of the list. With --from
     an engine finds it by the rows that it holds.
     """
-    from celsa_lib.retrieval import engines
     from celsa_lib.titles import history_of, history_of_user, recommended
 
     if bool(titles) == (of_user is not None):
         raise ConfigError("say what was liked, as titles or ids, or name a user by --for")
-    if engine is None and (path or address):
-        raise ConfigError("--path and --address go with --from; name the engine")
     model, loaded = load_embeddings(embeddings, dataset, table, packed=True)
     liked = history_of(loaded, titles) if titles else history_of_user(loaded, of_user)
-    if engine is not None:
-        with engines.open(engine, model, loaded.items, path, address, rows_called, False) as index:
-            found = recommended(FromEngine(index, model), loaded, liked, n)
-    else:
-        found = recommended(model, loaded, liked, n)
+    with asked(engine, model, loaded.items, path, address, rows_called) as answers:
+        found = recommended(answers, loaded, liked, n)
     for title, score in found.itertuples(index=False):
         typer.echo(f"{score:6.3f}  {short(title, LINE_WIDTH)}")
 
@@ -86,14 +79,23 @@ def similar(
     dataset: Source,
     title: Annotated[str, typer.Argument(help="A title, a part of it, or an id.")],
     n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
+    engine: AskedEngine = None,
+    path: EngineFolder = None,
+    address: EngineAddress = None,
+    rows_called: EngineTable = CELSA_ITEMS,
     *,
     table: Table,
 ) -> None:
-    """Items nearest to one, by the cosine of their rows: celsa similar emb.npz ml-100k "Alien"."""
+    """Items nearest to one, by the cosine of their rows: celsa similar emb.npz ml-100k "Alien".
+
+    With --from an engine finds them by the rows that it holds.
+    """
     from celsa_lib.titles import similar_to_title
 
-    found, loaded = load_embeddings(embeddings, dataset, table)
-    for other, cosine in similar_to_title(found, loaded, title, n).itertuples(index=False):
+    model, loaded = load_embeddings(embeddings, dataset, table)
+    with asked(engine, model, loaded.items, path, address, rows_called) as answers:
+        found = similar_to_title(answers, loaded, title, n)
+    for other, cosine in found.itertuples(index=False):
         typer.echo(f"{cosine:6.3f}  {short(other, LINE_WIDTH)}")
 
 

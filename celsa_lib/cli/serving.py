@@ -1,5 +1,7 @@
 """`celsa load`: embeddings into an engine, and recommendations asked of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,8 +9,11 @@ import typer
 
 from celsa_lib.cli.base import AnyEmbeddingsFile, Source, load_embeddings
 from celsa_lib.cli.tables import Table, with_table
+from celsa_lib.errors import ConfigError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
     from scipy.sparse import csr_matrix
 
     import celsa_lib as cl
@@ -24,6 +29,9 @@ EngineAddress = Annotated[
     ),
 ]
 EngineTable = Annotated[str, typer.Option("--table", help="What the rows are called on a server.")]
+AskedEngine = Annotated[
+    str | None, typer.Option("--from", help="Ask this engine, which `celsa load` filled.")
+]
 CELSA_ITEMS = "celsa_items"
 
 
@@ -51,6 +59,27 @@ def load(
     typer.echo(f"{into}: {len(found.item_ids):,} rows, {written:,} of them written now")
 
 
+@contextmanager
+def asked(
+    engine: str | None,
+    embeddings: "cl.ItemEmbeddings | cl.PackedEmbeddings",
+    items: "pd.DataFrame",
+    path: Path | None,
+    address: str | None,
+    table: str,
+) -> Iterator:
+    """What answers: the embeddings, or the engine that holds their rows. Raises CelsaError."""
+    from celsa_lib.retrieval import engines
+
+    if engine is None and (path or address):
+        raise ConfigError("--path and --address go with --from; name the engine")
+    if engine is None:
+        yield embeddings
+        return
+    with engines.open(engine, embeddings, items, path, address, table, fill=False) as index:
+        yield FromEngine(index, embeddings)
+
+
 class FromEngine:
     """Recommends what an engine finds; the embeddings only make the question."""
 
@@ -61,9 +90,16 @@ class FromEngine:
 
     def recommend(self, X: "csr_matrix", n: int, exclude_seen: bool) -> tuple:
         """(indices, scores) of the `n` best for X's only user, each 1 × n."""
+        seen = self.index.item_ids[X.indices] if exclude_seen else None
+        return self._ranking(*self.index.search(self.embeddings.encode(X), n, seen))
+
+    def similar(self, items: list[int], n: int) -> tuple:
+        """(indices, cosines) of the `n` nearest to the only one of `items`, each 1 × n."""
+        (item,) = items
+        return self._ranking(*self.index.similar(self.index.item_ids[item], n))
+
+    def _ranking(self, ids: "np.ndarray", scores: "np.ndarray") -> tuple:
         import numpy as np
 
-        seen = self.index.item_ids[X.indices] if exclude_seen else None
-        ids, scores = self.index.search(self.embeddings.encode(X), n, seen)
         places = np.array([self.place_of[item] for item in ids.tolist()], dtype=np.int64)
         return places[None], scores[None]

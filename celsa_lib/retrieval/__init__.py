@@ -2,7 +2,13 @@
 
 from celsa_lib.retrieval.export import FORMATS, check_format, export_rows, split_signs
 from celsa_lib.retrieval.packed import PackedRows, csr_bytes_per_item, write_packed
-from celsa_lib.retrieval.ranking import BATCH_USERS, exclude_seen, recommend_in_batches, top_n
+from celsa_lib.retrieval.ranking import (
+    BATCH_USERS,
+    exclude_seen,
+    hidden_items,
+    recommend_in_batches,
+    top_n,
+)
 from celsa_lib.retrieval.sparse import SparseIndex
 
 __all__ = [
@@ -14,6 +20,7 @@ __all__ = [
     "csr_bytes_per_item",
     "exclude_seen",
     "export_rows",
+    "hidden_items",
     "recommend_in_batches",
     "split_signs",
     "top_n",

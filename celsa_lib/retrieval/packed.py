@@ -4,6 +4,7 @@ The file is an uncompressed .npz: any NumPy reads its arrays, a checksum is over
 they are mapped into memory. The latent of its own that an anchored row holds needs no index.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from celsa_lib.retrieval.quantise import (
     codes_of,
     middle_of,
 )
-from celsa_lib.retrieval.ranking import recommend_in_batches
+from celsa_lib.retrieval.ranking import hidden_items, recommend_in_batches
 from celsa_lib.split import matching
 
 FORMAT = "celsa-packed-embeddings"
@@ -99,10 +100,19 @@ class PackedRows:
         return scores
 
     def recommend(
-        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+        self,
+        X: csr_matrix,
+        n: int = 10,
+        exclude_seen: bool = True,
+        among: Sequence[int] | None = None,
+        without: Sequence[int] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best items per user: (indices, scores), each users × n; −1 where none is left."""
-        return recommend_in_batches(self.score, self._matching(X), n, exclude_seen)
+        """The `n` best items per user: (indices, scores), each users × n; −1 where none is left.
+
+        among, without: see `ItemEmbeddings.recommend`. Raises ConfigError.
+        """
+        hidden = hidden_items(self.shape[0], among, without)
+        return recommend_in_batches(self.score, self._matching(X), n, exclude_seen, hidden)
 
     def rows(self) -> tuple[csr_matrix, np.ndarray | None]:
         """(rows, items × width, CSR float32; input scales or None), expanded."""

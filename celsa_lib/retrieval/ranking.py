@@ -4,14 +4,17 @@ A score and its item become one integer that orders by score, then by lower inde
 rule of their own, and choosing the best is choosing the largest of plain numbers.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import njit, prange
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import check_count
+from celsa_lib.errors import ConfigError, check_count, plainly
 
 BATCH_USERS = 1024  # users scored at a time: a block of users × items, never all of them
 BUFFER = 3  # candidates held before the best n are kept, in multiples of n
+ALL_SHOWN = np.zeros(0, dtype=bool)  # every item may be recommended
 
 
 def exclude_seen(scores: np.ndarray, X: csr_matrix) -> np.ndarray:
@@ -32,16 +35,50 @@ def top_n(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     return items, values
 
 
-def recommend_in_batches(score, X: csr_matrix, n: int, without_seen: bool):
+def hidden_items(
+    n_items: int, among: Sequence[int] | None, without: Sequence[int] | None
+) -> np.ndarray:
+    """Which items are not recommended, as (items,) bool, empty where every item may be.
+
+    among, without: positions of all that may be, and of what may not. Raises ConfigError for a
+    position that is not there.
+    """
+    if among is None and without is None:
+        return ALL_SHOWN
+    hidden = np.full(n_items, among is not None)
+    if among is not None:
+        hidden[_positions(n_items, among=among)] = False
+    if without is not None:
+        hidden[_positions(n_items, without=without)] = True
+    return hidden
+
+
+def _positions(n_items: int, **given) -> np.ndarray:
+    ((name, values),) = given.items()
+    try:
+        found = np.asarray(values)
+        found = found.astype(np.int64, casting="same_kind") if found.size else found.astype(int)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name} is a list of positions, got {plainly(values)}") from error
+    if found.ndim != 1 or (found.size and not 0 <= found.min() <= found.max() < n_items):
+        raise ConfigError(f"{name} is a list of positions from 0 to {n_items - 1}")
+    return found
+
+
+def recommend_in_batches(
+    score, X: csr_matrix, n: int, without_seen: bool, hidden: np.ndarray = ALL_SHOWN
+):
     """`top_n` of `score(X)`, a block of users at a time: (indices, scores), each users × n.
 
-    Raises ConfigError if n < 1.
+    hidden: see `hidden_items`. Raises ConfigError if n < 1.
     """
     check_count(n=n)
     blocks = []
     for start in range(0, X.shape[0], BATCH_USERS):
         users = X[start : start + BATCH_USERS] if X.shape[0] > BATCH_USERS else X
         scores = score(users)
+        if len(hidden):
+            scores[:, hidden] = -np.inf
         blocks.append(top_n(exclude_seen(scores, users) if without_seen else scores, n))
     if not blocks:
         width = min(n, X.shape[1])

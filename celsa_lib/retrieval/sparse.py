@@ -23,6 +23,7 @@ from celsa_lib.kernels.simd import (
     store,
 )
 from celsa_lib.retrieval.ranking import (
+    ALL_SHOWN,
     BUFFER,
     as_key,
     empty_ranking,
@@ -54,26 +55,39 @@ class SparseIndex:
         self.own = np.ones(matrix.shape[0], np.float32) if own is None else own
         self.columns = columns.indptr, columns.indices, columns.data
 
-    def recommend(self, X: csr_matrix, n: int, without_seen: bool) -> tuple[np.ndarray, np.ndarray]:
-        """(indices, scores) of the n largest of x·A·Aᵀ − x; as `top_n` of all the scores."""
+    def recommend(
+        self, X: csr_matrix, n: int, without_seen: bool, hidden: np.ndarray = ALL_SHOWN
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(indices, scores) of the n largest of x·A·Aᵀ − x; as `top_n` of all the scores.
+
+        hidden: see `hidden_items`.
+        """
         n_items, width = self.shape
         ranking = empty_ranking(X.shape[0], min(n, n_items))
         histories = X.indptr, X.indices, X.data.astype(np.float32), self.encoder, self.own
         if X.shape[0] < LANES:
             n_parts = max(1, min(get_num_threads(), n_items // BLOCK))
             _one_by_one(
-                n_parts, *histories, *self.rows, self.columns, width, without_seen, *ranking
+                n_parts,
+                *histories,
+                *self.rows,
+                self.columns,
+                width,
+                without_seen,
+                hidden,
+                *ranking,
             )
         else:
             E = aligned((get_num_threads(), width, LANES))
-            _by_blocks(*histories, *self.rows, E, without_seen, *ranking)
+            _by_blocks(*histories, *self.rows, E, without_seen, hidden, *ranking)
         return ranking
 
 
 @njit(**PARALLEL)
 def _by_blocks(
-    indptr, seen, weights, encoder, own, row_start, cols, data, E, without_seen, items, values
-):
+    indptr, seen, weights, encoder, own, row_start, cols, data, E, without_seen, hidden, items,
+    values,
+):  # fmt: skip
     n_users, n_items, threads = len(indptr) - 1, len(row_start) - 1, len(E)
     n = items.shape[1]
     for t in prange(threads):
@@ -94,6 +108,8 @@ def _by_blocks(
                     for j in range(row_start[i], row_start[i + 1]):
                         e[cols[j], lane] += x * encoder[j]
             for i in range(n_items):
+                if len(hidden) and hidden[i]:
+                    continue
                 first, last = row_start[i], row_start[i + 1]
                 scores = add_row(data, cols, first, last, e, load(offset, i))
                 lanes = lanes_above(scores, load(block, 1))
@@ -116,7 +132,7 @@ def _by_blocks(
 @njit(cache=True)
 def _one_by_one(
     n_parts, indptr, seen, weights, encoder, own, row_start, cols, data, columns, width,
-    without_seen, items, values,
+    without_seen, hidden, items, values,
 ):  # fmt: skip
     n_items, n = len(row_start) - 1, items.shape[1]
     latents, is_touched = np.zeros(width, np.float32), np.zeros(width, np.bool_)
@@ -131,10 +147,12 @@ def _one_by_one(
         changes = _changes(seen[history], weights[history], own, without_seen)
         if n_parts == 1:
             counts[0] = _best_between(
-                0, n_items, question, columns, seen[history], changes, keys[0], n
+                0, n_items, question, columns, seen[history], changes, hidden, keys[0], n
             )
         else:
-            _best_in_parts(n_items, question, columns, seen[history], changes, keys, counts, n)
+            _best_in_parts(
+                n_items, question, columns, seen[history], changes, hidden, keys, counts, n
+            )
         count = 0
         candidates = np.empty(counts.sum(), np.int64)
         for part in range(n_parts):
@@ -170,15 +188,17 @@ def _changes(seen, weights, own, without_seen):
 
 
 @njit(parallel=True, cache=True)
-def _best_in_parts(n_items, question, columns, seen, changes, keys, counts, n):
+def _best_in_parts(n_items, question, columns, seen, changes, hidden, keys, counts, n):
     n_parts = len(keys)
     for part in prange(n_parts):
         first, last = part * n_items // n_parts, (part + 1) * n_items // n_parts
-        counts[part] = _best_between(first, last, question, columns, seen, changes, keys[part], n)
+        counts[part] = _best_between(
+            first, last, question, columns, seen, changes, hidden, keys[part], n
+        )
 
 
 @njit(**CACHED)
-def _best_between(first, last, question, columns, seen, changes, keys, n):
+def _best_between(first, last, question, columns, seen, changes, hidden, keys, n):
     """Candidates among items `first` to `last` into `keys`, and how many: the n best are there."""
     (touched, latents), (column_start, rows, values) = question, columns
     size = (min(BLOCK, last - first) + LANES - 1) // LANES
@@ -200,6 +220,9 @@ def _best_between(first, last, question, columns, seen, changes, keys, n):
         for s in range(len(seen)):
             if start <= seen[s] < stop:
                 flat[seen[s] - start] += changes[s]
+        for i in range(start, stop if len(hidden) else start):
+            if hidden[i]:
+                flat[i - start] = -np.inf
         flat[stop - start :] = -np.inf
         for row in range((stop - start + LANES - 1) // LANES):
             lanes = lanes_above(load(scores, row), splat(worst))

@@ -1,12 +1,13 @@
 """Index: an engine with the ids of its items, asked for a user's best."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import ConfigError, DataError, check_count
+from celsa_lib.errors import ConfigError, DataError, check_count, plainly
 from celsa_lib.retrieval.engines.base import Engine
 from celsa_lib.retrieval.engines.filling import EngineRows
 from celsa_lib.retrieval.engines.registry import AS_IS, SPLIT, EngineInfo
@@ -15,6 +16,7 @@ from celsa_lib.retrieval.ranking import top_n
 from celsa_lib.split import canonical
 
 CANDIDATES = 4  # asked for, in multiples of n, where they are ranked again
+SAME_NORM = 1e-5  # that two norms or cosines may be apart
 NOTHING = np.empty(0, dtype=np.int64)
 
 
@@ -76,6 +78,36 @@ class Index:
         found = self._from_engine(user, n, out, only) or self._from_rows(user, n, out, only)
         numbers, scores = found
         return self.item_ids[numbers], scores
+
+    def similar(self, item, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """(item ids, cosines) of the `n` other items nearest to one, whatever their rows' norms.
+
+        Raises DataError for an id that is not there, ConfigError for n < 1.
+        """
+        check_count(n=n)
+        (number,) = self._numbers.get_indexer_for([item])
+        if number < 0:
+            raise DataError(f"there is no item {plainly(item)}; name one of `item_ids`")
+        norms = self._norms
+        if norms[number] == 0:
+            raise DataError(f"item {plainly(item)} has an empty row, to which none is near")
+        row, least = self._rows[number] / norms[number], norms[norms > 0].min()
+        n = min(n, len(self) - 1)
+        count = n if norms.max() - least < SAME_NORM else CANDIDATES * n
+        while True:
+            ids, products = self.search(row, count, [item])
+            cosines = products / np.maximum(norms[self._numbers.get_indexer_for(ids)], least)
+            order = np.argsort(-cosines, kind="stable")[:n]
+            # What was not found has a product of at most the lowest that was.
+            limit = max(products[-1], 0) / least if len(ids) else 0
+            if len(ids) >= len(self) - 1 or cosines[order[-1]] >= limit - SAME_NORM:
+                return ids[order], cosines[order]
+            count *= CANDIDATES
+
+    @cached_property
+    def _norms(self) -> np.ndarray:
+        """Of the rows, float32."""
+        return np.sqrt(np.asarray(self._rows.multiply(self._rows).sum(axis=1)).ravel())
 
     def _from_engine(
         self, user: csr_matrix, n: int, out: np.ndarray, only: np.ndarray | None
