@@ -29,6 +29,7 @@ from celsa_lib.results import GRADUAL, Result, load_result, located, save_result
 
 RESULTS = Path("results")
 SANSA_REGS = (50.0, 200.0, 800.0)
+SANSA_ON_BOOKS = {"reg": 50.0}  # what whole EASE chose of SANSA_REGS there
 COMPRESSO_BUDGETS = (64, 128, 512)  # smallest first, as each is trained alone and may take an hour
 COMPRESSO_GRID = {"learning_rate": (0.03, 0.1, 0.3, 1.0), "stage_epochs": (1, 3)}
 COMPRESSO_ON_BOOKS = {
@@ -127,11 +128,15 @@ def widths(
 
 
 def sansa(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
-    """SANSA beside whole EASE; it needs a package of its own, so it has a study of its own."""
-    settings = settings_for(profile, dataset)
-    budgets = (*settings.budgets, SMALLEST)
-    regs = {"reg": SANSA_REGS}
-    methods = [MethodConfig("EASE", grid=regs), *at_budgets("SANSA", budgets, regs)]
+    """SANSA beside whole EASE; it needs a package of its own, so it has a study of its own.
+
+    On Goodbooks, where each of its trainings takes minutes, at three sizes, with the λ of EASE.
+    """
+    settings, regs = settings_for(profile, dataset), {"reg": SANSA_REGS}
+    budgets, given, grid = (*settings.budgets, SMALLEST), {}, regs
+    if dataset == GOODBOOKS:
+        budgets, given, grid = COMPRESSO_BUDGETS, SANSA_ON_BOOKS, {}
+    methods = [MethodConfig("EASE", grid=regs), *at_budgets("SANSA", budgets, grid, **given)]
     return configuration(dataset, profile, methods, seeds)
 
 
