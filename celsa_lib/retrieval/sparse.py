@@ -9,6 +9,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from scipy.sparse import csr_matrix
 
+from celsa_lib.kernels.forks import check_threads
 from celsa_lib.kernels.simd import (
     LANES,
     PARALLEL,
@@ -53,6 +54,7 @@ class SparseIndex:
 
     def recommend(self, X: csr_matrix, n: int, without_seen: bool) -> tuple[np.ndarray, np.ndarray]:
         """(indices, scores) of the n largest of x·A·Aᵀ − x; as `top_n` of all the scores."""
+        check_threads()
         n_items, width = self.shape
         ranking = empty_ranking(X.shape[0], min(n, n_items))
         histories = X.indptr, X.indices, X.data.astype(np.float32), self.encoder, self.own
