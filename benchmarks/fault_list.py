@@ -249,7 +249,7 @@ def recommend(_):
     except cl.CelsaError as error:
         return str(error)
 with multiprocessing.get_context("fork").Pool(1) as pool:
-    print(pool.map_async(recommend, [0]).get(20))
+    print(pool.map_async(recommend, [0]).get(100))
 """
 
 

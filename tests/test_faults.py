@@ -5,7 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
+import celsa_lib as cl
+from celsa_lib.errors import ProcessError
+from celsa_lib.kernels import forks
+from celsa_lib.report.faults import faults_table
+from celsa_lib.results import Result
+from celsa_lib.retrieval import top_n
 from celsa_lib.segments.naming.answers import leaks
 from celsa_lib.segments.segmentation import _harmless
 
@@ -40,3 +47,28 @@ def test_a_key_is_found_whatever_stands_inside(between):
     key = "sk-abcdefgh12345678"
     assert leaks(f"no key {between.join(key)}!", key)
     assert not leaks("no key of ours", key)
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda X: cl.EASE().fit(X),
+        lambda X: cl.CompressedELSA(width=4, nnz=2).fit(X),
+        lambda X: cl.ItemEmbeddings(X, np.arange(3)).recommend(X, n=1),
+        lambda X: top_n(X.toarray(), 1),
+    ],
+    ids=["EASE", "Compressed ELSA", "embeddings", "top n"],
+)
+def test_a_process_that_lost_its_threads_does_not_compute(compute, monkeypatch):
+    monkeypatch.setattr(forks, "_lost", ["omp"])
+    with pytest.raises(ProcessError, match="spawn"):
+        compute(csr_matrix(np.eye(3, dtype=np.float32)))
+
+
+def test_the_table_sums_its_kinds():
+    rows = [
+        {"section": "faults", "fault": "kill", "injected": 4, "survived": 3},
+        {"section": "faults", "fault": "fork", "injected": 1, "survived": 1},
+    ]
+    table = faults_table(Result({}, rows))
+    assert table.to_numpy().tolist() == [["kill", 4, 3], ["fork", 1, 1], ["all", 5, 4]]

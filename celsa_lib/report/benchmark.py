@@ -41,6 +41,7 @@ class BenchmarkReport(Report):
         "inference growth": cost.inference_growth,
         "packed": cost.packed_table,
         "fuzz": faults.fuzz_table,
+        "faults": faults.faults_table,
     }
     FIGURES: ClassVar[Parts] = {
         "step": cost_figures.step_figure,
