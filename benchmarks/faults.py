@@ -1,4 +1,7 @@
-"""Inject every fault into the real commands; store how many were survived."""
+"""Faults injected into the real commands: each is survived, or what went wrong is printed.
+
+Usage: python benchmarks/faults.py [--out results/faults.json]
+"""
 
 import argparse
 import tempfile
