@@ -35,6 +35,10 @@ class StorageError(CelsaError, OSError):
     """A file of ours cannot be read or written: truncated, of another version, or forbidden."""
 
 
+class ProcessError(CelsaError, RuntimeError):
+    """This process cannot compute: it was forked from one whose threads it lacks."""
+
+
 class NotebookError(CelsaError, RuntimeError):
     """A notebook failed: the message names the notebook and the cell."""
 

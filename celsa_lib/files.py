@@ -4,6 +4,7 @@ import glob
 import io
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +21,13 @@ def check_unpacked(n_unpacked: int, n_packed: int) -> None:
     if n_unpacked > max(MOST_UNPACKED, HARDEST_PACKED * n_packed):
         raise ValueError(f"{n_packed:,} bytes that hold {n_unpacked:,} and more are no data")
 
+TEMPORARY = ".tmp"  # how a name ends that is not yet the file's own
+JUST_MADE = 10  # seconds after its last byte in which such a file is left alone
+
 
 def remove_leftovers(path: str | Path) -> None:
     """Remove temporary files that a killed `write_whole` left beside `path`."""
-    path = Path(path)
+    path = Path(path).expanduser()
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
         left.unlink(missing_ok=True)
 
@@ -53,7 +57,7 @@ def alone_with(path: str | Path, wait: bool = False) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    path = Path(path)
+    path = Path(path).expanduser()
     lock = FileLock(path.with_name(f".{path.stem}.lock"), timeout=-1 if wait else 0)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +76,32 @@ def alone_with(path: str | Path, wait: bool = False) -> Iterator[None]:
         if not wait:
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
+
+
+def _hold(file: BinaryIO) -> bool:
+    """Whether this process alone has `file` now, until it is closed; the system knows of deaths."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows, where nothing is cleared
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process writes it, or the folder knows no locks
+        return False
+    return True
+
+
+def _clear_left(path: Path) -> None:
+    """Remove temporary files beside `path` whose writers were killed: no process holds them."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY}"):
+        try:
+            if time.time() - left.stat().st_mtime < JUST_MADE:  # not held yet, or not any more
+                continue
+            with open(left, "rb") as file:
+                if _hold(file):
+                    left.unlink()
+        except OSError:  # gone, or another user's
+            continue
 
 
 def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:
@@ -94,12 +124,14 @@ def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
+            dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY, delete=False
         ) as file:
             temporary = Path(file.name)
+            _hold(file)
             write(file)
         temporary.chmod(0o644)
         os.replace(temporary, path)
+        _clear_left(path)
     except OSError as error:
         raise StorageError(
             f"cannot write {path}: {error}; choose a folder you can write to"

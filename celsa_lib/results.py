@@ -168,7 +168,7 @@ def save_result(result: Result, path: str | Path) -> Path:
     Rows are sealed; a run that computed none of them is not written. Without users, an older file
     of them goes. Raises StorageError.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     result.seal()
     if result.users:
         arrays = {k: np.asarray(v, dtype=np.float32) for k, v in result.users.items()}
@@ -218,11 +218,11 @@ def load_intact(path: str | Path) -> Result:
 
 def located(path: str | Path) -> Path:
     """`path`, or the same from the folder above: a notebook opened in Jupyter runs in its own."""
-    path = Path(path)
+    path = Path(path).expanduser()
     above = Path("..") / path
     return above if above.exists() and not path.exists() else path
 
 
 def users_path(path: str | Path) -> Path:
     """Where the users of the result `path` are: a.json → a.users.npz."""
-    return Path(path).with_suffix(".users.npz")
+    return Path(path).expanduser().with_suffix(".users.npz")

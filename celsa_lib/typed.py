@@ -50,7 +50,7 @@ def read_json(path: str | Path, kind: type, form: str, version: int, what: str, 
     is damaged or of another kind.
     """
     try:
-        values = parsed_json(Path(path).read_bytes())
+        values = parsed_json(Path(path).expanduser().read_bytes())
     except FileNotFoundError as error:
         raise StorageError(f"there is no file {path}; check the path") from error
     except (OSError, ValueError) as error:

@@ -40,12 +40,18 @@ MEMBERS = ("ml-1m/ratings.dat", "ml-1m/movies.dat")
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves ZIP; /cut/ breaks the first transfer half-way, /always-cut/ every one."""
+    """Serves ZIP; /cut/ breaks the first transfer half-way, /always-cut/ every one.
+
+    /busy/ has status 503 twice.
+    """
 
     def do_GET(self):
         self.server.requests.append(self.path)
         if "/none/" in self.path:
             self.send_error(404)
+            return
+        if "/busy/" in self.path and len(self.server.requests) < 3:
+            self.send_error(503)
             return
         self.send_response(200)
         self.send_header("Content-Length", str(len(ZIP)))
@@ -113,6 +119,11 @@ def test_a_broken_transfer_is_tried_again(server):
     folder = fetch(sources=source_at(server, "cut/"))
     assert (folder / "movies.dat").read_bytes() == MOVIES
     assert len(server.requests) == 2
+
+
+def test_a_busy_server_is_asked_again(server):
+    assert (fetch(sources=source_at(server, "busy/")) / "movies.dat").read_bytes() == MOVIES
+    assert len(server.requests) == 3
 
 
 def test_a_wrong_file_is_not_fetched_again(server):

@@ -3,13 +3,19 @@
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from celsa_lib.book import notebook_path
+from celsa_lib.data.download import cache_root
 from celsa_lib.errors import StorageError
-from celsa_lib.files import alone_with, write_whole
+from celsa_lib.files import JUST_MADE, alone_with, write_whole
+from celsa_lib.results import BENCHMARK, Result, load_result, save_result, users_path
+from celsa_lib.segments.naming.answers import AnswerCache
+from celsa_lib.training.checkpoint import Checkpoint
 
 
 def test_writes_and_makes_the_folder(tmp_path):
@@ -78,3 +84,53 @@ def test_two_processes_are_not_alone_with_one_file(tmp_path):
     other.wait()
     with alone_with(path):
         pass
+
+
+LONG_AGO = time.time() - 10 * JUST_MADE
+
+
+@pytest.mark.parametrize(
+    ("name", "age", "stays"),
+    [
+        (".a.bin.abcdefgh.tmp", LONG_AGO, False),
+        (".a.bin.abcdefgh.tmp", time.time() + 60, True),  # its writer may not hold it yet
+        (".a.bin.original", LONG_AGO, True),
+        (".ab.bin.abcdefgh.tmp", LONG_AGO, True),
+    ],
+)
+def test_what_a_killed_write_left_goes_with_the_next(tmp_path, name, age, stays):
+    (tmp_path / name).write_bytes(b"half")
+    os.utime(tmp_path / name, (age, age))
+    write_whole(tmp_path / "a.bin", lambda file: file.write(b"whole"))
+    assert (tmp_path / name).exists() == stays
+
+
+def test_what_another_process_is_writing_stays(tmp_path):
+    """Both write the same file; the second is done while the first is still at work."""
+
+    def slowly(file):
+        file.write(b"first")
+        file.flush()
+        os.utime(file.name, (LONG_AGO, LONG_AGO))
+        write_whole(tmp_path / "a.bin", lambda other: other.write(b"second"))
+        assert Path(file.name).exists()
+
+    assert write_whole(tmp_path / "a.bin", slowly).read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_home_is_known_wherever_a_path_is_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CELSA_CACHE", "~/cache")
+    monkeypatch.chdir(tmp_path)
+    run = {"rows": 0, "date": "", "commit": None, "machine": {}, "versions": {}, "threads": 1}
+    save_result(
+        Result({"kind": BENCHMARK, "what": "", "runs": {"r": run}, "seconds": 0}), "~/r.json"
+    )
+    assert load_result("~/r.json").manifest["kind"] == BENCHMARK
+    AnswerCache("~/answers.jsonl").add("key", "model", "Name")
+    with alone_with("~/a.bin"):
+        write_whole("~/a.bin", lambda file: file.write(b"abc"))
+    found = users_path("~/r.json"), notebook_path("~/nb.ipynb"), Checkpoint("~/c.npz").path
+    assert {path.parent for path in (*found, cache_root())} == {tmp_path}
+    assert {path.name for path in tmp_path.iterdir()} == {"r.json", "answers.jsonl", "a.bin"}

@@ -14,6 +14,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from nbclient.exceptions import DeadKernelError
 
 from celsa_lib.errors import ConfigError, NotebookError, StorageError
+from celsa_lib.files import check_writable
 
 KERNEL = "python3"
 # pooch looks for Jupyter widgets, which pages that need no other host cannot use, and warns.
@@ -23,7 +24,7 @@ VOLATILE = "metadata.papermill cell.metadata.papermill cell.metadata.execution m
 
 def notebook_path(name: str) -> Path:
     """A notebook's path from its path, or from its name in notebooks/."""
-    path = Path(name)
+    path = Path(name).expanduser()
     return path if path.suffix else Path("notebooks") / f"{name}.ipynb"
 
 
@@ -137,18 +138,30 @@ def run_notebook(path: Path, target: Path, parameters: dict, cwd: Path) -> Path:
     """
     use_own_kernel()
     os.environ.setdefault("PYTHONWARNINGS", QUIET)  # the kernel takes it over
-    target.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(target)
     partial = target.with_suffix(".failed.ipynb")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         papermill.execute_notebook(
             str(path),
             str(partial),
             parameters=parameters,
             kernel_name=KERNEL,
             cwd=str(cwd),
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],  # else it would say how Ctrl-C ended it
         )
+    except KeyboardInterrupt:
+        partial.unlink(missing_ok=True)
+        raise
+    except OSError as error:  # a full disk
+        partial.unlink(missing_ok=True)
+        raise StorageError(
+            f"cannot write {partial}: {error}; free some space, or choose another folder"
+        ) from error
     except papermill.PapermillExecutionError as error:
+        if error.ename == "KeyboardInterrupt":  # a terminal interrupts the kernel too
+            partial.unlink(missing_ok=True)
+            raise KeyboardInterrupt from None
         number = error.cell_index + 1 - bool(parameters)  # papermill adds a cell for parameters
         raise NotebookError(
             f"{path.name} failed in cell {number}: {error.ename}: {error.evalue}\n"

@@ -3,7 +3,7 @@
 import typer
 
 from celsa_lib.cli import data
-from celsa_lib.cli.base import ErrorsInOneLine, ParameterPairs
+from celsa_lib.cli.base import ErrorsInOneLine, ParameterPairs, from_home
 from celsa_lib.cli.browsing import recommend, segments, similar
 from celsa_lib.cli.doctor import doctor
 from celsa_lib.cli.notebooks import book, run, sweep
@@ -21,7 +21,7 @@ app = typer.Typer(
     help="Sparse item embeddings learned from interactions: data, training, evaluation, the book.",
 )
 app.add_typer(data.app, name="data")
-app.command(cls=ParameterPairs)(run)
+app.command(cls=ParameterPairs)(from_home(run))
 of_embeddings = (train, evaluate, recommend, similar, segments, export, pack, load)
 for command in (*of_embeddings, study, claims, verify, sweep, compare, book, doctor):
-    app.command()(command)
+    app.command()(from_home(command))

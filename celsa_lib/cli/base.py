@@ -3,6 +3,9 @@
 import os
 import sys
 import unicodedata
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +37,18 @@ AnyEmbeddingsFile = Annotated[
 
 
 class ErrorsInOneLine(TyperGroup):
-    """A CelsaError becomes one red line on stderr and exit code 1; anything else stays a bug."""
+    """A CelsaError becomes one red line on stderr and exit code 1; anything else stays a bug.
+
+    So does what the system refuses, such as a line for a full disk or a closed terminal.
+    """
+
+    def main(self, *args, **kwargs):
+        """Run the command and end the process."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            _say_last(f"celsa: the system refuses: {visible(str(error))}\n")
+            sys.exit(1)
 
     def invoke(self, ctx):
         """Run the command. What a terminal cannot show is replaced, not an error."""
@@ -49,6 +63,27 @@ class ErrorsInOneLine(TyperGroup):
         except KeyboardInterrupt:
             typer.echo("celsa: stopped", err=True)
             raise typer.Exit(130) from None
+
+
+def _say_last(text: str) -> None:
+    """`text` on stderr where that is possible; what Python would still write at its end is lost."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def from_home(command: Callable) -> Callable:
+    """`command` with ~ in its paths read as the shell would, which does not after a =."""
+
+    @wraps(command)
+    def run(*args, **given):
+        paths = {k: v.expanduser() for k, v in given.items() if isinstance(v, Path)}
+        return command(*args, **given | paths)
+
+    return run
 
 
 def warn(text: str, colour: str) -> None:

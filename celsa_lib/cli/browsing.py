@@ -181,7 +181,7 @@ def describer_by(names: str, model: str | None, cache: Path | None) -> "Describe
         raise ConfigError("--model and --cache go with --names chat; leave them out")
     if names == "tf-idf":
         return TfidfDescriber()
-    if not Path(names).is_file():
+    if not Path(names).expanduser().is_file():
         raise ConfigError(f'--names is tf-idf, chat or a file, and there is no file "{names}"')
     return ReplayDescriber(AnswerCache(names), TfidfDescriber())
 

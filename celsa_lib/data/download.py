@@ -99,7 +99,8 @@ def data_root(data_dir: str | Path | None = None) -> Path | None:
 
 def cache_root() -> Path:
     """Where downloads are kept: CELSA_CACHE, else the user's cache folder."""
-    return Path(os.environ.get("CELSA_CACHE") or platformdirs.user_cache_dir("celsa"))
+    named = os.environ.get("CELSA_CACHE") or platformdirs.user_cache_dir("celsa")
+    return Path(named).expanduser()
 
 
 def find_file(folder: Path, name: str) -> Path | None:

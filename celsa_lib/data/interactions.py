@@ -190,9 +190,10 @@ def _rows_of(items, item: str, item_ids: np.ndarray, layout: Layout) -> pd.DataF
 def _item_rows(items, item: str, layout: Layout) -> pd.DataFrame:
     """A table of items, indexed by their ids. Raises DataError where rows are only counted."""
     if isinstance(items, (str, Path)):
-        names = columns_of(Path(items), [item], layout)
+        path = Path(items).expanduser()
+        names = columns_of(path, [item], layout)
         require_columns(names, [item], str(items))
-        items = read_table(Path(items), names, (item,), layout)
+        items = read_table(path, names, (item,), layout)
     table = as_frame(items, "`items`")
     if item in table.columns:
         require_once(table.columns, [item], "`items`")

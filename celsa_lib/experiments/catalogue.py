@@ -66,6 +66,5 @@ def run_by_name(
     if only:
         raise ConfigError(f"{name} has no methods to choose from; leave out --method")
     study, usual = OTHER_STUDIES[name], profile in (None, "laptop")
-    return study.run(
-        study.dataset, profile or "laptop", Path(out or stored_at(name, None if usual else profile))
-    )
+    path = Path(out or stored_at(name, None if usual else profile)).expanduser()
+    return study.run(study.dataset, profile or "laptop", path)

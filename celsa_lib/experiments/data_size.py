@@ -172,7 +172,7 @@ def _finished(
 
     Raises StorageError.
     """
-    if not out or not Path(out).exists():
+    if not out or not Path(out).expanduser().exists():
         return [], {}, {}
     stored = load_result(out)
     same = all(stored.manifest[part] == manifest[part] for part in ("config", "data"))

@@ -42,9 +42,10 @@ def run_real_bytes(name: str, profile: str = "laptop", out: str | Path | None = 
     What `out` has of the same configuration and data is not computed again, and what validation
     users said of the same choice is taken from the stored study. Raises CelsaError.
     """
+    out = Path(out).expanduser() if out else None
     config = real_bytes_config(name, profile)
     data, task = prepare(config)
-    stored = load_result(out) if out and Path(out).exists() else Result({})
+    stored = load_result(out) if out and out.exists() else Result({})
     stored.trials = _trials_of(name) | stored.trials
     forms = _Forms(task, stored)
     if not has_faiss():
@@ -59,7 +60,7 @@ def run_real_bytes(name: str, profile: str = "laptop", out: str | Path | None = 
 
     run_task(
         config, data, task, forms.of_whole_models(),
-        on_change=keep, checkpoint=Path(out) if out else None, on_model=forms.add,
+        on_change=keep, checkpoint=out, on_model=forms.add,
     )  # fmt: skip
     return result
 

@@ -253,7 +253,7 @@ def run_study(
         )
     dataset, task = prepare(config)
     usual = config.profile == study(name).profile
-    path = Path(out or stored_at(name, None if usual else config.profile))
+    path = Path(out or stored_at(name, None if usual else config.profile)).expanduser()
     with alone_with(path):
         stored = load_result(path) if path.exists() else None
         return run_task(

@@ -81,7 +81,7 @@ def compare_methods(
     """
     dataset = load_interactions(source, **loading)
     config = user_data_config(dataset, profile, n_seeds, loading, scope)
-    out = Path(out)
+    out = Path(out).expanduser()
 
     def keep(result: Result) -> None:
         save_result(result, out)

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError, NotFittedError
+from celsa_lib.kernels.forks import check_threads
 from celsa_lib.parts import check_distinct, ids_array
 from celsa_lib.retrieval import recommend_in_batches
 from celsa_lib.split import canonical, matching
@@ -77,6 +78,7 @@ class Recommender(BaseEstimator, ABC):
     def _begin(self, X: csr_matrix, item_ids: Iterable | None) -> csr_matrix:
         """Check parameters, X and ids; X as `canonical` CSR of ones."""
         self.check_parameters()
+        check_threads()
         X = histories(X)
         if X.nnz == 0:
             raise DataError(f"{self.name} cannot learn from an empty matrix {X.shape}")

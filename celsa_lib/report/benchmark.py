@@ -43,6 +43,7 @@ class BenchmarkReport(Report):
         "packed": cost.packed_table,
         "engines": engines_table,
         "fuzz": faults.fuzz_table,
+        "faults": faults.faults_table,
     }
     FIGURES: ClassVar[Parts] = {
         "step": cost_figures.step_figure,

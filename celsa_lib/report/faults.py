@@ -1,4 +1,4 @@
-"""Tables of what was tried on purpose: damaged files."""
+"""Tables of what was tried on purpose: damaged files, faults injected into commands."""
 
 import pandas as pd
 
@@ -9,7 +9,17 @@ from celsa_lib.results import Result
 def fuzz_table(result: Result) -> pd.DataFrame:
     """Damaged files by format: how many were tried, and what came of them; all of them at last."""
     columns = ["format", "inputs", "refused", "as before", "as other content", "faults"]
-    lines = section(result, "fuzz")[columns]
-    every = lines.drop(columns="format").sum().to_dict() | {"format": "all"}
-    found = pd.concat([lines, pd.DataFrame([every])[columns]], ignore_index=True)
+    found = _with_sum(section(result, "fuzz")[columns])
     return found.rename(columns={"inputs": "tried", "faults": "neither"})
+
+
+def faults_table(result: Result) -> pd.DataFrame:
+    """Faults injected into commands by kind, and how many were survived; all of them at last."""
+    return _with_sum(section(result, "faults")[["fault", "injected", "survived"]])
+
+
+def _with_sum(lines: pd.DataFrame) -> pd.DataFrame:
+    """`lines`, and one more with the sums of all columns but the first."""
+    first, *counts = lines.columns
+    every = pd.DataFrame([{first: "all"} | lines[counts].sum().to_dict()])
+    return pd.concat([lines, every], ignore_index=True)

@@ -128,7 +128,7 @@ class Ledger:
 
         Raises StorageError where the file is no ledger, or is damaged.
         """
-        if not Path(path).exists():
+        if not Path(path).expanduser().exists():
             return []
         stored = read_ledger(path)["claims"]
         had = {claim["id"] for claim in stored if claim["verdict"] != NOT_TESTED}

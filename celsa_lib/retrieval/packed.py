@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from celsa_lib.arrays import map_arrays, save_arrays
+from celsa_lib.kernels.forks import check_threads
 from celsa_lib.kernels.packed import (
     FIXED,
     FULL,
@@ -64,7 +65,7 @@ class PackedRows:
         """Verify the file and map it into memory. Raises StorageError for anything else."""
         opened = map_arrays(path, cls.FORMAT, VERSION, f"packed {cls.WHAT}")
         with opened as (header, arrays):
-            return cls(Path(path), header, arrays)
+            return cls(Path(path).expanduser(), header, arrays)
 
     def __repr__(self) -> str:
         items, width = self.shape
@@ -93,6 +94,7 @@ class PackedRows:
 
         Raises DataError if X has other columns.
         """
+        check_threads()
         X = self._matching(X)
         E, own = self._encode(X)
         scores = decode_users(self._layout, self._longest, E)

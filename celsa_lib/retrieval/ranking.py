@@ -11,6 +11,7 @@ from numba import njit, prange
 from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import ConfigError, check_count, plainly
+from celsa_lib.kernels.forks import check_threads
 
 BATCH_USERS = 1024  # users scored at a time: a block of users × items, never all of them
 BUFFER = 3  # candidates held before the best n are kept, in multiples of n
@@ -30,6 +31,7 @@ def top_n(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 
     Positions whose score is −inf (nothing left to recommend) have index −1.
     """
+    check_threads()
     items, values = empty_ranking(len(scores), min(n, scores.shape[1]))
     _top_n(scores, items, values)
     return items, values

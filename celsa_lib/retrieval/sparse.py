@@ -9,6 +9,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from scipy.sparse import csr_matrix
 
+from celsa_lib.kernels.forks import check_threads
 from celsa_lib.kernels.simd import (
     CACHED,
     LANES,
@@ -62,6 +63,7 @@ class SparseIndex:
 
         hidden: see `hidden_items`.
         """
+        check_threads()
         n_items, width = self.shape
         ranking = empty_ranking(X.shape[0], min(n, n_items))
         histories = X.indptr, X.indices, X.data.astype(np.float32), self.encoder, self.own

@@ -1,6 +1,7 @@
 """Segments: named groups of items in the same latent space as the items (Section 2)."""
 
 import csv
+import unicodedata
 from dataclasses import replace
 from functools import cached_property
 from numbers import Integral
@@ -297,4 +298,8 @@ def _check_position(what: str, position: int, n: int) -> None:
 
 
 def _harmless(cell):
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+    if not isinstance(cell, str):
+        return cell
+    plain = unicodedata.normalize("NFKC", cell)  # of ＝ it makes =, as spreadsheets do
+    risky = plain.startswith(FORMULA_STARTS) or plain.lstrip().startswith(FORMULA_STARTS)
+    return f"'{cell}" if risky else cell

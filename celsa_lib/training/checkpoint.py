@@ -27,7 +27,7 @@ class Checkpoint(Callback):
     def __init__(self, path: str | Path):
         if not isinstance(path, str | PathLike):
             raise ConfigError(f"a checkpoint is kept in a file; pass its path, not {path!r}")
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
 
     def begin(self, run) -> None:
         """See Callback."""

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from celsa_lib.errors import ConfigError, TrainingError
+from celsa_lib.errors import ConfigError, ProcessError
 
 _threads_of: list[int] = []  # the process whose threads have trained here
 
@@ -27,14 +27,14 @@ def resolve_device(device: str) -> torch.device:
 
 
 def check_process() -> None:
-    """Raise TrainingError in a process that was forked from one which has trained.
+    """Raise ProcessError in a process that was forked from one which has trained.
 
     Threads do not survive a fork: OpenMP ends such a process, or waits for ever.
     """
     if not _threads_of:
         _threads_of.append(os.getpid())
     if _threads_of[0] != os.getpid():
-        raise TrainingError(
+        raise ProcessError(
             "this process was forked from one that has trained, and cannot train; start it by "
             'multiprocessing.get_context("spawn")'
         )

@@ -64,13 +64,15 @@ WORKFLOW_STEPS = {"fetch": fetch, "notebook": notebook, "html": html}
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code of a step: 1, with the message on stderr, for a CelsaError."""
+    """Exit code of a step: 1, with the message on stderr, for a CelsaError; 130 for Ctrl-C."""
     step, *rest = arguments
     try:
         WORKFLOW_STEPS[step](*rest)
     except CelsaError as error:
         sys.stderr.write(f"celsa: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import unicodedata
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,9 +58,17 @@ def clean_name(answer: object, key: str = "") -> str | None:
 
 
 def leaks(text: str, key: str) -> bool:
-    """Whether `text` has PIECE or more characters of the key in a row, in any case."""
-    text, key = text.casefold(), key.casefold()
+    """Whether `text` has PIECE or more characters of the key in a row, in any case and whatever
+    blanks or characters of no width stand between them.
+    """
+    text, key = _bare(text), _bare(key)
     return any(key[start : start + PIECE] in text for start in range(len(key) - PIECE + 1))
+
+
+def _bare(text: str) -> str:
+    """`text` in small letters, without blanks, control characters and those of no width."""
+    plain = unicodedata.normalize("NFKC", text)
+    return "".join(c for c in plain if unicodedata.category(c)[0] not in "CZ").casefold()
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ class AnswerCache:
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self._answers: dict[str, Answer] = {}
         self._lock = threading.Lock()
         # What the next `add` does first: cut the file to this length, and write these bytes.

@@ -1,0 +1,305 @@
+"""Faults that happen to processes, each on the real command `celsa` in a folder of its own."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fault_servers import LIMIT, asked_badly, bad_proxy, busy_download, killed_download
+
+from celsa_lib.files import JUST_MADE
+
+COMMAND = [sys.executable, "-m", "celsa_lib"]
+FOR_EVER = ["train", "data.csv", "--nnz", "4", "--epochs", "100000", "--out", "new.npz"]
+NOTEBOOK = """{"cells": [{"cell_type": "code", "execution_count": null, "id": "a", "metadata": {},
+"outputs": [], "source": ["open('begun', 'w').close(); import time; time.sleep(60)"]}],
+"metadata": {"kernelspec": {"display_name": "P", "language": "python", "name": "python3"}},
+"nbformat": 4, "nbformat_minor": 5}"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`inject(folder)` raises AssertionError where celsa did not survive; kinds are counted."""
+
+    kind: str
+    name: str
+    inject: Callable[[Path], None]
+    slow: bool = False
+
+
+def prepare(folder: Path) -> None:
+    """Interactions, data.csv, and embeddings of them, rows.npz."""
+    import numpy as np
+    from scipy.sparse import csr_matrix
+
+    import celsa_lib as cl
+
+    rng = np.random.default_rng(0)
+    rows = [f"{u},{i}" for u in range(120) for i in rng.choice(40, 12, replace=False)]
+    (folder / "data.csv").write_text("user_id,item_id\n" + "\n".join(rows) + "\n")
+    values = rng.random((40, 8)) * (rng.random((40, 8)) < 0.5) + np.eye(40, 8)
+    values[:, 0] += 0.1
+    cl.ItemEmbeddings(csr_matrix(values), np.arange(40)).save(folder / "rows.npz")
+
+
+def start(folder: Path, *words: str, **options) -> subprocess.Popen:
+    """The command in a process group of its own, which heeds Ctrl-C as in a shell."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    environment = os.environ | {"CELSA_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    environment |= {"NUMBA_NUM_THREADS": "1"} | streams.pop("env", {})
+
+    more = streams.pop("preexec_fn", lambda: None)
+
+    def begin():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        more()
+
+    return subprocess.Popen(
+        [*COMMAND, *words], cwd=folder, env=environment, text=True, process_group=0,
+        stdin=subprocess.DEVNULL, preexec_fn=begin, **streams,
+    )  # fmt: skip
+
+
+def ended(process: subprocess.Popen) -> tuple[int, str]:
+    """(exit code, what it said on stderr); a hang is a fault."""
+    try:
+        _, said = process.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise AssertionError("it hangs") from None
+    return process.returncode, said or ""
+
+
+def refused(folder: Path, *words: str, **options) -> str:
+    """What the command says on stderr: its error, in a line, with exit code 1."""
+    code, said = ended(start(folder, *words, **options))
+    assert code == 1 and "Traceback" not in said, (code, said[-400:])
+    return said
+
+
+def only(folder: Path, *more: str) -> None:
+    """Nothing lies in the folder but what was there, and `more`."""
+    found = {path.name for path in folder.iterdir()} - {"data.csv", "rows.npz", *more}
+    assert not found, found
+
+
+def began(process: subprocess.Popen) -> None:
+    """Wait until the command has begun its work: it trains."""
+    said = ""
+    while "loss" not in said:
+        letter = process.stderr.read(1)
+        assert letter, said
+        said += letter
+
+
+def stopped_while_training(which: signal.Signals, code: int):
+    def inject(folder: Path) -> None:
+        process = start(folder, *FOR_EVER)
+        began(process)
+        os.killpg(process.pid, which)
+        found, said = ended(process)
+        assert found == code and "Traceback" not in said, (found, said[-400:])
+        only(folder)
+
+    return inject
+
+
+def stopped_while_starting(module: str):
+    """Ctrl-C while Python imports what the command needs: it is heeded from the beginning on."""
+
+    def inject(folder: Path) -> None:
+        process = start(folder, *FOR_EVER, env={"PYTHONPROFILEIMPORTTIME": "1"})
+        line = "until"
+        while line.split()[-1:] != [module]:
+            line = process.stderr.readline()
+            assert line, f"{module} was never imported"
+        os.killpg(process.pid, signal.SIGINT)
+        found, said = ended(process)
+        assert found == 130 and "Traceback" not in said, (found, said[-400:])
+        only(folder)
+
+    return inject
+
+
+def killed_in_save(folder: Path) -> None:
+    """A write that was killed leaves a hidden file, which goes with the next that succeeds."""
+    code = (
+        "import os, signal; from celsa_lib.files import write_whole\n"
+        "def half(file): file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_whole('new.npz', half)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=False)
+    (left,) = folder.glob(".new.npz.*")
+    old = time.time() - 2 * JUST_MADE
+    os.utime(left, (old, old))
+    code, said = ended(start(folder, "pack", "rows.npz", "--out", "new.npz"))
+    assert code == 0, said
+    only(folder, "new.npz")
+
+
+def interrupted_notebook(folder: Path) -> None:
+    (folder / "nb.ipynb").write_text(NOTEBOOK)
+    process = start(folder, "run", "nb.ipynb", "--output", "out.ipynb")
+    until = time.monotonic() + LIMIT
+    while not (folder / "begun").exists():
+        assert time.monotonic() < until and process.poll() is None, "the notebook never began"
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    code, said = ended(process)
+    assert code == 130 and "Traceback" not in said, (code, said[-400:])
+    only(folder, "nb.ipynb", "begun")
+
+
+def small_files(limit: int):
+    """For a child: no file may become larger, as on a disk that is full."""
+
+    def apply() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return apply
+
+
+def full_disk(*words: str, more: tuple[str, ...] = ()):
+    def inject(folder: Path) -> None:
+        if "nb.ipynb" in words:
+            (folder / "nb.ipynb").write_text(
+                NOTEBOOK.replace("time.sleep(60)", "print('x' * 9999)")
+            )
+        said = refused(folder, *words, preexec_fn=small_files(600))
+        assert "cannot write" in said, said
+        only(folder, *more)
+
+    return inject
+
+
+def unwritable(*words: str):
+    """--out in a place where no folder can be made, found out before the work."""
+
+    def inject(folder: Path) -> None:
+        said = refused(folder, *words, "--out", "data.csv/new" + ENDINGS.get(words[0], ".npz"))
+        assert "cannot write" in said and "loss" not in said, said
+        only(folder)
+
+    return inject
+
+
+ENDINGS = {"compare": ".html", "segments": ".csv", "study": ".json"}
+
+
+def full_stream(stream: str):
+    def inject(folder: Path) -> None:
+        words = ["data", "list"] if stream == "stdout" else ["data", "info", "no-such"]
+        with open("/dev/full", "w") as full:
+            refused(folder, *words, **{stream: full})
+
+    return inject
+
+
+def closed_stream(number: int):
+    def inject(folder: Path) -> None:
+        code, said = ended(start(folder, "data", "list", preexec_fn=lambda: os.close(number)))
+        assert code in (0, 1) and "Traceback" not in said, (code, said[-400:])
+
+    return inject
+
+
+def reader_that_leaves(folder: Path) -> None:
+    process = start(folder, "data", "list")
+    process.stdout.close()
+    process.stdout = None
+    _, said = ended(process)
+    assert "Traceback" not in said and "BrokenPipe" not in said, said
+
+
+def encoding(name: str):
+    def inject(folder: Path) -> None:
+        words = ["segments", "rows.npz", "data.csv"]
+        code, said = ended(start(folder, *words, env={"PYTHONIOENCODING": name}))
+        assert code == 0, said
+
+    return inject
+
+
+def two_at_once(folder: Path) -> None:
+    """Both write one file: each succeeds, and the file is one of theirs, whole."""
+    words = ["pack", "rows.npz", "--out", "new.npz"]
+    both = [start(folder, *words) for _ in range(2)]
+    assert [ended(process)[0] for process in both] == [0, 0]
+    code, said = ended(start(folder, "evaluate", "new.npz", "data.csv"))
+    assert code == 0, said
+    only(folder, "new.npz")
+
+
+FORKED = """
+import multiprocessing, celsa_lib as cl
+from celsa_lib.data import make_synthetic
+X = make_synthetic(n_users=300, n_items=60, n_segments=5).X
+model = cl.CompressedELSA(nnz=4, recipe="recommended", epochs=1, progress=False).fit(X)
+model.recommend(X[:3], n=2)
+def recommend(_):
+    try:
+        return model.recommend(X[:3], n=2)[0].tolist()
+    except cl.CelsaError as error:
+        return str(error)
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    print(pool.map_async(recommend, [0]).get(100))
+"""
+
+
+def forked(folder: Path) -> None:
+    """A child of a process that has recommended says what to do; it does not wait for ever."""
+    more = {"OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"}
+    command = [sys.executable, "-W", "ignore", "-c", FORKED]
+    done = subprocess.run(
+        command, env=os.environ | more, capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    assert 'get_context("spawn")' in done.stdout, done.stderr[-400:]
+
+
+TRAIN = ("train", "data.csv", "--nnz", "4", "--epochs", "1")
+EXPORT = ("export", "rows.npz", "data.csv", "--format", "jsonl")
+FAULTS = [
+    Fault("kill", "train, kill -9", stopped_while_training(signal.SIGKILL, -9), slow=True),
+    Fault("kill", "train, SIGTERM", stopped_while_training(signal.SIGTERM, -15), slow=True),
+    Fault("kill", "save, kill -9", killed_in_save),
+    Fault("kill", "fetch, kill -9", killed_download, slow=True),
+    Fault("Ctrl-C", "at once", stopped_while_starting("typer.core")),
+    Fault("Ctrl-C", "while torch is imported", stopped_while_starting("torch._C"), slow=True),
+    Fault("Ctrl-C", "train", stopped_while_training(signal.SIGINT, 130), slow=True),
+    Fault("Ctrl-C", "run", interrupted_notebook, slow=True),
+    Fault("two at once", "pack", two_at_once, slow=True),
+    Fault("full disk", "pack", full_disk("pack", "rows.npz", "--out", "new.npz")),
+    Fault("full disk", "export", full_disk(*EXPORT, "--out", "new.jsonl"), slow=True),
+    Fault("full disk", "train", full_disk(*TRAIN, "--out", "new.npz"), slow=True),
+    Fault("full disk", "run", full_disk("run", "nb.ipynb", "--output", "o.ipynb",
+                                        more=("nb.ipynb",)), slow=True),
+    Fault("not writable", "train", unwritable(*TRAIN)),
+    Fault("not writable", "export", unwritable(*EXPORT)),
+    Fault("not writable", "pack", unwritable("pack", "rows.npz"), slow=True),
+    Fault("not writable", "compare", unwritable("compare", "data.csv"), slow=True),
+    Fault("not writable", "segments", unwritable("segments", "rows.npz", "data.csv"), slow=True),
+    Fault("not writable", "study", unwritable("study", "synthetic", "--profile", "smoke"),
+          slow=True),
+    Fault("closed or full stream", "stdout full", full_stream("stdout")),
+    Fault("closed or full stream", "stderr full", full_stream("stderr"), slow=True),
+    Fault("closed or full stream", "stdout closed", closed_stream(1), slow=True),
+    Fault("closed or full stream", "stderr closed", closed_stream(2), slow=True),
+    Fault("closed or full stream", "reader gone", reader_that_leaves, slow=True),
+    Fault("terminal", "cp437", encoding("cp437"), slow=True),
+    Fault("terminal", "latin-1", encoding("latin-1"), slow=True),
+    Fault("terminal", "ASCII", encoding("ascii"), slow=True),
+    Fault("bad server", "a byte now and then", asked_badly("slow", 0)),
+    Fault("bad server", "no end", asked_badly("endless", 0), slow=True),
+    Fault("bad server", "Retry-After", asked_badly("later", 1), slow=True),
+    Fault("bad server", "packed without end", asked_badly("packed", 0), slow=True),
+    Fault("bad server", "busy, at a download", busy_download, slow=True),
+    Fault("bad server", "no proxy", bad_proxy, slow=True),
+    Fault("fork", "recommend", forked, slow=True),
+]  # fmt: skip
