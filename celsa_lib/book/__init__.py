@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = attach(
         "build": ["build_html"],
         "notebook": ["check_parameters", "notebook_path", "run_notebook"],
         "pdf": ["build_pdf"],
+        "serve": ["book_server", "served_at"],
     },
     extra="book",
     what="notebooks and the book",

@@ -77,6 +77,9 @@ def book(
         bool, typer.Option("--graph", help="Only print the graph, for Graphviz.")
     ] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also as one file; needs Chromium.")] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Then serve it on this machine, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Run the notebooks that are missing or changed, build the book, print the page to open."""
     from celsa_lib.book import build_pdf
@@ -104,6 +107,20 @@ def book(
     typer.echo(f"open {root / PAGE}")
     if pdf:
         typer.echo(f"open {build_pdf(root)}")
+    if serve:
+        _serve((root / PAGE).parent)
+
+
+def _serve(folder: Path) -> None:
+    """Serve a built book. Ctrl-C is how it ends, no failure."""
+    from celsa_lib.book import book_server, served_at
+
+    with book_server(folder) as server:
+        typer.echo(f"open {served_at(server)} (Ctrl-C ends)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            typer.echo("")  # the prompt begins a line of its own
 
 
 def _tell_older_results(root: Path) -> None:

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from celsa_lib.data import Dataset, dataset_info
 from celsa_lib.demo.pack import as_json, packed, packed_rows
@@ -15,7 +15,7 @@ from celsa_lib.report.comparison import human_size
 from celsa_lib.results import Result
 from celsa_lib.segments import Segmentation, SentenceEmbedder, segment_items
 
-SCRIPTS = ("engine.js", "dom.js", "search.js", "figure.js", "page.js")  # in one scope
+SCRIPTS = ("packed.js", "engine.js", "dom.js", "search.js", "figure.js", "page.js")  # one scope
 SHOWN_GENRES = 3
 
 
@@ -79,7 +79,7 @@ def demo_page(
         "models": [_packed_model(model) for model in models],
     }
     assets = files("celsa_lib.demo") / "assets"
-    html = _template().render(
+    html = demo_template("demo.html.jinja").render(
         contents=as_json(contents),
         style=(assets / "demo.css").read_text(encoding="utf-8"),
         scripts=[(assets / script).read_text(encoding="utf-8") for script in SCRIPTS],
@@ -134,7 +134,8 @@ def _places(popularity: np.ndarray) -> np.ndarray:
     return places
 
 
-def _template():
+def demo_template(name: str) -> Template:
+    """A template of this folder; what it shows is escaped."""
     environment = Environment(
         loader=PackageLoader("celsa_lib.demo"),
         autoescape=True,
@@ -142,4 +143,4 @@ def _template():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("demo.html.jinja")
+    return environment.get_template(name)
