@@ -21,6 +21,7 @@ def check_unpacked(n_unpacked: int, n_packed: int) -> None:
     if n_unpacked > max(MOST_UNPACKED, HARDEST_PACKED * n_packed):
         raise ValueError(f"{n_packed:,} bytes that hold {n_unpacked:,} and more are no data")
 
+
 TEMPORARY = ".tmp"  # how a name ends that is not yet the file's own
 JUST_MADE = 10  # seconds after its last byte in which such a file is left alone
 
