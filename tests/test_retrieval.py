@@ -51,13 +51,13 @@ def test_sparse_top_n_is_exact(users, n, without_seen):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_one_user_among_more_items_than_a_block(threads, monkeypatch):
     """Blocks, and parts for several threads, meet at any item; sums are exact, ties are many."""
-    rng, n_items = np.random.default_rng(0), 3 * sparse.BLOCK + 100
+    rng, n_items = np.random.default_rng(0), 3 * sparse.CACHED_ITEMS + 100
     A = csr_matrix(
         (rng.integers(-8, 9, 2 * n_items) / np.float32(8), rng.integers(0, 50, 2 * n_items),
          2 * np.arange(n_items + 1)), shape=(n_items, 50), dtype=np.float32,
     )  # fmt: skip
     A.sum_duplicates()
-    seen = np.array([0, sparse.BLOCK - 1, sparse.BLOCK, n_items // 3, n_items - 1])
+    seen = np.array([0, sparse.CACHED_ITEMS - 1, sparse.CACHED_ITEMS, n_items // 3, n_items - 1])
     X = csr_matrix((np.ones(5, np.float32), (np.zeros(5, int), seen)), shape=(1, n_items))
     scores = (A @ (X @ A).T).toarray().T
     scores[0, seen] = -np.inf

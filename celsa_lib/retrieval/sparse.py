@@ -32,7 +32,7 @@ from celsa_lib.retrieval.ranking import (
     write_ranking,
 )
 
-BLOCK = 32_768  # items whose scores are summed at a time: 128 KiB, within a core's own cache
+CACHED_ITEMS = 32_768  # items whose scores are summed at a time: 128 KiB, within a core's own cache
 
 
 class SparseIndex:
@@ -68,7 +68,7 @@ class SparseIndex:
         ranking = empty_ranking(X.shape[0], min(n, n_items))
         histories = X.indptr, X.indices, X.data.astype(np.float32), self.encoder, self.own
         if X.shape[0] < LANES:
-            n_parts = max(1, min(get_num_threads(), n_items // BLOCK))
+            n_parts = max(1, min(get_num_threads(), n_items // CACHED_ITEMS))
             _one_by_one(
                 n_parts,
                 *histories,
@@ -203,7 +203,7 @@ def _best_in_parts(n_items, question, columns, seen, changes, hidden, keys, coun
 def _best_between(first, last, question, columns, seen, changes, hidden, keys, n):
     """Candidates among items `first` to `last` into `keys`, and how many: the n best are there."""
     (touched, latents), (column_start, rows, values) = question, columns
-    size = (min(BLOCK, last - first) + LANES - 1) // LANES
+    size = (min(CACHED_ITEMS, last - first) + LANES - 1) // LANES
     scores = np.zeros((size, LANES), np.float32)
     flat = scores.reshape(-1)
     position = np.empty(len(touched), np.int64)
@@ -211,8 +211,8 @@ def _best_between(first, last, question, columns, seen, changes, hidden, keys, n
         begin, end = column_start[touched[k]], column_start[touched[k] + 1]
         position[k] = begin + np.searchsorted(rows[begin:end], first) if first else begin
     count, worst = 0, np.float32(-np.inf)
-    for start in range(first, last, BLOCK):
-        stop = min(start + BLOCK, last)
+    for start in range(first, last, CACHED_ITEMS):
+        stop = min(start + CACHED_ITEMS, last)
         for k in range(len(touched)):
             x, r, end = latents[touched[k]], position[k], column_start[touched[k] + 1]
             while r < end and rows[r] < stop:
