@@ -38,8 +38,8 @@ LAYERS = [
     "cli",
 ]
 PUBLIC = """datasets load_dataset load_interactions split_users split_by_time TimeSplit
-holdout_folds evaluate CelsaError CompressedELSA ELSA EASE PrunedEASE SparseAutoencoderELSA Popularity
-ItemEmbeddings segment_items Segmentation""".split()
+holdout_folds evaluate CelsaError CompressedELSA ELSA EASE PrunedEASE SparseAutoencoderELSA
+Popularity ItemEmbeddings segment_items Segmentation""".split()
 
 
 def layer_of(path: Path) -> str:
