@@ -547,6 +547,8 @@ def test_a_title_that_stands_twice_is_told_apart_by_its_id(films):
         find_title(films, "chasing amy")
     with pytest.raises(DataError, match='did you mean "Matrix, The'):
         find_title(films, "The Matrxi")
+    with pytest.raises(DataError, match=r'"Chasing Amy .1997." .id 246.'):
+        find_title(films, "chasing amyy")
     for hopeless in (" " * 60_000, "x" * 60_000, ")" + " " * 60_000 + "x"):
         with pytest.raises(DataError, match="films"):
             find_title(films, hopeless)
