@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,8 @@ import pytest
 import yaml
 from axe import AXE, RUN, violations
 from bs4 import BeautifulSoup
+
+from celsa_lib.book import book_server, served_at
 
 ROOT = Path(__file__).parents[1]
 NARROW, WIDE = 375, 1280  # pixels: a telephone, a laptop
@@ -168,3 +171,17 @@ def test_the_demo_recommends_on_its_page(tab, site):
     tab.goto((site / "notebooks/demo.html").as_uri())
     tab.locator("#celsa-demo [data-part=personas] button").first.click()
     assert tab.locator("#celsa-demo [data-part=list] > li").count() > 5
+
+
+def test_sqlite_answers_on_its_page_where_it_is_served_and_says_so_where_not(browser, tab, site):
+    tab.goto((site / "notebooks/serving.html").as_uri())
+    tab.locator("#celsa-table [data-part=run]").click()
+    tab.get_by_text("celsa book --serve").wait_for()
+    with book_server(site, port=0) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        page = browser.new_page()
+        page.goto(f"{served_at(server)}notebooks/serving.html")
+        page.locator("#celsa-table [data-part=run]").click()
+        page.get_by_text("10 rows. The same list as the library’s.").wait_for()
+        page.close()
+        server.shutdown()

@@ -12,6 +12,7 @@ const example = () => examples[Number(select.value)];
 
 let worker = null;
 let timer = 0;
+let running = false;
 
 /** Where the book's static files are, whatever folder the page is in. */
 const place = () => `${document.documentElement.dataset.content_root ?? "./"}_static/sql-worker.js`;
@@ -20,13 +21,9 @@ const say = (text) => { part("status").textContent = text; };
 const textOf = (value) =>
   typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(DIGITS))) : String(value ?? "NULL");
 
-function cell(value) {
-  return make("td", typeof value === "number" ? { class: "celsa-number" } : {}, textOf(value));
-}
-
 function tableOf(columns, lines) {
   const head = make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, name)));
-  const body = lines.map((line) => make("tr", {}, ...line.map(cell)));
+  const body = lines.map((line) => make("tr", {}, ...line.map((value) => make("td", {}, textOf(value)))));
   return make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
 }
 
@@ -80,9 +77,15 @@ function stop() {
   worker = null;
 }
 
+/** Not `disabled`, or a keyboard would lose its place. */
+function setRunning(now) {
+  running = now;
+  part("run").setAttribute("aria-disabled", String(now));
+}
+
 function finish(text) {
   clearTimeout(timer);
-  part("run").disabled = false;
+  setRunning(false);
   say(text);
 }
 
@@ -111,8 +114,8 @@ function begin() {
 }
 
 function run() {
-  if (part("run").disabled) return;
-  part("run").disabled = true;
+  if (running) return;
+  setRunning(true);
   say("Loading SQLite …");
   try {
     if (!worker) begin();
