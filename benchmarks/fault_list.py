@@ -281,7 +281,7 @@ FAULTS = [
     Fault("full disk", "run", full_disk("run", "nb.ipynb", "--output", "o.ipynb",
                                         more=("nb.ipynb",)), slow=True),
     Fault("not writable", "train", unwritable(*TRAIN)),
-    Fault("not writable", "export", unwritable(*EXPORT)),
+    Fault("not writable", "export", unwritable(*EXPORT), slow=True),
     Fault("not writable", "pack", unwritable("pack", "rows.npz"), slow=True),
     Fault("not writable", "compare", unwritable("compare", "data.csv"), slow=True),
     Fault("not writable", "segments", unwritable("segments", "rows.npz", "data.csv"), slow=True),
