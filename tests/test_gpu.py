@@ -1,6 +1,7 @@
 """The kernels of a GPU in Triton's interpreter, against autograd in float64 and the CPU's loops."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,11 +16,13 @@ pytest.importorskip("triton")
 
 import celsa_lib as cl
 from celsa_lib.data.synthetic import make_synthetic
-from celsa_lib.training import TrainingOptions
+from celsa_lib.training import TrainingOptions, gpu_steps
 from celsa_lib.training import gpu as gpu_module
 from celsa_lib.training.gpu import DenseGpuTrainer, Epochs, SparseGpuTrainer
 from celsa_lib.training.nadam import Nadam
+from celsa_lib.training.options import Stage
 from celsa_lib.training.rows import Rows
+from celsa_lib.training.stage import StageTrainer
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 N_ITEMS, WIDTH, BATCH, RATE, EPOCHS = 20, 12, 8, 0.02, 7
@@ -184,11 +187,35 @@ def test_dense_rows_that_are_not_full_stay_so():
     assert not torch.allclose(results[0].values, values, atol=1e-2)
 
 
+@pytest.mark.parametrize("kind", ["even", "full"])
+def test_a_capped_step_is_that_of_the_formula(X, kind):
+    """`relu_cap`, low enough to bind where a user has seen the item and where not."""
+    options = TrainingOptions(
+        batch_size=32, learning_rate=RATE, relu_cap=0.6, dropout=0.2, non_negative=True
+    )
+    rows, _ = some_rows(kind, False)
+    theirs = StageTrainer(
+        rows.copy(),
+        Nadam.start(rows.values),
+        Stage(rows.nnz, 1),
+        replace(options, backend="reference"),
+        X,
+    )
+    trainer_of = DenseGpuTrainer if kind == "full" else SparseGpuTrainer
+    ours = trainer_of(rows.copy(), Nadam.start(rows.values), options, Epochs(X, options, DEVICE))
+    for trainer in (ours, theirs):
+        for batch in trainer.batches(np.random.default_rng(0), options.rates(1)):
+            trainer.step(batch)
+    assert ours.mean_loss() == pytest.approx(theirs.mean_loss(), rel=1e-5)
+    assert torch.allclose(ours.optimiser.m, theirs.optimiser.m, atol=1e-7, rtol=1e-3)
+    assert torch.allclose(ours.result().values, theirs.result().values, atol=1e-4)
+
+
 def test_a_window_of_an_epoch_at_a_time(X, monkeypatch):
     """Cut in three windows, an epoch is the same as cut at once."""
     losses = []
     for window in (2**26, N_ITEMS):
-        monkeypatch.setattr(gpu_module, "WINDOW", window)
+        monkeypatch.setattr(gpu_steps, "WINDOW", window)
         options = TrainingOptions(batch_size=BATCH, learning_rate=RATE, dropout=0.2)
         rows, _ = some_rows("even", False)
         epochs = Epochs(X, options, DEVICE)
@@ -214,8 +241,8 @@ def test_where_the_kernels_cannot_run(X, monkeypatch):
         with pytest.raises(ConfigError, match="runs on a CUDA GPU, not on cpu"):
             cl.CompressedELSA(8, 2, backend="triton", progress=False).fit(X)
     monkeypatch.setenv("TRITON_INTERPRET", "1")
-    with pytest.raises(ConfigError, match="has no relu_cap"):
-        cl.CompressedELSA(8, 2, backend="triton", relu_cap=6.0, progress=False).fit(X)
+    with pytest.raises(ConfigError, match="has no max_outputs"):
+        cl.CompressedELSA(8, 2, backend="triton", max_outputs=6, progress=False).fit(X)
 
 
 def test_tf32_is_a_gpus():

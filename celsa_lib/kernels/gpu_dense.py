@@ -32,8 +32,8 @@ def encode_rows(step, order, indptr, items, seeds, A, inverse_norms, E, below, w
 
 
 @triton.jit
-def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losses, below,
-               n_items, lanes, DROPOUT: tl.constexpr, N: tl.constexpr,
+def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losses, cap,
+               below, n_items, lanes, DROPOUT: tl.constexpr, N: tl.constexpr,
                K: tl.constexpr):  # fmt: skip
     """Each user's loss; P (lanes × items), E·Aᵀ on entry, becomes the gradient of P/‖a_i‖.
 
@@ -57,6 +57,7 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
         i = first + tl.arange(0, K)
         weight = tl.load(inverse_norms + i, mask=i < n_items, other=0.0)
         p = tl.maximum(tl.load(P + i, mask=i < n_items, other=0.0).to(tl.float32) * weight, 0.0)
+        p = tl.minimum(p, cap)
         squares += p * p
     square, overlap = tl.sum(squares), 0.0
     for first in range(start, stop, N):
@@ -64,7 +65,7 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
         i = tl.load(items + n, mask=n < stop, other=0)
         weight = tl.load(inverse_norms + i, mask=n < stop, other=0.0)
         p = tl.load(P + i, mask=n < stop, other=0.0).to(tl.float32) * weight
-        overlap += tl.sum(tl.maximum(p, 0.0))
+        overlap += tl.sum(tl.minimum(tl.maximum(p, 0.0), cap))
     norm = tl.sqrt(square)
     safe = tl.maximum(norm, 1e-12)
     length = tl.sqrt(tl.maximum((stop - start).to(tl.float32), 1.0))
@@ -78,6 +79,7 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
         i = first + tl.arange(0, K)
         weight = tl.load(inverse_norms + i, mask=i < n_items, other=0.0)
         p = tl.maximum(tl.load(P + i, mask=i < n_items, other=0.0).to(tl.float32) * weight, 0.0)
+        p = tl.where(p < cap, p, 0.0)
         tl.store(P + i, alpha * p * weight, mask=i < n_items)
     tl.debug_barrier()
     for first in range(start, stop, N):
@@ -92,7 +94,7 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
 def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G, A, m, v, mask,
                  mean, inverse_norms, rounded, below, n_items, width, DROPOUT: tl.constexpr,
                  MASKED: tl.constexpr, MEAN: tl.constexpr, ROUNDED: tl.constexpr,
-                 K: tl.constexpr):  # fmt: skip
+                 POSITIVE: tl.constexpr, K: tl.constexpr):  # fmt: skip
     """One row: the encoder's part of its gradient added to the decoder's (G·‖a‖), and a step."""
     i, t = tl.program_id(0), tl.load(step)
     c = tl.arange(0, K)
@@ -114,6 +116,8 @@ def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G
     m_old = tl.load(m + at, mask=inside, other=0.0)
     v_old = tl.load(v + at, mask=inside, other=0.0)
     a, m_new, v_new = nadam(a, g, m_old, v_old, table + t * N_SCALARS)
+    if POSITIVE:
+        a = tl.maximum(a, 0.0)
     a = tl.where(inside, a, 0.0)
     tl.store(A + at, a, mask=inside)
     tl.store(m + at, m_new, mask=inside)

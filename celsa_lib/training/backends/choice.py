@@ -20,13 +20,13 @@ def on_gpu(options: TrainingOptions, device: torch.device) -> bool:
 
     Raises ConfigError for backend "triton" where they cannot run.
     """
-    others = options.relu_cap or options.max_outputs or options.repeat_negatives
+    others = options.max_outputs or options.repeat_negatives
     if options.backend != "triton":
         found = device.type == "cuda" and find_spec("triton") is not None
         return options.backend == "auto" and found and not others
     if others:
         raise ConfigError(
-            'backend "triton" has no relu_cap, max_outputs or repeat_negatives; choose "dense"'
+            'backend "triton" has no max_outputs or repeat_negatives; choose "dense"'
         )
     if device.type != "cuda" and not os.environ.get("TRITON_INTERPRET"):
         raise ConfigError(f'backend "triton" runs on a CUDA GPU, not on {device}; choose "auto"')
