@@ -8,6 +8,7 @@ import triton
 from celsa_lib.kernels import gpu
 from celsa_lib.training.dropout import threshold
 from celsa_lib.training.gpu_steps import Epochs, GpuTrainer
+from celsa_lib.training.memory import users_of_tile
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows
@@ -17,14 +18,12 @@ class SparseGpuTrainer(GpuTrainer):
     """The k-sparse step: rows of any length, input dropout, scales."""
 
     name = "triton-sparse"
-    USERS, CHUNK, ITEMS = 256, 8, 16  # of a tile: users, nonzeros; items that a program scores
+    CHUNK, ITEMS = 8, 16  # nonzeros of a tile; items that a program scores
 
     def __init__(self, rows: Rows, optimiser: Nadam, options: TrainingOptions, epochs: Epochs):
         super().__init__(rows, optimiser, options, epochs)
         n_items, lanes, new = epochs.n_items, epochs.lanes, epochs.table.new_zeros
-        self.users = min(self.USERS, triton.next_power_of_2(lanes))
-        while lanes % self.users:
-            self.users //= 2
+        self.users = users_of_tile(lanes)
         self.blocks = lanes // self.users
         self.parts = -(-n_items // self.ITEMS)
         self.values, self.cols, self.starts = rows.flat()

@@ -9,11 +9,11 @@ from scipy.sparse import csr_matrix
 from celsa_lib.kernels import gpu
 from celsa_lib.training.batches import most_interactions, users_of_epoch
 from celsa_lib.training.dropout import seeds_of
+from celsa_lib.training.memory import lanes_of, longest_window
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows
 
-WINDOW = 2**26  # steps × items whose batches are sorted at once: 4 bytes each
 EAGER = 2  # steps before a graph is recorded: kernels are compiled in them
 
 
@@ -26,13 +26,19 @@ class Epochs:
     X these are. seeds: what decides which are dropped.
     """
 
-    def __init__(self, X: csr_matrix, options: TrainingOptions, device: torch.device):
+    def __init__(
+        self,
+        X: csr_matrix,
+        options: TrainingOptions,
+        device: torch.device,
+        window: int | None = None,
+    ):
+        """`window`: steps whose batches are cut at once; None: as many as are quick to sort."""
         self.X, self.device, self.batch_size = X, device, options.batch_size
         self.n_items = X.shape[1]
-        n_users = int(np.count_nonzero(np.diff(X.indptr)))
-        self.lanes = 32 * -(-min(options.batch_size, n_users) // 32)
+        self.lanes = lanes_of(X, options)
         self.n_steps = options.steps_per_epoch(X)
-        self.window = min(self.n_steps, max(1, WINDOW // self.n_items))
+        self.window = window or longest_window(X, options)
         new = lambda *shape: torch.zeros(shape, dtype=torch.int32, device=device)  # noqa: E731
         self.indptr = torch.from_numpy(X.indptr.astype(np.int32)).to(device)
         self.items = torch.from_numpy(X.indices.astype(np.int32)).to(device)
@@ -41,7 +47,7 @@ class Epochs:
         self.table = torch.zeros(self.window, gpu.N_SCALARS.value, device=device)
         self.seen_starts = new(self.window * self.n_items + 1)
         self.length_exponent = options.length_exponent
-        most = most_interactions(X, self.length_exponent)
+        most = most_interactions(X, self.length_exponent, self.window * self.batch_size)
         self.seen_lanes, self.interactions = new(most), new(most)
 
     def windows(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:

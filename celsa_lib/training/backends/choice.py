@@ -15,19 +15,27 @@ from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows
 
 
+def not_triton_because(options: TrainingOptions, device: torch.device) -> str:
+    """Why steps on a GPU are not Triton's kernels, for a reader; "" where they are."""
+    if options.backend not in ("auto", "triton"):
+        return f'backend "{options.backend}" was asked for'
+    if options.max_outputs or options.repeat_negatives:
+        return "max_outputs and repeat_negatives are not among Triton's kernels"
+    if options.backend == "auto" and device.type != "cuda":
+        return "there is no CUDA GPU"
+    return "" if find_spec("triton") else "Triton is not installed"
+
+
 def on_gpu(options: TrainingOptions, device: torch.device) -> bool:
     """Whether steps are Triton's kernels: on a CUDA GPU, unless an option is not among theirs.
 
     Raises ConfigError for backend "triton" where they cannot run.
     """
-    others = options.max_outputs or options.repeat_negatives
+    reason = not_triton_because(options, device)
     if options.backend != "triton":
-        found = device.type == "cuda" and find_spec("triton") is not None
-        return options.backend == "auto" and found and not others
-    if others:
-        raise ConfigError(
-            'backend "triton" has no max_outputs or repeat_negatives; choose "dense"'
-        )
+        return not reason
+    if reason:
+        raise ConfigError(f'backend "triton" cannot train here: {reason}; choose "dense"')
     if device.type != "cuda" and not os.environ.get("TRITON_INTERPRET"):
         raise ConfigError(f'backend "triton" runs on a CUDA GPU, not on {device}; choose "auto"')
     return True
