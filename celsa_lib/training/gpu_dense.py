@@ -1,12 +1,12 @@
 """Steps on a GPU by dense products, for rows that are full or nearly so."""
 
-from contextlib import contextmanager
 from math import inf
 
 import torch
 import triton
 
 from celsa_lib.kernels import gpu_dense
+from celsa_lib.training.device import rounded_products
 from celsa_lib.training.dropout import threshold
 from celsa_lib.training.gpu_steps import Epochs, GpuTrainer
 from celsa_lib.training.nadam import Nadam
@@ -91,14 +91,3 @@ class DenseGpuTrainer(GpuTrainer):
         else:
             product = left.float() @ right.float()
         return product if out is None else out.copy_(product)
-
-
-@contextmanager
-def rounded_products(precision: str):
-    """Products of float32 as TF32 where that is asked for, and only there."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
