@@ -17,7 +17,7 @@ pytest.importorskip("triton")
 import celsa_lib as cl
 from celsa_lib.data.synthetic import make_synthetic
 from celsa_lib.training import TrainingOptions
-from celsa_lib.training.gpu import DenseGpuTrainer, Epochs, SparseGpuTrainer
+from celsa_lib.training.gpu import DenseGpuTrainer, Epochs, SparseGpuTrainer, gpu_trainer
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage
 from celsa_lib.training.rows import Rows
@@ -153,19 +153,31 @@ def test_the_same_model_as_on_a_cpu(parameters):
     assert "triton-sparse" in ours.backend_
 
 
-def test_a_dynamic_support_takes_the_fast_loops(X):
-    """No kernels choose a support at every step; the formula by autograd is no stand-in."""
-    model = cl.CompressedELSA(
-        16,
-        2,
-        "constant",
-        epochs=1,
-        batch_size=BATCH,
-        backend="triton",
-        device="cpu",
-        progress=False,
-    ).fit(X)
-    assert model.backend_ == "sparse"
+@pytest.mark.parametrize("through", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_support_that_moves_is_that_of_the_formula(through, precision):
+    """The top 6 of all values at each of three steps, as the reference takes them.
+
+    Histories and rows are so full that all items overlap: see test_the_same_model_as_on_a_cpu.
+    """
+    X = make_synthetic(n_users=24, n_items=N_ITEMS, n_segments=4, mean_interactions=14.0).X
+    stage = Stage(6, 1, dynamic=True, straight_through=through)
+    options = TrainingOptions(batch_size=BATCH, learning_rate=0.1, precision=precision)
+    rows, _ = some_rows("full", False)
+    reference = replace(options, backend="reference" if precision == "float32" else "dense")
+    theirs = StageTrainer(rows.copy(), Nadam.start(rows.values), stage, reference, X)
+    mine = rows.copy()
+    epochs = Epochs(X, options, DEVICE)
+    ours = gpu_trainer(mine, Nadam.start(rows.values), stage, options, epochs)
+    for trainer in (ours, theirs):
+        for batch in trainer.batches(np.random.default_rng(0), options.rates(3)):
+            trainer.step(batch)
+    exact = precision == "float32"
+    assert ours.mean_loss() == pytest.approx(theirs.mean_loss(), rel=1e-5 if exact else 1e-2)
+    assert not torch.equal(ours.result().cols, rows.prune(6).cols)
+    if exact:
+        assert torch.allclose(mine.values, theirs.rows.values, atol=1e-4)
+        assert torch.equal(ours.result().cols, theirs.result().cols)
 
 
 def test_dense_rows_that_are_not_full_stay_so():

@@ -108,9 +108,10 @@ def test_what_is_counted_is_no_less_than_what_is_there(histories, nnz, precision
     epochs = Epochs(histories, options, DEVICE, 2)
     rows = full_rows(torch.randn(histories.shape[1], 32))
     rows = rows if nnz == 32 else rows.prune(nnz)
-    trainer = gpu_trainer(rows, Nadam.start(rows.values), options, epochs)
+    stage = Stage(nnz, 1)
+    trainer = gpu_trainer(rows, Nadam.start(rows.values), stage, options, epochs)
     extra = trainer.low * rows.width * epochs.lanes * 2 if hasattr(trainer, "low") else 0
-    assert stored(rows, trainer.optimiser, trainer) + extra <= bytes_of_stage(Stage(nnz, 1), sizes)
+    assert stored(rows, trainer.optimiser, trainer) + extra <= bytes_of_stage(stage, sizes)
     next(epochs.windows(np.random.default_rng(0)))
     assert stored(epochs) <= bytes_of_window(2, sizes)
 

@@ -94,8 +94,12 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
 def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G, A, m, v, mask,
                  mean, inverse_norms, rounded, below, n_items, width, DROPOUT: tl.constexpr,
                  MASKED: tl.constexpr, MEAN: tl.constexpr, ROUNDED: tl.constexpr,
-                 POSITIVE: tl.constexpr, K: tl.constexpr):  # fmt: skip
-    """One row: the encoder's part of its gradient added to the decoder's (G·‖a‖), and a step."""
+                 POSITIVE: tl.constexpr, THROUGH: tl.constexpr, K: tl.constexpr):  # fmt: skip
+    """One row: the encoder's part of its gradient added to the decoder's (G·‖a‖), and a step.
+
+    MASKED: what is scored is a at `mask`; elsewhere the gradient is 0, or with THROUGH what it
+    would be there.
+    """
     i, t = tl.program_id(0), tl.load(step)
     c = tl.arange(0, K)
     inside = c < width
@@ -110,9 +114,13 @@ def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G
             visible &= ~is_dropped(tl.load(interactions + n), tl.load(seeds + t), below)
         lane = tl.load(seen_lanes + n).to(tl.int64)
         g += tl.load(D + lane * width + c, mask=visible, other=0.0).to(tl.float32)
+    scored = a
     if MASKED:
-        g = tl.where(tl.load(mask + at, mask=inside, other=0) != 0, g, 0.0)
-    g = (g - a * (tl.sum(a * g) * inverse * inverse)) * inverse
+        kept = tl.load(mask + at, mask=inside, other=0) != 0
+        scored = tl.where(kept, a, 0.0)
+        if not THROUGH:
+            g = tl.where(kept, g, 0.0)
+    g = (g - scored * (tl.sum(scored * g) * inverse * inverse)) * inverse
     m_old = tl.load(m + at, mask=inside, other=0.0)
     v_old = tl.load(v + at, mask=inside, other=0.0)
     a, m_new, v_new = nadam(a, g, m_old, v_old, table + t * N_SCALARS)

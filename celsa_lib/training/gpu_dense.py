@@ -6,11 +6,12 @@ import torch
 import triton
 
 from celsa_lib.kernels import gpu_dense
+from celsa_lib.kernels.rows import TINY
 from celsa_lib.training.device import rounded_products
 from celsa_lib.training.dropout import threshold
 from celsa_lib.training.gpu_steps import Epochs, GpuTrainer
 from celsa_lib.training.nadam import Nadam
-from celsa_lib.training.options import TrainingOptions
+from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.rows import Rows
 
 
@@ -28,6 +29,7 @@ class DenseGpuTrainer(GpuTrainer):
         self.full = rows.nnz == width
         parts = rows.values, optimiser.m, optimiser.v
         self.A, self.m, self.v = parts if self.full else map(self._written_out, parts)
+        self.scored, self.through = self.A, False
         kept = torch.ones_like(rows.values, dtype=bool)
         self.mask = None if self.full else self._written_out(kept)
         self.mean = rows.mean
@@ -60,8 +62,8 @@ class DenseGpuTrainer(GpuTrainer):
         cap = inf if options.relu_cap is None else options.relu_cap
         block = min(1024, triton.next_power_of_2(width))
         gpu_dense.encode_rows[(lanes, -(-width // block))](
-            *users, ep.items, ep.seeds, self.A, self.inverse_norms, self.E, below, width, lanes,
-            DROPOUT=dropout, N=4, K=block, num_warps=4,
+            *users, ep.items, ep.seeds, self.scored, self.inverse_norms, self.E, below, width,
+            lanes, DROPOUT=dropout, N=4, K=block, num_warps=4,
         )  # fmt: skip
         with rounded_products(options.precision):
             E = self.E.bfloat16() if self.low else self.E
@@ -75,10 +77,11 @@ class DenseGpuTrainer(GpuTrainer):
             G = self._product(P.T, E)
         gpu_dense.update_dense[(n_items,)](
             ep.step, ep.table, ep.seeds, ep.seen_starts, ep.seen_lanes, ep.interactions, D, G,
-            self.A, self.m, self.v, self.A if self.full else self.mask,
+            self.A, self.m, self.v, self.A if self.mask is None else self.mask,
             self.A if self.mean is None else self.mean, self.inverse_norms, self.rounded, below,
-            n_items, width, DROPOUT=dropout, MASKED=not self.full, MEAN=self.mean is not None,
-            ROUNDED=self.low, POSITIVE=options.non_negative, K=triton.next_power_of_2(width),
+            n_items, width, DROPOUT=dropout, MASKED=self.mask is not None,
+            MEAN=self.mean is not None, ROUNDED=self.low, POSITIVE=options.non_negative,
+            THROUGH=self.through, K=triton.next_power_of_2(width),
             num_warps=8 if width > 1024 else 4,
         )  # fmt: skip
 
@@ -91,3 +94,30 @@ class DenseGpuTrainer(GpuTrainer):
         else:
             product = left.float() @ right.float()
         return product if out is None else out.copy_(product)
+
+
+class MovingGpuTrainer(DenseGpuTrainer):
+    """The same for a dynamic support: each step takes the largest of all values, see Stage."""
+
+    def __init__(
+        self, rows: Rows, optimiser: Nadam, stage: Stage, options: TrainingOptions, epochs: Epochs
+    ):
+        super().__init__(rows, optimiser, options, epochs)
+        self.nnz, self.through = stage.nnz, stage.straight_through
+        self.mask = torch.empty_like(self.A, dtype=torch.bool)
+        self.scored = torch.empty_like(self.A)
+        self.rounded = self.rounded if self.low else self.scored
+
+    def result(self) -> Rows:
+        """The rows with their present support."""
+        return self.rows.prune(self.nnz)
+
+    def _kernels(self) -> None:
+        largest = torch.topk(self.A.abs(), self.nnz, dim=1, sorted=False).indices
+        self.mask.zero_().scatter_(1, largest, True)
+        torch.mul(self.A, self.mask, out=self.scored)
+        norms = torch.linalg.vector_norm(self.scored, dim=1).clamp_min_(TINY)
+        torch.reciprocal(norms, out=self.inverse_norms)
+        if self.low:
+            self.rounded.copy_(self.scored)
+        super()._kernels()

@@ -136,20 +136,19 @@ class Run:
 
     def _trainer(self, stage: Stage):
         """What makes the steps of a stage: kernels on a GPU, or else a backend."""
-        if stage.dynamic or not on_gpu(self.options, self.device):
+        if not on_gpu(self.options, self.device):
             return StageTrainer(self.rows, self.optimiser, stage, self.options, self.X, self.memory)
         from celsa_lib.training.gpu import Epochs, gpu_trainer  # needs Triton
 
         if self.epochs_on_gpu is None:
             self.epochs_on_gpu = Epochs(self.X, self.options, self.device, self.window)
-        return gpu_trainer(self.rows, self.optimiser, self.options, self.epochs_on_gpu)
+        return gpu_trainer(self.rows, self.optimiser, stage, self.options, self.epochs_on_gpu)
 
     def _by(self) -> str:
         """What makes the steps on a GPU, and why, for the log."""
         reason = not_triton_because(self.options, self.device)
         if not reason:
-            moving = any(node.stage.dynamic for node in self.plan.nodes)
-            return ", by Triton kernels" + ", by torch where the support moves" * moving
+            return ", by Triton kernels"
         return "" if self.device.type == "cpu" else f", by torch: {reason}"
 
     def _window(self) -> int:

@@ -27,7 +27,7 @@ DENSITY_OF_DENSE = {"float32": 0.1, "tf32": 0.024, "bfloat16": 0.018}
 class Sizes:
     """What the bytes depend on; `nonzeros`: of rows that are not even, None: nnz per item.
 
-    triton: whether steps with a fixed support are its kernels.
+    triton: whether steps are its kernels.
     """
 
     X: csr_matrix
@@ -67,7 +67,9 @@ def bytes_of_stage(stage: Stage, sizes: Sizes) -> int:
     n_items, width, options = sizes.X.shape[1], sizes.width, sizes.options
     lanes = lanes_of(sizes.X, options)
     nonzeros, whole, mean = sizes.of_rows(stage), n_items * width, bool(options.weight_averaging)
-    if stage.dynamic or not sizes.triton:  # with gradients, written out rows, and what is passed on
+    if (
+        stage.dynamic or not sizes.triton
+    ):  # with masks, gradients, written out rows, and what is passed on
         return 4 * (12 * whole + lanes * (3 * width + 3 * n_items))
     if takes_loops(stage.nnz, sizes.nonzeros is not None, width, options.precision):
         shares = lanes // users_of_tile(lanes)  # of the gradient of each nonzero

@@ -44,12 +44,11 @@ def on_gpu(options: TrainingOptions, device: torch.device) -> bool:
 def make_backend(rows: Rows, options: TrainingOptions, memory: Memory | None = None) -> Backend:
     """The backend of a stage with the support of `rows`, by `options.backend`.
 
-    "auto": loops over nonzeros on a CPU up to the density where dense products overtake them; so
-    does "triton" where a support is dynamic. Raises ConfigError for rows of different lengths where
-    nothing trains them.
+    "auto": loops over nonzeros on a CPU up to the density where dense products overtake them.
+    Raises ConfigError for rows of different lengths where nothing trains them.
     """
     chosen, on_cpu = options.backend, rows.values.device.type == "cpu"
-    if chosen in ("auto", "triton"):
+    if chosen == "auto":
         loops = on_cpu and not options.repeat_negatives
         few = rows.starts is not None or (
             rows.nnz <= density_of_dense(options.precision) * rows.width
