@@ -17,6 +17,8 @@ pytest.importorskip("triton")
 import celsa_lib as cl
 from celsa_lib.data.synthetic import make_synthetic
 from celsa_lib.training import TrainingOptions
+from celsa_lib.training.backends import choice
+from celsa_lib.training.backends.choice import not_triton_because
 from celsa_lib.training.gpu import DenseGpuTrainer, Epochs, SparseGpuTrainer, gpu_trainer
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage
@@ -173,7 +175,7 @@ def test_a_support_that_moves_is_that_of_the_formula(through, precision):
         for batch in trainer.batches(np.random.default_rng(0), options.rates(3)):
             trainer.step(batch)
     exact = precision == "float32"
-    assert ours.mean_loss() == pytest.approx(theirs.mean_loss(), rel=1e-5 if exact else 1e-2)
+    assert ours.mean_loss() == pytest.approx(theirs.mean_loss(), rel=1e-5 if exact else 3e-2)
     assert not torch.equal(ours.result().cols, rows.prune(6).cols)
     if exact:
         assert torch.allclose(mine.values, theirs.rows.values, atol=1e-4)
@@ -222,6 +224,31 @@ def test_a_capped_step_is_that_of_the_formula(X, kind):
     assert torch.allclose(ours.result().values, theirs.result().values, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["even", "full"])
+def test_sampled_outputs_are_those_of_the_formula(kind):
+    """Some items are not scored, and some more than once; a cap binds on them too."""
+    X = make_synthetic(n_users=10, n_items=N_ITEMS, n_segments=4, mean_interactions=3.0).X
+    options = TrainingOptions(
+        batch_size=2, learning_rate=RATE, max_outputs=14, repeat_negatives=True, relu_cap=0.6
+    )
+    rows, _ = some_rows(kind, False)
+    reference, stage = replace(options, backend="reference"), Stage(rows.nnz, 1)
+    theirs = StageTrainer(rows.copy(), Nadam.start(rows.values), stage, reference, X)
+    trainer_of = DenseGpuTrainer if kind == "full" else SparseGpuTrainer
+    epochs = Epochs(X, options, DEVICE, 3)
+    ours = trainer_of(rows.copy(), Nadam.start(rows.values), options, epochs)
+    rates = options.rates(options.steps_per_epoch(X))
+    for batch in ours.batches(np.random.default_rng(0), rates):
+        ours.step(batch)
+    repeated = False
+    for batch in theirs.batches(np.random.default_rng(0), rates):
+        repeated |= len(batch.outputs.unique()) < len(batch.outputs)
+        theirs.step(batch)
+    assert repeated and len(rates) > 3
+    assert ours.mean_loss() == pytest.approx(theirs.mean_loss(), rel=1e-5)
+    assert torch.allclose(ours.result().values, theirs.result().values, atol=1e-4)
+
+
 def test_a_window_of_an_epoch_at_a_time(X):
     """Cut in three windows, an epoch is the same as cut at once."""
     losses = []
@@ -241,9 +268,20 @@ def test_where_the_kernels_cannot_run(X, monkeypatch):
     if DEVICE.type == "cpu":
         with pytest.raises(ConfigError, match="runs on a CUDA GPU, not on cpu"):
             cl.CompressedELSA(8, 2, backend="triton", progress=False).fit(X)
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    with pytest.raises(ConfigError, match="max_outputs and repeat_negatives are not"):
-        cl.CompressedELSA(8, 2, backend="triton", max_outputs=6, progress=False).fit(X)
+
+
+def test_what_makes_the_steps_is_said_with_its_reason(monkeypatch, caplog, X):
+    gpu, auto = torch.device("cuda"), TrainingOptions()
+    assert not_triton_because(auto, gpu) == ""
+    assert not_triton_because(auto, torch.device("cpu")) == "there is no CUDA GPU"
+    dense = TrainingOptions(backend="dense")
+    assert not_triton_because(dense, gpu) == 'backend "dense" was asked for'
+    with caplog.at_level("INFO", "celsa_lib.training"):
+        options = {"backend": "triton", "epochs": 1, "progress": False, "batch_size": 32}
+        cl.CompressedELSA(8, 8, **options).fit(X)
+    assert caplog.messages[0].endswith("float32, by Triton kernels")
+    monkeypatch.setattr(choice, "find_spec", lambda name: None)
+    assert not_triton_because(auto, gpu) == "Triton is not installed"
 
 
 def test_tf32_is_a_gpus():

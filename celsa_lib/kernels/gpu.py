@@ -62,17 +62,23 @@ def encode(step, order, indptr, items, seeds, row_starts, cols, unit, inputs, E,
 
 
 @triton.jit
-def decode(row_starts, cols, unit, outputs, E, P, squares, cap, n_items, lanes,
-           ITEMS: tl.constexpr, K: tl.constexpr, U: tl.constexpr):  # fmt: skip
+def decode(step, times, row_starts, cols, unit, outputs, E, P, squares, cap, n_items, lanes,
+           SAMPLED: tl.constexpr, ITEMS: tl.constexpr, K: tl.constexpr,
+           U: tl.constexpr):  # fmt: skip
     """P[i] = ReLU(s_i·a_i·E) for ITEMS items and U users, and each user's Σ min(p, cap)² of these.
 
-    P itself is not capped here: what a user has seen loses its own part first.
+    P itself is not capped here: what a user has seen loses its own part first. SAMPLED: an item
+    counts times[t·items + i] times, and is not scored where that is 0.
     """
     u = tl.program_id(1) * U + tl.arange(0, U)
     total = tl.zeros((U,), tl.float32)
     first = tl.program_id(0) * ITEMS
     for i in range(first, min(first + ITEMS, n_items)):
         start, stop = tl.load(row_starts + i), tl.load(row_starts + i + 1)
+        often = 1.0
+        if SAMPLED:
+            often = tl.load(times + tl.load(step) * n_items + i).to(tl.float32)
+            stop = tl.where(often > 0, stop, start)
         p = tl.zeros((U,), tl.float32)
         for j in range(start, stop, K):
             k = j + tl.arange(0, K)
@@ -82,7 +88,7 @@ def decode(row_starts, cols, unit, outputs, E, P, squares, cap, n_items, lanes,
             p += tl.sum(a[:, None] * e, 0)
         p = tl.maximum(p * tl.load(outputs + i), 0.0)
         capped = tl.minimum(p, cap)
-        total += capped * capped
+        total += often * capped * capped
         tl.store(P + tl.cast(i, tl.int64) * lanes + u, p)
     tl.store(squares + tl.program_id(0) * lanes + u, total)
 
@@ -131,8 +137,9 @@ def score_users(step, order, indptr, items, seeds, table, inputs, outputs, squar
 
 
 @triton.jit
-def decode_backward(col_starts, places, positions, unit, outputs, alpha, E, P, D, C, cap,
-                    n_values, lanes, K: tl.constexpr, U: tl.constexpr):  # fmt: skip
+def decode_backward(step, times, col_starts, places, positions, unit, outputs, alpha, E, P, D, C,
+                    cap, n_values, n_items, lanes, SAMPLED: tl.constexpr, K: tl.constexpr,
+                    U: tl.constexpr):  # fmt: skip
     """Through the decoder, latent by latent.
 
     D[c] = Σ_i s_i·a_ic·P[i] and C[k] = Σ_u α_u·P[i, u]·E[c, u], P being 0 from `cap` on.
@@ -153,6 +160,9 @@ def decode_backward(col_starts, places, positions, unit, outputs, alpha, E, P, D
         a *= tl.load(outputs + i, mask=k < stop, other=0.0)
         p = tl.load(P + i[:, None] * lanes + u[None, :], mask=(k < stop)[:, None], other=0.0)
         p = tl.where(p < cap, p, 0.0)
+        if SAMPLED:
+            often = tl.load(times + tl.load(step) * n_items + i, mask=k < stop, other=0)
+            p *= often.to(tl.float32)[:, None]
         d += tl.sum(a[:, None] * p, 0)
         tl.store(C + block * n_values + at, tl.sum(p * e[None, :], 1), mask=k < stop)
     tl.store(D + c.to(tl.int64) * lanes + u, d)

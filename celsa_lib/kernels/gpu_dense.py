@@ -32,12 +32,12 @@ def encode_rows(step, order, indptr, items, seeds, A, inverse_norms, E, below, w
 
 
 @triton.jit
-def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losses, cap,
-               below, n_items, lanes, DROPOUT: tl.constexpr, N: tl.constexpr,
+def score_rows(step, order, indptr, items, seeds, table, times, inverse_norms, P, losses, cap,
+               below, n_items, lanes, DROPOUT: tl.constexpr, SAMPLED: tl.constexpr, N: tl.constexpr,
                K: tl.constexpr):  # fmt: skip
     """Each user's loss; P (lanes × items), E·Aᵀ on entry, becomes the gradient of P/‖a_i‖.
 
-    The formulas are those of `gpu.score_users`.
+    The formulas are those of `gpu.score_users`; SAMPLED: see `gpu.decode`.
     """
     lane, t = tl.program_id(0), tl.load(step)
     start, stop = history(step, order, indptr, lane, lanes)
@@ -58,7 +58,10 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
         weight = tl.load(inverse_norms + i, mask=i < n_items, other=0.0)
         p = tl.maximum(tl.load(P + i, mask=i < n_items, other=0.0).to(tl.float32) * weight, 0.0)
         p = tl.minimum(p, cap)
-        squares += p * p
+        often = 1.0
+        if SAMPLED:
+            often = tl.load(times + t * n_items + i, mask=i < n_items, other=0).to(tl.float32)
+        squares += often * p * p
     square, overlap = tl.sum(squares), 0.0
     for first in range(start, stop, N):
         n = first + tl.arange(0, N)
@@ -80,6 +83,8 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
         weight = tl.load(inverse_norms + i, mask=i < n_items, other=0.0)
         p = tl.maximum(tl.load(P + i, mask=i < n_items, other=0.0).to(tl.float32) * weight, 0.0)
         p = tl.where(p < cap, p, 0.0)
+        if SAMPLED:
+            p *= tl.load(times + t * n_items + i, mask=i < n_items, other=0).to(tl.float32)
         tl.store(P + i, alpha * p * weight, mask=i < n_items)
     tl.debug_barrier()
     for first in range(start, stop, N):

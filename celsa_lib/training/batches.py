@@ -127,11 +127,11 @@ def shuffled_batches(
     users = users_of_epoch(X, length_exponent, rng)
     for start, dropout in zip(range(0, len(users), batch_size), dropouts, strict=False):
         part = users[start : start + batch_size]
-        outputs = _outputs(X, part, max_outputs, repeat_negatives, rng)
+        outputs = drawn_outputs(X, part, max_outputs, repeat_negatives, rng)
         yield user_batch(X, part, device, outputs, dropout)
 
 
-def _outputs(X: csr_matrix, users: np.ndarray, limit: int | None, repeat: bool, rng):
+def drawn_outputs(X: csr_matrix, users: np.ndarray, limit: int | None, repeat: bool, rng):
     """The items the batch has seen, filled up with others to `limit`; None means all."""
     if limit is None or limit >= X.shape[1]:
         return None

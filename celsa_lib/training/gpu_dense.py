@@ -69,8 +69,9 @@ class DenseGpuTrainer(GpuTrainer):
             E = self.E.bfloat16() if self.low else self.E
             self._product(E, self.rounded.T, self.P)
             gpu_dense.score_rows[(lanes,)](
-                *users, ep.items, ep.seeds, ep.table, self.inverse_norms, self.P, self.losses,
-                cap, below, n_items, lanes, DROPOUT=dropout, N=64, K=2048, num_warps=8,
+                *users, ep.items, ep.seeds, ep.table, ep.times, self.inverse_norms, self.P,
+                self.losses, cap, below, n_items, lanes, DROPOUT=dropout, SAMPLED=ep.sampled,
+                N=64, K=2048, num_warps=8,
             )  # fmt: skip
             P = self.P.bfloat16() if self.low else self.P
             D = self._product(P, self.rounded)

@@ -71,8 +71,9 @@ class SparseGpuTrainer(GpuTrainer):
         )  # fmt: skip
         torch.mul(self.exact, 1 / gpu.ONE.value, out=self.E)
         gpu.decode[(self.parts, self.blocks)](
-            self.starts, self.cols, self.unit, self.outputs, self.E, self.P, self.squares,
-            cap, n_items, lanes, ITEMS=self.ITEMS, **tile, num_warps=warps,
+            ep.step, ep.times, self.starts, self.cols, self.unit, self.outputs, self.E, self.P,
+            self.squares, cap, n_items, lanes, SAMPLED=ep.sampled, ITEMS=self.ITEMS, **tile,
+            num_warps=warps,
         )  # fmt: skip
         torch.sum(self.squares, 0, out=self.sums)
         gpu.score_users[(lanes,)](
@@ -80,8 +81,9 @@ class SparseGpuTrainer(GpuTrainer):
             self.alpha, self.losses, cap, below, lanes, DROPOUT=dropout, N=64, num_warps=2,
         )  # fmt: skip
         gpu.decode_backward[(len(self.E), self.blocks)](
-            self.col_starts, self.places, self.positions, self.unit, self.outputs, self.alpha,
-            self.E, self.P, self.D, self.C, cap, len(self.values), lanes, **tile, num_warps=warps,
+            ep.step, ep.times, self.col_starts, self.places, self.positions, self.unit,
+            self.outputs, self.alpha, self.E, self.P, self.D, self.C, cap, len(self.values),
+            n_items, lanes, SAMPLED=ep.sampled, **tile, num_warps=warps,
         )  # fmt: skip
         gpu.update_sparse[(n_items,)](
             ep.step, ep.table, self.starts, self.cols, ep.seen_starts, ep.seen_lanes, self.alpha,

@@ -7,9 +7,9 @@ import torch
 from scipy.sparse import csr_matrix
 
 from celsa_lib.kernels import gpu
-from celsa_lib.training.batches import most_interactions, users_of_epoch
+from celsa_lib.training.batches import drawn_outputs, most_interactions, users_of_epoch
 from celsa_lib.training.dropout import seeds_of
-from celsa_lib.training.memory import lanes_of, longest_window
+from celsa_lib.training.memory import are_sampled, lanes_of, longest_window
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows
@@ -23,7 +23,8 @@ class Epochs:
     step: the position in the window, on the GPU. order: users by step and lane, −1 where a batch
     is filled up. table: `gpu.N_SCALARS` scalars per step. seen_lanes: who of a batch has seen an
     item, those of item i in step t from seen_starts[t·items + i] on; interactions: which entries of
-    X these are. seeds: what decides which are dropped.
+    X these are. seeds: what decides which are dropped. times: how often an item counts among the
+    outputs of a step, steps × items, where these are sampled; n_outputs: how many there are.
     """
 
     def __init__(
@@ -45,6 +46,9 @@ class Epochs:
         self.step, self.order = new(1), new(self.window * self.lanes)
         self.seeds = torch.zeros(self.window, dtype=torch.uint32, device=device)
         self.table = torch.zeros(self.window, gpu.N_SCALARS.value, device=device)
+        self.max_outputs, self.repeat = options.max_outputs, options.repeat_negatives
+        self.sampled = are_sampled(X, options)
+        self.times = new(self.window * self.n_items if self.sampled else 1)
         self.seen_starts = new(self.window * self.n_items + 1)
         self.length_exponent = options.length_exponent
         most = most_interactions(X, self.length_exponent, self.window * self.batch_size)
@@ -58,7 +62,19 @@ class Epochs:
             steps = -(-len(part) // self.batch_size)
             self._cut(part, steps)
             self.sizes = np.diff([*range(0, len(part), self.batch_size), len(part)])
+            self.n_outputs = self._sample(part, steps, rng) if self.sampled else self.n_items
             yield first, steps
+
+    def _sample(self, users: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw the outputs of each batch of `users`, as a CPU's batches do; how many each has."""
+        n_outputs = np.empty(steps, np.int64)
+        for t in range(steps):
+            part = users[t * self.batch_size : (t + 1) * self.batch_size]
+            outputs = drawn_outputs(self.X, part, self.max_outputs, self.repeat, rng)
+            times = np.bincount(outputs, minlength=self.n_items).astype(np.int32)
+            self.times[t * self.n_items : (t + 1) * self.n_items].copy_(torch.from_numpy(times))
+            n_outputs[t] = len(outputs)
+        return n_outputs
 
     def _cut(self, users: np.ndarray, steps: int) -> None:
         """Put the batches of `users` in place."""
@@ -132,7 +148,7 @@ class GpuTrainer:
 
     def _fill_table(self, rates: np.ndarray) -> None:
         table = np.zeros((len(rates), gpu.N_SCALARS.value))
-        table[:, gpu.SCALE.value] = 1.0 / (self.epochs.sizes * self.epochs.n_items)
+        table[:, gpu.SCALE.value] = 1.0 / (self.epochs.sizes * self.epochs.n_outputs)
         for row, (learning_rate, of_mean) in zip(table, rates, strict=True):
             scalars = self.optimiser.scalars(learning_rate)
             row[gpu.BIAS2.value : gpu.OF_MOMENTUM.value + 1] = scalars

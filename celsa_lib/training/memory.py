@@ -52,6 +52,11 @@ def longest_window(X: csr_matrix, options: TrainingOptions) -> int:
     return min(options.steps_per_epoch(X), max(1, WINDOW // X.shape[1]))
 
 
+def are_sampled(X: csr_matrix, options: TrainingOptions) -> bool:
+    """Whether batches are scored on some of the items alone."""
+    return options.max_outputs is not None and options.max_outputs < X.shape[1]
+
+
 def users_of_tile(lanes: int) -> int:
     """Users that a program of the k-sparse step scores: a power of two that divides `lanes`."""
     return min(USERS, lanes & -lanes)
@@ -96,8 +101,13 @@ def bytes_of_window(window: int, sizes: Sizes) -> int:
         return 0
     users = window * sizes.options.batch_size
     interactions = most_interactions(sizes.X, sizes.options.length_exponent, users)
+    sampled = are_sampled(sizes.X, sizes.options)
     of_X = 4 * (sizes.X.nnz + sizes.X.shape[0] + 1)
-    return of_X + 80 * interactions + window * (24 * n_items + 4 * lanes_of(sizes.X, sizes.options))
+    return (
+        of_X
+        + 80 * interactions
+        + window * ((24 + 4 * sampled) * n_items + 4 * lanes_of(sizes.X, sizes.options))
+    )
 
 
 def free_memory(device: torch.device) -> tuple[int, int] | None:

@@ -19,8 +19,6 @@ def not_triton_because(options: TrainingOptions, device: torch.device) -> str:
     """Why steps on a GPU are not Triton's kernels, for a reader; "" where they are."""
     if options.backend not in ("auto", "triton"):
         return f'backend "{options.backend}" was asked for'
-    if options.max_outputs or options.repeat_negatives:
-        return "max_outputs and repeat_negatives are not among Triton's kernels"
     if options.backend == "auto" and device.type != "cuda":
         return "there is no CUDA GPU"
     return "" if find_spec("triton") else "Triton is not installed"
