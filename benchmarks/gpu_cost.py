@@ -25,12 +25,22 @@ from celsa_lib.models import EASE, CompressedELSA
 from celsa_lib.results import BENCHMARK, Result, save_result
 from celsa_lib.split import holdout_folds, split_users
 from celsa_lib.training import TrainingOptions
+from celsa_lib.training.anchored import neighbourhoods
 from celsa_lib.training.gpu import DenseGpuTrainer, Epochs, SparseGpuTrainer
+from celsa_lib.training.memory import (
+    RESERVE,
+    Sizes,
+    bytes_of_stage,
+    bytes_of_window,
+    longest_window,
+)
 from celsa_lib.training.nadam import Nadam
+from celsa_lib.training.options import Stage
 from celsa_lib.training.rows import Rows
 
 GPU = torch.device("cuda")
 BATCH, WIDTH, LEARNING_RATE, EPSILON = 1_024, 4_096, 0.1, 1e-7
+REG = 100.0  # of the recommended recipe
 STEPS = (8, 32, 128, WIDTH)
 GROWTH = {"items": (2_500, 5_000, 10_000, 20_000, 40_000), "users": (256, 512, 1_024, 2_048, 4_096)}
 
@@ -82,6 +92,7 @@ def random_rows(nnz: int, n_items: int, width: int = WIDTH) -> Rows:
 def ours(X: csr_matrix, nnz: int, precision: str, batch_size: int = BATCH) -> Callable[[], None]:
     """A step of this library on the first batch of an epoch, its batch cut once."""
     rows = random_rows(nnz, X.shape[1])
+    torch.cuda.reset_peak_memory_stats()  # drawing the rows is not part of a training
     options = TrainingOptions(batch_size=batch_size, precision=precision)
     epochs = Epochs(X, options, GPU)
     trainer = (DenseGpuTrainer if nnz == WIDTH else SparseGpuTrainer)(
@@ -194,6 +205,54 @@ def compresso_step(X: csr_matrix, nnz: int, kind: str) -> Callable[[], None]:
     return step
 
 
+def moving(X: csr_matrix) -> list[dict]:
+    """An epoch at 16 nonzeros that are chosen at every step, by the kernels and by torch."""
+    rows = []
+    for backend in ("auto", "dense"):
+        model = CompressedELSA(
+            WIDTH, 16, "constant", epochs=1, batch_size=BATCH, backend=backend, progress=False
+        )
+        first, again = (timed(lambda m=model: m.fit(X)) for _ in range(2))
+        loss = model.history_[-1]["loss"]
+        rows.append({"section": "moving", "backend": model.backend_, "seconds": again,
+                     "first": first, "loss": loss})  # fmt: skip
+        print(rows[-1], flush=True)
+    return rows
+
+
+def starts(X: csr_matrix) -> list[dict]:
+    """What anchored rows begin with, counted on the GPU and on the CPU."""
+    rows, found = [], []
+    for device in ("cuda", "cpu"):
+        first, again = (
+            timed(lambda d=device: found.append(neighbourhoods(X, REG, torch.device(d))))
+            for _ in range(2)
+        )
+        rows.append({"section": "start", "device": device, "seconds": again, "first": first})
+    differences = abs(found[0].partial - found[-1].partial)
+    rows[0] |= {"difference": float(differences.max()), "nonzeros": found[0].partial.nnz}
+    print(rows, flush=True)
+    return rows
+
+
+def counted_bytes(X: csr_matrix) -> list[dict]:
+    """The most bytes that a sparse and a dense step took, and those that were counted before."""
+    rows = []
+    for nnz in (8, WIDTH):
+        torch.cuda.empty_cache()
+        before = torch.cuda.memory_allocated()
+        per_call(ours(X, nnz, "float32"), 1, 1)
+        taken = torch.cuda.max_memory_allocated() - before
+        options = TrainingOptions(batch_size=BATCH)
+        sizes = Sizes(X, WIDTH, options, triton=True)
+        of_stage = bytes_of_stage(Stage(nnz, 1), sizes)
+        of_window = bytes_of_window(longest_window(X, options), sizes)
+        rows.append({"section": "bytes", "nnz": nnz, "taken": taken,
+                     "counted": RESERVE + of_stage + of_window})  # fmt: skip
+        print(rows[-1], flush=True)
+    return rows
+
+
 def growth() -> list[dict]:
     """Ours at 16 nonzeros per row, one size changed at a time."""
     rows = []
@@ -278,13 +337,14 @@ def agreement(X: csr_matrix) -> list[dict]:
         part = X[: 20 * BATCH]
         shared = parameters | {"epochs": 1, "batch_size": BATCH, "progress": False}
         cpu = CompressedELSA(**shared, device="cpu").fit(part)
-        gpu = CompressedELSA(**shared, device="cuda").fit(part)
-        theirs, found = (m.item_embeddings.matrix for m in (cpu, gpu))
+        gpu, again = (CompressedELSA(**shared, device="cuda").fit(part) for _ in range(2))
+        theirs, found, same = (m.item_embeddings.matrix for m in (cpu, gpu, again))
         losses = [np.array([e["loss"] for e in m.history_]) for m in (cpu, gpu)]
         rows.append({
             "section": "agreement", "what": what, "steps": -(-part.shape[0] // BATCH),
             "loss": float(np.abs(losses[1] / losses[0] - 1).max()),
             "rows": float(abs(theirs - found).max()), "backends": [cpu.backend_, gpu.backend_],
+            "same bits again": found.nnz == same.nnz and not (found != same).nnz,
         })  # fmt: skip
         print(rows[-1], flush=True)
     return rows
@@ -309,6 +369,9 @@ def main() -> None:
         lambda: trainings(planted, "synthetic"),
         lambda: trainings(X, "goodbooks"),
         lambda: agreement(X),
+        lambda: moving(X),
+        lambda: starts(X),
+        lambda: counted_bytes(X),
         growth,
         limits,
     ):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from celsa_lib import report
-from celsa_lib.report.cost import gpu_ratios, hardware_share, packed_table, step_ratios
+from celsa_lib.report.cost import gpu_ratios, gpu_sizes, hardware_share, packed_table, step_ratios
 from celsa_lib.results import Result, load_result
 from celsa_lib.training import unit_rows
 
@@ -139,6 +139,10 @@ def test_ratios_on_a_gpu_by_hand():
     rows += [{"section": "limits", "what": "copy in L2", "rate": 0.032}]
     (line,) = gpu_ratios(Result({"items": 10, "batch": 100}, rows)).to_dict("records")
     assert line["celsa, ms"] == 3.0 and line["torch TF32"] == 10.0 and line["of its reads"] == 3.0
+    runs = {"one": {"machine": {"card": "A card"}}}
+    manifest = {"items": 10_000, "batch": 100, "data": "films", "runs": runs}
+    dense = Result(manifest, [step | {"nnz": 4_096, "run": "one"}])
+    assert gpu_sizes(dense) == "A card, films:\n10,000 items, batches of 100 users, width 4,096"
 
 
 def test_engines_are_judged_beside_exact_search():

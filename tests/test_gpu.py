@@ -1,12 +1,13 @@
 """The kernels of a GPU in Triton's interpreter, against autograd in float64 and the CPU's loops."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from celsa_lib.errors import ConfigError, TrainingError
+from celsa_lib.errors import ConfigError
 from celsa_lib.training.dropout import dropped, seeds_of
 
 if not torch.cuda.is_available():
@@ -16,10 +17,13 @@ pytest.importorskip("triton")
 import celsa_lib as cl
 from celsa_lib.data.synthetic import make_synthetic
 from celsa_lib.training import TrainingOptions
-from celsa_lib.training import gpu as gpu_module
-from celsa_lib.training.gpu import DenseGpuTrainer, Epochs, SparseGpuTrainer
+from celsa_lib.training.backends import choice
+from celsa_lib.training.backends.choice import not_triton_because
+from celsa_lib.training.gpu import DenseGpuTrainer, Epochs, SparseGpuTrainer, gpu_trainer
 from celsa_lib.training.nadam import Nadam
+from celsa_lib.training.options import Stage
 from celsa_lib.training.rows import Rows
+from celsa_lib.training.stage import StageTrainer
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 N_ITEMS, WIDTH, BATCH, RATE, EPOCHS = 20, 12, 8, 0.02, 7
@@ -151,19 +155,31 @@ def test_the_same_model_as_on_a_cpu(parameters):
     assert "triton-sparse" in ours.backend_
 
 
-def test_a_dynamic_support_takes_the_fast_loops(X):
-    """No kernels choose a support at every step; the formula by autograd is no stand-in."""
-    model = cl.CompressedELSA(
-        16,
-        2,
-        "constant",
-        epochs=1,
-        batch_size=BATCH,
-        backend="triton",
-        device="cpu",
-        progress=False,
-    ).fit(X)
-    assert model.backend_ == "sparse"
+@pytest.mark.parametrize("through", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_support_that_moves_is_that_of_the_formula(through, precision):
+    """The top 6 of all values at each of three steps, as the reference takes them.
+
+    Histories and rows are so full that all items overlap: see test_the_same_model_as_on_a_cpu.
+    """
+    X = make_synthetic(n_users=24, n_items=N_ITEMS, n_segments=4, mean_interactions=14.0).X
+    stage = Stage(6, 1, dynamic=True, straight_through=through)
+    options = TrainingOptions(batch_size=BATCH, learning_rate=0.1, precision=precision)
+    rows, _ = some_rows("full", False)
+    reference = replace(options, backend="reference" if precision == "float32" else "dense")
+    theirs = StageTrainer(rows.copy(), Nadam.start(rows.values), stage, reference, X)
+    mine = rows.copy()
+    epochs = Epochs(X, options, DEVICE)
+    ours = gpu_trainer(mine, Nadam.start(rows.values), stage, options, epochs)
+    for trainer in (ours, theirs):
+        for batch in trainer.batches(np.random.default_rng(0), options.rates(3)):
+            trainer.step(batch)
+    exact = precision == "float32"
+    assert ours.mean_loss() == pytest.approx(theirs.mean_loss(), rel=1e-5 if exact else 3e-2)
+    assert not torch.equal(ours.result().cols, rows.prune(6).cols)
+    if exact:
+        assert torch.allclose(mine.values, theirs.rows.values, atol=1e-4)
+        assert torch.equal(ours.result().cols, theirs.result().cols)
 
 
 def test_dense_rows_that_are_not_full_stay_so():
@@ -184,28 +200,67 @@ def test_dense_rows_that_are_not_full_stay_so():
     assert not torch.allclose(results[0].values, values, atol=1e-2)
 
 
-def test_a_window_of_an_epoch_at_a_time(X, monkeypatch):
+@pytest.mark.parametrize("kind", ["even", "full"])
+def test_a_capped_step_is_that_of_the_formula(X, kind):
+    """`relu_cap`, low enough to bind where a user has seen the item and where not."""
+    options = TrainingOptions(
+        batch_size=32, learning_rate=RATE, relu_cap=0.6, dropout=0.2, non_negative=True
+    )
+    rows, _ = some_rows(kind, False)
+    theirs = StageTrainer(
+        rows.copy(),
+        Nadam.start(rows.values),
+        Stage(rows.nnz, 1),
+        replace(options, backend="reference"),
+        X,
+    )
+    trainer_of = DenseGpuTrainer if kind == "full" else SparseGpuTrainer
+    ours = trainer_of(rows.copy(), Nadam.start(rows.values), options, Epochs(X, options, DEVICE))
+    for trainer in (ours, theirs):
+        for batch in trainer.batches(np.random.default_rng(0), options.rates(1)):
+            trainer.step(batch)
+    assert ours.mean_loss() == pytest.approx(theirs.mean_loss(), rel=1e-5)
+    assert torch.allclose(ours.optimiser.m, theirs.optimiser.m, atol=1e-7, rtol=1e-3)
+    assert torch.allclose(ours.result().values, theirs.result().values, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["even", "full"])
+def test_sampled_outputs_are_those_of_the_formula(kind):
+    """Some items are not scored, and some more than once; a cap binds on them too."""
+    X = make_synthetic(n_users=10, n_items=N_ITEMS, n_segments=4, mean_interactions=3.0).X
+    options = TrainingOptions(
+        batch_size=2, learning_rate=RATE, max_outputs=14, repeat_negatives=True, relu_cap=0.6
+    )
+    rows, _ = some_rows(kind, False)
+    reference, stage = replace(options, backend="reference"), Stage(rows.nnz, 1)
+    theirs = StageTrainer(rows.copy(), Nadam.start(rows.values), stage, reference, X)
+    trainer_of = DenseGpuTrainer if kind == "full" else SparseGpuTrainer
+    epochs = Epochs(X, options, DEVICE, 3)
+    ours = trainer_of(rows.copy(), Nadam.start(rows.values), options, epochs)
+    rates = options.rates(options.steps_per_epoch(X))
+    for batch in ours.batches(np.random.default_rng(0), rates):
+        ours.step(batch)
+    repeated = False
+    for batch in theirs.batches(np.random.default_rng(0), rates):
+        repeated |= len(batch.outputs.unique()) < len(batch.outputs)
+        theirs.step(batch)
+    assert repeated and len(rates) > 3
+    assert ours.mean_loss() == pytest.approx(theirs.mean_loss(), rel=1e-5)
+    assert torch.allclose(ours.result().values, theirs.result().values, atol=1e-4)
+
+
+def test_a_window_of_an_epoch_at_a_time(X):
     """Cut in three windows, an epoch is the same as cut at once."""
     losses = []
-    for window in (2**26, N_ITEMS):
-        monkeypatch.setattr(gpu_module, "WINDOW", window)
+    for window in (3, 1):
         options = TrainingOptions(batch_size=BATCH, learning_rate=RATE, dropout=0.2)
         rows, _ = some_rows("even", False)
-        epochs = Epochs(X, options, DEVICE)
-        assert epochs.window == (3 if window > N_ITEMS else 1)
+        epochs = Epochs(X, options, DEVICE, window)
         trainer = SparseGpuTrainer(rows, Nadam.start(rows.values), options, epochs)
         for t in trainer.batches(np.random.default_rng(0), options.rates(3)):
             trainer.step(t)
         losses.append(trainer.mean_loss())
-    assert losses[0] == pytest.approx(losses[1], rel=1e-7)
-
-
-def test_a_gpu_that_is_too_small_is_named_before_any_step(X, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10_000, 2_000_000_000))
-    rows, _ = some_rows("even", False)
-    with pytest.raises(TrainingError, match=r"of its 2\.0 GB are free; lower batch_size or width"):
-        gpu_module.check_memory(rows, Epochs(X, TrainingOptions(), DEVICE), sparse=True)
+    assert losses[0] == losses[1]
 
 
 def test_where_the_kernels_cannot_run(X, monkeypatch):
@@ -213,9 +268,20 @@ def test_where_the_kernels_cannot_run(X, monkeypatch):
     if DEVICE.type == "cpu":
         with pytest.raises(ConfigError, match="runs on a CUDA GPU, not on cpu"):
             cl.CompressedELSA(8, 2, backend="triton", progress=False).fit(X)
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    with pytest.raises(ConfigError, match="has no relu_cap"):
-        cl.CompressedELSA(8, 2, backend="triton", relu_cap=6.0, progress=False).fit(X)
+
+
+def test_what_makes_the_steps_is_said_with_its_reason(monkeypatch, caplog, X):
+    gpu, auto = torch.device("cuda"), TrainingOptions()
+    assert not_triton_because(auto, gpu) == ""
+    assert not_triton_because(auto, torch.device("cpu")) == "there is no CUDA GPU"
+    dense = TrainingOptions(backend="dense")
+    assert not_triton_because(dense, gpu) == 'backend "dense" was asked for'
+    with caplog.at_level("INFO", "celsa_lib.training"):
+        options = {"backend": "triton", "epochs": 1, "progress": False, "batch_size": 32}
+        cl.CompressedELSA(8, 8, **options).fit(X)
+    assert caplog.messages[0].endswith("float32, by Triton kernels")
+    monkeypatch.setattr(choice, "find_spec", lambda name: None)
+    assert not_triton_because(auto, gpu) == "Triton is not installed"
 
 
 def test_tf32_is_a_gpus():

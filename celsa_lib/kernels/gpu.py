@@ -3,7 +3,8 @@
 Latents E and scores P are kept as rows of `lanes` users (a batch, filled up), so that a nonzero of
 A reads neighbouring users at once. Rows of A lie one after the other: those of item i from
 row_starts[i] to row_starts[i + 1]. A batch is step `t` of an epoch: its users stand in `order` from
-t·lanes on, −1 where it is filled up. Without a GPU the kernels run in Triton's interpreter.
+t·lanes on, −1 where it is filled up. Every sum has one order, or is of integers: a training gives
+the same bits each time. Without a GPU the kernels run in Triton's interpreter.
 """
 
 import triton
@@ -12,6 +13,7 @@ import triton.language as tl
 # One row of `table` per step of an epoch, float32: see training.gpu.
 N_SCALARS = tl.constexpr(6)
 SCALE, BIAS2, OF_GRADIENT, OF_MOMENTUM, RATE_OF_MEAN, EPSILON = map(tl.constexpr, range(6))
+ONE = tl.constexpr(2.0**32)  # of E while it is summed
 
 
 @triton.jit
@@ -35,7 +37,10 @@ def history(step, order, indptr, lane, lanes):
 @triton.jit
 def encode(step, order, indptr, items, seeds, row_starts, cols, unit, inputs, E, below, lanes,
            DROPOUT: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
-    """E[:, lane] += Σ w_i·a_i over the items that the user has seen and that are not dropped."""
+    """E[:, lane] += ONE·Σ w_i·a_i over the items that the user has seen and that are not dropped.
+
+    In 64-bit integers: threads add in any order, and only of integers is the sum the same in all.
+    """
     lane = tl.program_id(0)
     start, stop = history(step, order, indptr, lane, lanes)
     for first in range(start, stop, N):
@@ -52,18 +57,28 @@ def encode(step, order, indptr, items, seeds, row_starts, cols, unit, inputs, E,
             inside = k < end[:, None]
             c = tl.load(cols + k, mask=inside, other=0).to(tl.int64)
             a = tl.load(unit + k, mask=inside, other=0.0)
-            tl.atomic_add(E + c * lanes + lane, w[:, None] * a, mask=inside)
+            share = (w[:, None] * a * ONE).to(tl.int64)
+            tl.atomic_add(E + c * lanes + lane, share, mask=inside)
 
 
 @triton.jit
-def decode(row_starts, cols, unit, outputs, E, P, squares, n_items, lanes,
-           ITEMS: tl.constexpr, K: tl.constexpr, U: tl.constexpr):  # fmt: skip
-    """P[i] = ReLU(s_i·a_i·E) for ITEMS items and U users, and each user's Σ p² over these items."""
+def decode(step, times, row_starts, cols, unit, outputs, E, P, squares, cap, n_items, lanes,
+           SAMPLED: tl.constexpr, ITEMS: tl.constexpr, K: tl.constexpr,
+           U: tl.constexpr):  # fmt: skip
+    """P[i] = ReLU(s_i·a_i·E) for ITEMS items and U users, and each user's Σ min(p, cap)² of these.
+
+    P itself is not capped here: what a user has seen loses its own part first. SAMPLED: an item
+    counts times[t·items + i] times, and is not scored where that is 0.
+    """
     u = tl.program_id(1) * U + tl.arange(0, U)
     total = tl.zeros((U,), tl.float32)
     first = tl.program_id(0) * ITEMS
     for i in range(first, min(first + ITEMS, n_items)):
         start, stop = tl.load(row_starts + i), tl.load(row_starts + i + 1)
+        often = 1.0
+        if SAMPLED:
+            often = tl.load(times + tl.load(step) * n_items + i).to(tl.float32)
+            stop = tl.where(often > 0, stop, start)
         p = tl.zeros((U,), tl.float32)
         for j in range(start, stop, K):
             k = j + tl.arange(0, K)
@@ -72,14 +87,15 @@ def decode(row_starts, cols, unit, outputs, E, P, squares, n_items, lanes,
             e = tl.load(E + c[:, None] * lanes + u[None, :], mask=(k < stop)[:, None], other=0.0)
             p += tl.sum(a[:, None] * e, 0)
         p = tl.maximum(p * tl.load(outputs + i), 0.0)
-        total += p * p
+        capped = tl.minimum(p, cap)
+        total += often * capped * capped
         tl.store(P + tl.cast(i, tl.int64) * lanes + u, p)
     tl.store(squares + tl.program_id(0) * lanes + u, total)
 
 
 @triton.jit
 def score_users(step, order, indptr, items, seeds, table, inputs, outputs, squares, P, alpha,
-                losses, below, lanes, DROPOUT: tl.constexpr, N: tl.constexpr):  # fmt: skip
+                losses, cap, below, lanes, DROPOUT: tl.constexpr, N: tl.constexpr):  # fmt: skip
     """Each user's loss; P becomes what its gradient is `alpha` times of, at what the user has seen.
 
     With o = Σ_seen p: loss 2 − 2·o/(‖p‖‖x‖), gradient 2·o/(‖p‖³‖x‖)·(p − x·‖p‖²/o). The own part
@@ -96,9 +112,10 @@ def score_users(step, order, indptr, items, seeds, table, inputs, outputs, squar
         if DROPOUT:
             own = tl.where(is_dropped(n, tl.load(seeds + t), below), 0.0, own)
         with_own = tl.load(P + i * lanes + lane, mask=seen, other=0.0)
-        p = tl.maximum(with_own - own, 0.0)
+        p = tl.minimum(tl.maximum(with_own - own, 0.0), cap)
         tl.store(P + i * lanes + lane, p, mask=seen)
-        square += tl.sum(p * p - with_own * with_own)
+        before = tl.minimum(with_own, cap)
+        square += tl.sum(p * p - before * before)
         overlap += tl.sum(p)
     norm = tl.sqrt(tl.maximum(square, 0.0))
     safe = tl.maximum(norm, 1e-12)
@@ -115,15 +132,17 @@ def score_users(step, order, indptr, items, seeds, table, inputs, outputs, squar
         n = first + tl.arange(0, N)
         i = tl.load(items + n, mask=n < stop, other=0).to(tl.int64)
         p = tl.load(P + i * lanes + lane, mask=n < stop, other=0.0)
-        tl.store(P + i * lanes + lane, tl.where(p > 0, p - target, 0.0), mask=n < stop)
+        free = (p > 0) & (p < cap)
+        tl.store(P + i * lanes + lane, tl.where(free, p - target, 0.0), mask=n < stop)
 
 
 @triton.jit
-def decode_backward(col_starts, places, positions, unit, outputs, alpha, E, P, D, C, n_values,
-                    lanes, K: tl.constexpr, U: tl.constexpr):  # fmt: skip
+def decode_backward(step, times, col_starts, places, positions, unit, outputs, alpha, E, P, D, C,
+                    cap, n_values, n_items, lanes, SAMPLED: tl.constexpr, K: tl.constexpr,
+                    U: tl.constexpr):  # fmt: skip
     """Through the decoder, latent by latent.
 
-    D[c] = Σ_i s_i·a_ic·P[i] and C[k] = Σ_u α_u·P[i, u]·E[c, u].
+    D[c] = Σ_i s_i·a_ic·P[i] and C[k] = Σ_u α_u·P[i, u]·E[c, u], P being 0 from `cap` on.
 
     Nonzeros of latent c: col_starts[c] … of `places`, their items, and `positions`, their places
     among the rows. A share of C for each block of U users.
@@ -140,6 +159,10 @@ def decode_backward(col_starts, places, positions, unit, outputs, alpha, E, P, D
         a = tl.load(unit + at, mask=k < stop, other=0.0)
         a *= tl.load(outputs + i, mask=k < stop, other=0.0)
         p = tl.load(P + i[:, None] * lanes + u[None, :], mask=(k < stop)[:, None], other=0.0)
+        p = tl.where(p < cap, p, 0.0)
+        if SAMPLED:
+            often = tl.load(times + tl.load(step) * n_items + i, mask=k < stop, other=0)
+            p *= often.to(tl.float32)[:, None]
         d += tl.sum(a[:, None] * p, 0)
         tl.store(C + block * n_values + at, tl.sum(p * e[None, :], 1), mask=k < stop)
     tl.store(D + c.to(tl.int64) * lanes + u, d)

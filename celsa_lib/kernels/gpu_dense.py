@@ -32,12 +32,12 @@ def encode_rows(step, order, indptr, items, seeds, A, inverse_norms, E, below, w
 
 
 @triton.jit
-def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losses, below,
-               n_items, lanes, DROPOUT: tl.constexpr, N: tl.constexpr,
+def score_rows(step, order, indptr, items, seeds, table, times, inverse_norms, P, losses, cap,
+               below, n_items, lanes, DROPOUT: tl.constexpr, SAMPLED: tl.constexpr, N: tl.constexpr,
                K: tl.constexpr):  # fmt: skip
     """Each user's loss; P (lanes × items), E·Aᵀ on entry, becomes the gradient of P/‖a_i‖.
 
-    The formulas are those of `gpu.score_users`.
+    The formulas are those of `gpu.score_users`; SAMPLED: see `gpu.decode`.
     """
     lane, t = tl.program_id(0), tl.load(step)
     start, stop = history(step, order, indptr, lane, lanes)
@@ -57,14 +57,18 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
         i = first + tl.arange(0, K)
         weight = tl.load(inverse_norms + i, mask=i < n_items, other=0.0)
         p = tl.maximum(tl.load(P + i, mask=i < n_items, other=0.0).to(tl.float32) * weight, 0.0)
-        squares += p * p
+        p = tl.minimum(p, cap)
+        often = 1.0
+        if SAMPLED:
+            often = tl.load(times + t * n_items + i, mask=i < n_items, other=0).to(tl.float32)
+        squares += often * p * p
     square, overlap = tl.sum(squares), 0.0
     for first in range(start, stop, N):
         n = first + tl.arange(0, N)
         i = tl.load(items + n, mask=n < stop, other=0)
         weight = tl.load(inverse_norms + i, mask=n < stop, other=0.0)
         p = tl.load(P + i, mask=n < stop, other=0.0).to(tl.float32) * weight
-        overlap += tl.sum(tl.maximum(p, 0.0))
+        overlap += tl.sum(tl.minimum(tl.maximum(p, 0.0), cap))
     norm = tl.sqrt(square)
     safe = tl.maximum(norm, 1e-12)
     length = tl.sqrt(tl.maximum((stop - start).to(tl.float32), 1.0))
@@ -78,6 +82,9 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
         i = first + tl.arange(0, K)
         weight = tl.load(inverse_norms + i, mask=i < n_items, other=0.0)
         p = tl.maximum(tl.load(P + i, mask=i < n_items, other=0.0).to(tl.float32) * weight, 0.0)
+        p = tl.where(p < cap, p, 0.0)
+        if SAMPLED:
+            p *= tl.load(times + t * n_items + i, mask=i < n_items, other=0).to(tl.float32)
         tl.store(P + i, alpha * p * weight, mask=i < n_items)
     tl.debug_barrier()
     for first in range(start, stop, N):
@@ -92,8 +99,12 @@ def score_rows(step, order, indptr, items, seeds, table, inverse_norms, P, losse
 def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G, A, m, v, mask,
                  mean, inverse_norms, rounded, below, n_items, width, DROPOUT: tl.constexpr,
                  MASKED: tl.constexpr, MEAN: tl.constexpr, ROUNDED: tl.constexpr,
-                 K: tl.constexpr):  # fmt: skip
-    """One row: the encoder's part of its gradient added to the decoder's (G·‖a‖), and a step."""
+                 POSITIVE: tl.constexpr, THROUGH: tl.constexpr, K: tl.constexpr):  # fmt: skip
+    """One row: the encoder's part of its gradient added to the decoder's (G·‖a‖), and a step.
+
+    MASKED: what is scored is a at `mask`; elsewhere the gradient is 0, or with THROUGH what it
+    would be there.
+    """
     i, t = tl.program_id(0), tl.load(step)
     c = tl.arange(0, K)
     inside = c < width
@@ -108,12 +119,18 @@ def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G
             visible &= ~is_dropped(tl.load(interactions + n), tl.load(seeds + t), below)
         lane = tl.load(seen_lanes + n).to(tl.int64)
         g += tl.load(D + lane * width + c, mask=visible, other=0.0).to(tl.float32)
+    scored = a
     if MASKED:
-        g = tl.where(tl.load(mask + at, mask=inside, other=0) != 0, g, 0.0)
-    g = (g - a * (tl.sum(a * g) * inverse * inverse)) * inverse
+        kept = tl.load(mask + at, mask=inside, other=0) != 0
+        scored = tl.where(kept, a, 0.0)
+        if not THROUGH:
+            g = tl.where(kept, g, 0.0)
+    g = (g - scored * (tl.sum(scored * g) * inverse * inverse)) * inverse
     m_old = tl.load(m + at, mask=inside, other=0.0)
     v_old = tl.load(v + at, mask=inside, other=0.0)
     a, m_new, v_new = nadam(a, g, m_old, v_old, table + t * N_SCALARS)
+    if POSITIVE:
+        a = tl.maximum(a, 0.0)
     a = tl.where(inside, a, 0.0)
     tl.store(A + at, a, mask=inside)
     tl.store(m + at, m_new, mask=inside)

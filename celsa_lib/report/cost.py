@@ -67,6 +67,16 @@ def gpu_ratios(result: Result) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def gpu_sizes(result: Result) -> str:
+    """What a step on a GPU was measured on: the GPU, the data, and the sizes."""
+    manifest, dense = result.manifest, section(result, "step")["nnz"].max()
+    card = manifest["runs"][result.run]["machine"]["card"]
+    return (
+        f"{card}, {manifest['data']}:\n{manifest['items']:,} items, batches of "
+        f"{manifest['batch']:,} users, width {dense:,}"
+    )
+
+
 def gpu_trainings(result: Result) -> pd.DataFrame:
     """Whole trainings: data, setting, device, seconds, and nDCG@100 of validation users.
 

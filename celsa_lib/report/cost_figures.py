@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from celsa_lib.report.cost import CELSA, FORMULA, section
+from celsa_lib.report.cost import CELSA, FORMULA, gpu_sizes, section
 from celsa_lib.report.style import new_figure
 from celsa_lib.results import Result
 
@@ -50,6 +50,7 @@ def gpu_figure(result: Result) -> Figure:
             colour, mark = ON_GPU[name]
             axes.plot(group["nnz"], 1e3 * group["seconds"], label=name, color=colour, marker=mark)
         axes.set(xlabel="nonzeros per item (log scale)", ylabel="ms per step (log scale)")
+        axes.set_title(gpu_sizes(result), fontsize=9)
         _logarithmic(axes)
         axes.legend(fontsize=9)
     return figure

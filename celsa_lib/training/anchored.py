@@ -17,6 +17,14 @@ from celsa_lib.kernels.cooccurrence import (
     gram_blocks,
     strongest_neighbours,
 )
+from celsa_lib.kernels.gpu_cooccurrence import (
+    bytes_of_counts,
+    closest_items,
+    counts_together,
+    grams_of,
+)
+from celsa_lib.training.device import rounded_products
+from celsa_lib.training.memory import free_memory
 from celsa_lib.training.options import NEIGHBOURS, SHRINK, STRENGTH
 from celsa_lib.training.rows import Rows
 
@@ -30,6 +38,50 @@ class Neighbourhoods(NamedTuple):
     precision: np.ndarray
 
 
+class CountsOnCpu:
+    """Who has seen what with what, by loops over the interactions of X (users × items)."""
+
+    def __init__(self, X: csr_matrix):
+        by_item = X.tocsc()
+        by_item.sort_indices()
+        data = X.indptr, X.indices, by_item.indptr, by_item.indices
+        starts = np.cumsum(count_row_lengths(*data))
+        self.popularity = np.diff(by_item.indptr).astype(np.float32)
+        self.counts = starts, *count_together(*data, starts), self.popularity
+
+    def closest(self, n_neighbours: int) -> np.ndarray:
+        """The items of largest shrunk cosine with each item, −1 where none is."""
+        return strongest_neighbours(*self.counts, np.float32(SHRINK), n_neighbours)
+
+    def blocks(self, members: np.ndarray, reg: float) -> torch.Tensor:
+        """XᵀX + reg·I of each row of `members`."""
+        return torch.from_numpy(gram_blocks(*self.counts, members, np.float32(reg)))
+
+
+class CountsOnGpu:
+    """The same by dense products on `device`, which holds items × items."""
+
+    def __init__(self, X: csr_matrix, device: torch.device):
+        with rounded_products("tf32"):
+            self.counts = counts_together(X, device)
+
+    def closest(self, n_neighbours: int) -> np.ndarray:
+        """See CountsOnCpu."""
+        return closest_items(self.counts, SHRINK, n_neighbours).int().cpu().numpy()
+
+    def blocks(self, members: np.ndarray, reg: float) -> torch.Tensor:
+        """See CountsOnCpu."""
+        return grams_of(self.counts, torch.from_numpy(members).to(self.counts.device).long(), reg)
+
+
+def counts_of(X: csr_matrix, device: torch.device) -> CountsOnCpu | CountsOnGpu:
+    """Counts on a GPU that has room for them; else, also for many items, on the CPU."""
+    memory = free_memory(device)
+    if memory is None or bytes_of_counts(X.shape[1]) > memory[0]:
+        return CountsOnCpu(X)
+    return CountsOnGpu(X, device)
+
+
 def neighbourhoods(
     X: csr_matrix, reg: float, device: torch.device, n_neighbours: int = NEIGHBOURS
 ) -> Neighbourhoods:
@@ -37,22 +89,14 @@ def neighbourhoods(
 
     Where the blocks of two items differ on their r, the larger is kept; only positive ones are.
     """
-    by_item = X.tocsc()
-    by_item.sort_indices()
-    data = X.indptr, X.indices, by_item.indptr, by_item.indices
-    starts = np.cumsum(count_row_lengths(*data))
-    cols, counts = count_together(*data, starts)
-    popularity = np.diff(by_item.indptr).astype(np.float32)
-    n_items = X.shape[1]
-    n_neighbours = min(n_neighbours, n_items - 1)
-    found = strongest_neighbours(starts, cols, counts, popularity, np.float32(SHRINK), n_neighbours)
+    counts, n_items = counts_of(X, device), X.shape[1]
+    found = counts.closest(min(n_neighbours, n_items - 1))
     members = np.concatenate([np.arange(n_items, dtype=np.int32)[:, None], found], axis=1)
     partial, precision = np.empty(found.shape, np.float32), np.empty(n_items, np.float32)
     at_once = max(1, BLOCKS // members.shape[1] ** 2)
     for first in range(0, n_items, at_once):
         part = slice(first, first + at_once)
-        blocks = gram_blocks(starts, cols, counts, popularity, members[part], np.float32(reg))
-        P = torch.linalg.inv(torch.from_numpy(blocks).to(device))
+        P = torch.linalg.inv(counts.blocks(members[part], reg).to(device))
         diagonal = P.diagonal(dim1=1, dim2=2)
         r = -P[:, 0, 1:] / (diagonal[:, :1] * diagonal[:, 1:]).sqrt()
         partial[part], precision[part] = r.cpu().numpy(), diagonal[:, 0].cpu().numpy()

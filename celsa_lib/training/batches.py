@@ -95,17 +95,19 @@ def users_of_epoch(X: csr_matrix, length_exponent: float, rng: np.random.Generat
     )
 
 
-def most_interactions(X: csr_matrix, length_exponent: float) -> int:
-    """What an epoch of `users_of_epoch` has at most: each user as often as expected, and once more.
+def most_interactions(X: csr_matrix, length_exponent: float, n_users: int) -> int:
+    """What `n_users` of `users_of_epoch` have at most, or all of an epoch if they are fewer.
 
-    With exponent 0 each comes once.
+    Each user comes as often as expected, and once more; with exponent 0 once.
     """
     lengths = np.diff(X.indptr)
-    if not length_exponent:
-        return X.nnz
-    shares = lengths.astype(float) ** length_exponent
-    expected = shares * (np.count_nonzero(lengths) / shares.sum())
-    return int((np.floor(expected) + 1) @ lengths)
+    drawn, often = np.count_nonzero(lengths), np.ones(len(lengths), np.int64)
+    if length_exponent:
+        shares = lengths.astype(float) ** length_exponent
+        often += np.floor(shares * (drawn / shares.sum())).astype(np.int64)
+    if n_users >= drawn:
+        return int(often @ lengths)
+    return int(np.sort(np.repeat(lengths, often))[-n_users:].sum())
 
 
 def shuffled_batches(
@@ -125,11 +127,11 @@ def shuffled_batches(
     users = users_of_epoch(X, length_exponent, rng)
     for start, dropout in zip(range(0, len(users), batch_size), dropouts, strict=False):
         part = users[start : start + batch_size]
-        outputs = _outputs(X, part, max_outputs, repeat_negatives, rng)
+        outputs = drawn_outputs(X, part, max_outputs, repeat_negatives, rng)
         yield user_batch(X, part, device, outputs, dropout)
 
 
-def _outputs(X: csr_matrix, users: np.ndarray, limit: int | None, repeat: bool, rng):
+def drawn_outputs(X: csr_matrix, users: np.ndarray, limit: int | None, repeat: bool, rng):
     """The items the batch has seen, filled up with others to `limit`; None means all."""
     if limit is None or limit >= X.shape[1]:
         return None

@@ -1,6 +1,7 @@
 """The one place where a device is chosen, and where it is said which process may train."""
 
 import os
+from contextlib import contextmanager
 
 import torch
 
@@ -52,3 +53,14 @@ def density_of_dense(precision: str) -> float:
     """
     has_amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
     return 0.1 if precision == "bfloat16" and has_amx else 0.3
+
+
+@contextmanager
+def rounded_products(precision: str):
+    """Products of float32 as TF32 where that is asked for, and only there."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before

@@ -11,10 +11,11 @@ from tqdm import tqdm
 
 from celsa_lib.errors import ConfigError, TrainingError
 from celsa_lib.training.backends import Memory
-from celsa_lib.training.backends.choice import on_gpu
+from celsa_lib.training.backends.choice import not_triton_because, on_gpu
 from celsa_lib.training.batches import UserBatch
 from celsa_lib.training.callbacks import Callback
 from celsa_lib.training.device import device_name, resolve_device
+from celsa_lib.training.memory import Sizes, window_that_fits
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.plan import make_plan
@@ -80,7 +81,7 @@ class Run:
         self.optimiser: Nadam | None = None
         self.at_end: dict[int, Rows] = {-1: self.initial}
         self.finished: dict[int, tuple[csr_matrix, np.ndarray | None]] = {}
-        self.epochs_on_gpu = None
+        self.trainer, self.epochs_on_gpu = None, None
         self.histories: list[list[dict]] = [[] for _ in self.plan.nodes]
 
     def stages(self) -> Iterator[Stage]:
@@ -91,7 +92,8 @@ class Run:
         """
         self._notify("begin", self)
         where = device_name(self.device)
-        log.info("training on %s, %s", where, self.options.precision)
+        log.info("training on %s, %s%s", where, self.options.precision, self._by())
+        self.window = self._window()
         with tqdm(
             total=sum(self._cost(node.stage) * node.stage.epochs for node in self.plan.nodes),
             initial=self._cost_so_far(),
@@ -134,13 +136,32 @@ class Run:
 
     def _trainer(self, stage: Stage):
         """What makes the steps of a stage: kernels on a GPU, or else a backend."""
-        if stage.dynamic or not on_gpu(self.options, self.device):
+        if not on_gpu(self.options, self.device):
             return StageTrainer(self.rows, self.optimiser, stage, self.options, self.X, self.memory)
         from celsa_lib.training.gpu import Epochs, gpu_trainer  # needs Triton
 
         if self.epochs_on_gpu is None:
-            self.epochs_on_gpu = Epochs(self.X, self.options, self.device)
-        return gpu_trainer(self.rows, self.optimiser, self.options, self.epochs_on_gpu)
+            self.epochs_on_gpu = Epochs(self.X, self.options, self.device, self.window)
+        return gpu_trainer(self.rows, self.optimiser, stage, self.options, self.epochs_on_gpu)
+
+    def _by(self) -> str:
+        """What makes the steps on a GPU, and why, for the log."""
+        reason = not_triton_because(self.options, self.device)
+        if not reason:
+            return ", by Triton kernels"
+        return "" if self.device.type == "cpu" else f", by torch: {reason}"
+
+    def _window(self) -> int:
+        """Steps whose batches are cut at once. Raises TrainingError for a GPU that is too small."""
+        ragged = self.initial.starts is not None
+        nonzeros = len(self.initial.values) if ragged else None
+        triton = on_gpu(self.options, self.device)
+        sizes = Sizes(self.X, self.width, self.options, triton, nonzeros)
+        held = [rows for n, rows in self.at_end.items() if n >= 0]
+        tensors = [part for rows in held for part in (rows.values, rows.cols)]
+        if self.optimiser is not None:  # in the middle of a stage
+            tensors += [self.rows.values, self.rows.cols, self.optimiser.m, self.optimiser.v]
+        return window_that_fits(self.plan, self.node, sizes, self.device, tensors)
 
     def results(self) -> list[Trained]:
         """What each path has come to.
@@ -185,6 +206,7 @@ class Run:
             self.at_end[self.node] = result
         self.at_end = {n: rows for n, rows in self.at_end.items() if n in needed | {-1}}
         self.node, self.epochs, self.rows, self.optimiser = self.node + 1, 0, None, None
+        self.trainer = None  # its memory is for the next
 
     def _notify(self, event: str, *about) -> None:
         for callback in self.callbacks:

@@ -15,19 +15,25 @@ from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows
 
 
+def not_triton_because(options: TrainingOptions, device: torch.device) -> str:
+    """Why steps on a GPU are not Triton's kernels, for a reader; "" where they are."""
+    if options.backend not in ("auto", "triton"):
+        return f'backend "{options.backend}" was asked for'
+    if options.backend == "auto" and device.type != "cuda":
+        return "there is no CUDA GPU"
+    return "" if find_spec("triton") else "Triton is not installed"
+
+
 def on_gpu(options: TrainingOptions, device: torch.device) -> bool:
     """Whether steps are Triton's kernels: on a CUDA GPU, unless an option is not among theirs.
 
     Raises ConfigError for backend "triton" where they cannot run.
     """
-    others = options.relu_cap or options.max_outputs or options.repeat_negatives
+    reason = not_triton_because(options, device)
     if options.backend != "triton":
-        found = device.type == "cuda" and find_spec("triton") is not None
-        return options.backend == "auto" and found and not others
-    if others:
-        raise ConfigError(
-            'backend "triton" has no relu_cap, max_outputs or repeat_negatives; choose "dense"'
-        )
+        return not reason
+    if reason:
+        raise ConfigError(f'backend "triton" cannot train here: {reason}; choose "dense"')
     if device.type != "cuda" and not os.environ.get("TRITON_INTERPRET"):
         raise ConfigError(f'backend "triton" runs on a CUDA GPU, not on {device}; choose "auto"')
     return True
@@ -36,12 +42,11 @@ def on_gpu(options: TrainingOptions, device: torch.device) -> bool:
 def make_backend(rows: Rows, options: TrainingOptions, memory: Memory | None = None) -> Backend:
     """The backend of a stage with the support of `rows`, by `options.backend`.
 
-    "auto": loops over nonzeros on a CPU up to the density where dense products overtake them; so
-    does "triton" where a support is dynamic. Raises ConfigError for rows of different lengths where
-    nothing trains them.
+    "auto": loops over nonzeros on a CPU up to the density where dense products overtake them.
+    Raises ConfigError for rows of different lengths where nothing trains them.
     """
     chosen, on_cpu = options.backend, rows.values.device.type == "cpu"
-    if chosen in ("auto", "triton"):
+    if chosen == "auto":
         loops = on_cpu and not options.repeat_negatives
         few = rows.starts is not None or (
             rows.nnz <= density_of_dense(options.precision) * rows.width

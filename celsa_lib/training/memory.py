@@ -1,0 +1,146 @@
+"""What training needs of a GPU's memory, counted for all stages before the first begins.
+
+Counted is what lies there at once: rows with their moments, a stage's own tensors, rows that later
+stages start from, and the batches of a window of an epoch with what sorting them takes.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+
+from celsa_lib.errors import TrainingError
+from celsa_lib.training.batches import most_interactions
+from celsa_lib.training.options import Stage, TrainingOptions
+from celsa_lib.training.plan import Plan
+
+WINDOW = 2**26  # steps × items whose batches are sorted at once, at most
+USERS = 256  # of a tile in the k-sparse step, at most
+RESERVE = 2**26  # bytes that libraries take: the workspace of products
+# Density of rows up to which loops over nonzeros are faster than products: page "Training cost".
+DENSITY_OF_DENSE = {"float32": 0.1, "tf32": 0.024, "bfloat16": 0.018}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the bytes depend on; `nonzeros`: of rows that are not even, None: nnz per item.
+
+    triton: whether steps are its kernels.
+    """
+
+    X: csr_matrix
+    width: int
+    options: TrainingOptions
+    triton: bool
+    nonzeros: int | None = None
+
+    def of_rows(self, stage: Stage) -> int:
+        """Nonzeros of all rows in a stage."""
+        return self.nonzeros or self.X.shape[1] * min(stage.nnz, self.width)
+
+
+def lanes_of(X: csr_matrix, options: TrainingOptions) -> int:
+    """Users of a batch, filled up to whole warps."""
+    n_users = int(np.count_nonzero(np.diff(X.indptr)))
+    return 32 * -(-min(options.batch_size, n_users) // 32)
+
+
+def longest_window(X: csr_matrix, options: TrainingOptions) -> int:
+    """Steps of an epoch whose batches are cut at once, where the memory allows it."""
+    return min(options.steps_per_epoch(X), max(1, WINDOW // X.shape[1]))
+
+
+def are_sampled(X: csr_matrix, options: TrainingOptions) -> bool:
+    """Whether batches are scored on some of the items alone."""
+    return options.max_outputs is not None and options.max_outputs < X.shape[1]
+
+
+def users_of_tile(lanes: int) -> int:
+    """Users that a program of the k-sparse step scores: a power of two that divides `lanes`."""
+    return min(USERS, lanes & -lanes)
+
+
+def takes_loops(nnz: int, ragged: bool, width: int, precision: str) -> bool:
+    """Whether a stage's rows are so sparse that loops over nonzeros are faster than products."""
+    return ragged or nnz <= DENSITY_OF_DENSE[precision] * width
+
+
+def bytes_of_stage(stage: Stage, sizes: Sizes) -> int:
+    """Bytes of a stage's rows, moments and steps; about, where torch's products make them."""
+    n_items, width, options = sizes.X.shape[1], sizes.width, sizes.options
+    lanes = lanes_of(sizes.X, options)
+    nonzeros, whole, mean = sizes.of_rows(stage), n_items * width, bool(options.weight_averaging)
+    if (
+        stage.dynamic or not sizes.triton
+    ):  # with masks, gradients, written out rows, and what is passed on
+        return 4 * (12 * whole + lanes * (3 * width + 3 * n_items))
+    if takes_loops(stage.nnz, sizes.nonzeros is not None, width, options.precision):
+        shares = lanes // users_of_tile(lanes)  # of the gradient of each nonzero
+        per_nonzero = 4 * (7 + mean + shares) + 32  # the nonzeros of each latent are sorted once
+        return nonzeros * per_nonzero + lanes * (12 * width + 5 * n_items)
+    low = 2 * (options.precision == "bfloat16")
+    of_rows = whole * (4 * (4 + mean) + low)
+    if nonzeros < whole:  # written out, with a mask
+        of_rows += whole + 16 * nonzeros
+    return of_rows + lanes * (width * (8 + low) + n_items * (4 + low))
+
+
+def bytes_kept(plan: Plan, node: int, sizes: Sizes) -> int:
+    """Bytes of rows that lie there during `node` because it or later ones start from them."""
+    parts = 2 + bool(sizes.options.weight_averaging)
+    kept = plan.needed_after(node - 1)
+    return sum(4 * parts * sizes.of_rows(plan.nodes[n].stage) for n in kept)
+
+
+def bytes_of_window(window: int, sizes: Sizes) -> int:
+    """Bytes of X, and of the batches of `window` steps with what sorting them takes."""
+    n_items = sizes.X.shape[1]
+    if not sizes.triton:
+        return 0
+    users = window * sizes.options.batch_size
+    interactions = most_interactions(sizes.X, sizes.options.length_exponent, users)
+    sampled = are_sampled(sizes.X, sizes.options)
+    of_X = 4 * (sizes.X.nnz + sizes.X.shape[0] + 1)
+    return (
+        of_X
+        + 80 * interactions
+        + window * ((24 + 4 * sampled) * n_items + 4 * lanes_of(sizes.X, sizes.options))
+    )
+
+
+def free_memory(device: torch.device) -> tuple[int, int] | None:
+    """(free, all) bytes of a GPU; None on a CPU, whose memory is not ours to count."""
+    if device.type != "cuda":
+        return None
+    torch.cuda.empty_cache()
+    return torch.cuda.mem_get_info(device)
+
+
+def window_that_fits(
+    plan: Plan, first: int, sizes: Sizes, device: torch.device, held: Iterable[torch.Tensor]
+) -> int:
+    """Steps whose batches can be cut at once beside the largest stage from node `first` on.
+
+    held: tensors of those counted that lie there already. Raises TrainingError where not even one
+    step's can, with the bytes needed.
+    """
+    window, memory = longest_window(sizes.X, sizes.options), free_memory(device)
+    if memory is None or first == len(plan.nodes):
+        return window
+    left = range(first, len(plan.nodes))
+    total = lambda n: bytes_of_stage(plan.nodes[n].stage, sizes) + bytes_kept(plan, n, sizes)  # noqa: E731
+    largest = max(left, key=total)
+    free = memory[0] + sum(tensor.untyped_storage().nbytes() for tensor in held)
+    needed = lambda: RESERVE + total(largest) + bytes_of_window(window, sizes)  # noqa: E731
+    while window > 1 and needed() > free:
+        window //= 2
+    if needed() > free:
+        raise TrainingError(
+            f"training needs {needed() / 1e9:.2f} GB on the GPU, at nnz "
+            f"{plan.nodes[largest].stage.nnz}, and {free / 1e9:.2f} of its {memory[1] / 1e9:.2f} "
+            f"GB are free; lower batch_size (now {sizes.options.batch_size}) or width (now "
+            f'{sizes.width}), or take device "cpu"'
+        )
+    return window

@@ -1,0 +1,49 @@
+"""Counts by dense products, which a GPU makes, are those of the CPU's loops; here on a CPU."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+
+from celsa_lib.kernels import gpu_cooccurrence
+from celsa_lib.training import anchored
+from celsa_lib.training.anchored import CountsOnCpu, CountsOnGpu, counts_of, neighbourhoods
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.fixture
+def X() -> csr_matrix:
+    """Many ties, items that are seen alone or by no one, and a user who has seen nothing."""
+    X = (np.random.default_rng(0).random((41, 30)) < 0.08).astype(np.float32)
+    X[:, 7], X[5], X[3] = 0, 0, 0
+    X[3, 11], X[:3, 11], X[4:, 11] = 1, 0, 0
+    return csr_matrix(X)
+
+
+@pytest.mark.parametrize("at_once", [2**25, 64])
+def test_the_same_neighbours_and_blocks(X, at_once, monkeypatch):
+    """All at once, and in blocks of two users and of two items."""
+    monkeypatch.setattr(gpu_cooccurrence, "USERS_AT_ONCE", at_once)
+    monkeypatch.setattr(gpu_cooccurrence, "SORTED_AT_ONCE", at_once)
+    ours, theirs = CountsOnGpu(X, DEVICE), CountsOnCpu(X)
+    assert np.array_equal(ours.counts.cpu().numpy(), (X.T @ X).toarray())
+    for n in (4, 29):
+        found = ours.closest(n)
+        assert found.dtype == np.int32 and np.array_equal(found, theirs.closest(n))
+    assert (found[7] == -1).all() and (found[11] == -1).all() and (found == -1).any(axis=1).all()
+    members = np.concatenate([np.arange(30, dtype=np.int32)[:, None], found], axis=1)
+    expected = theirs.blocks(members, 20.0)
+    assert torch.equal(ours.blocks(members, 20.0).cpu(), expected)
+
+
+def test_the_same_partial_correlations_where_the_card_has_room(X, monkeypatch):
+    expected = neighbourhoods(X, 5.0, torch.device("cpu"))
+    monkeypatch.setattr(anchored, "free_memory", lambda device: (2**40, 2**40))
+    assert isinstance(counts_of(X, DEVICE), CountsOnGpu)
+    found = neighbourhoods(X, 5.0, DEVICE)
+    tolerance = 0 if DEVICE.type == "cpu" else 1e-5
+    assert abs(found.partial - expected.partial).max() <= tolerance
+    assert np.allclose(found.precision, expected.precision, rtol=tolerance, atol=0)
+    monkeypatch.setattr(anchored, "free_memory", lambda device: (1000, 2**40))
+    assert isinstance(counts_of(X, DEVICE), CountsOnCpu)
