@@ -86,21 +86,22 @@ def test_two_processes_are_not_alone_with_one_file(tmp_path):
         pass
 
 
-LONG_AGO = time.time() - 10 * JUST_MADE
+LONG = 10 * JUST_MADE  # seconds
 
 
 @pytest.mark.parametrize(
     ("name", "age", "stays"),
     [
-        (".a.bin.abcdefgh.tmp", LONG_AGO, False),
-        (".a.bin.abcdefgh.tmp", time.time() + 60, True),  # its writer may not hold it yet
-        (".a.bin.original", LONG_AGO, True),
-        (".ab.bin.abcdefgh.tmp", LONG_AGO, True),
+        (".a.bin.abcdefgh.tmp", LONG, False),
+        (".a.bin.abcdefgh.tmp", -60, True),  # its writer may not hold it yet
+        (".a.bin.original", LONG, True),
+        (".ab.bin.abcdefgh.tmp", LONG, True),
     ],
 )
 def test_what_a_killed_write_left_goes_with_the_next(tmp_path, name, age, stays):
     (tmp_path / name).write_bytes(b"half")
-    os.utime(tmp_path / name, (age, age))
+    at = time.time() - age
+    os.utime(tmp_path / name, (at, at))
     write_whole(tmp_path / "a.bin", lambda file: file.write(b"whole"))
     assert (tmp_path / name).exists() == stays
 
@@ -111,7 +112,8 @@ def test_what_another_process_is_writing_stays(tmp_path):
     def slowly(file):
         file.write(b"first")
         file.flush()
-        os.utime(file.name, (LONG_AGO, LONG_AGO))
+        at = time.time() - LONG
+        os.utime(file.name, (at, at))
         write_whole(tmp_path / "a.bin", lambda other: other.write(b"second"))
         assert Path(file.name).exists()
 

@@ -17,7 +17,7 @@ from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import ConfigError
 
 TABLE_SCRIPTS = ("dom.js", "packed.js", "table.js")  # in one scope
-LISTED = 10
+N_COMPARED = 10
 
 
 def live_table(data: Dataset, embeddings: ItemEmbeddings, question: str) -> LiveDemo:
@@ -73,7 +73,7 @@ def _example(persona: Persona, embeddings: ItemEmbeddings) -> dict:
     one = np.ones(len(persona.items), np.float32)
     places = np.zeros(len(one), int), persona.items
     x = csr_matrix((one, places), shape=(1, embeddings.matrix.shape[0]))
-    best, scores = embeddings.recommend(x, n=LISTED)
+    best, scores = embeddings.recommend(x, n=N_COMPARED)
     found = best[0] >= 0  # a small catalogue has fewer
     return {
         "name": persona.name,
