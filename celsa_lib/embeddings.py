@@ -258,6 +258,14 @@ class PackedEmbeddings(PackedRows):
         matrix, input_scales = self.rows()
         return ItemEmbeddings(matrix, self.item_ids, self.about, input_scales)
 
+    def similar(self, items: Sequence[int], n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """See `ItemEmbeddings.similar`; the rows are unpacked by the first call."""
+        return self._unpacked.similar(items, n)
+
+    @cached_property
+    def _unpacked(self) -> ItemEmbeddings:
+        return self.unpack()
+
 
 def open_embeddings(path: str | Path) -> ItemEmbeddings | PackedEmbeddings:
     """What `save` or `pack` wrote, as the file says. Raises StorageError for anything else."""

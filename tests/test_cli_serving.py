@@ -49,6 +49,8 @@ def test_an_engine_is_filled_and_asked(name, files, tmp_path, request):
 
 def test_what_does_not_fit_is_refused(files, tmp_path):
     assert "name the engine" in call("recommend", *files, "3", "--path", tmp_path).output
+    assert "--table go with --from" in call("recommend", *files, "3", "--table", "a").output
+    assert "where sqlite has its rows" in call("similar", *files, "3", "--from", "sqlite").output
     assert "no engine" in call("load", *files, "--into", "sqlight", "--path", tmp_path).output
     assert "would not keep" in call("load", *files, "--into", "exact").output
     assert "needs the address" in call("load", *files, "--into", "pgvector").output

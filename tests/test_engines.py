@@ -125,6 +125,7 @@ def test_one_row_and_strange_ids(name, place):
         options["table"] += "_one"
     with engines.open(name, one, **options) as index:
         ids, scores = index.search(one.matrix, 3)
+        assert [len(part) for part in index.similar("ü", 3)] == [0, 0]
         assert ids.tolist() == ["ü"] and scores[0] == pytest.approx(1, abs=1e-5)
 
 
@@ -145,6 +146,9 @@ def test_rows_are_kept_replaced_and_written_once(name, request, tmp_path):
         check(index.search(latents), SIGNED, latents)
     with pytest.raises(StorageError, match="other rows"):
         engines.open(name, other, items, **place)
+    if name in KEEPING and name != "sqlite":
+        with pytest.raises(StorageError, match="rows of another engine"):
+            engines.load_rows("sqlite", SIGNED, **place, progress=False)
     assert engines.load_rows(name, other, items, **place, progress=False) == 90
     with engines.open(name, other, items, **place, fill=False) as index:
         check(index.search(latents, 90), other, latents, n=90)
@@ -270,8 +274,9 @@ def test_latents_and_ids_that_do_not_fit_are_refused():
                 index.search(wrong)
         with pytest.raises(ConfigError, match="n must be"):
             index.search(SIGNED.matrix[0], 0)
-        with pytest.raises(DataError, match="no item 'x'"):
-            index.similar("x")
+        for item in ("x", ["x"], [0, 1], {}):
+            with pytest.raises(DataError, match="there is no item"):
+                index.similar(item)
         with pytest.raises(ConfigError, match="n must be"):
             index.similar(0, 0)
         with pytest.raises(ConfigError, match="several ids"):

@@ -89,7 +89,7 @@ def test_only_what_may_be_is_recommended(kind, users, histories, tmp_path):
         items, values = embeddings.recommend(X, 10, **rules)
         np.testing.assert_allclose(values, best_by_sorting(left, 10)[1], atol=1e-5)
         assert not np.isin(items, list(gone)).any()
-    for wrong in ("abc", [60], [-1], [0.5], [[1]]):
+    for wrong in ("abc", np.ones(60, bool), [60], [-1], [0.5], [[1]]):
         with pytest.raises(ConfigError, match="among is a list of positions"):
             embeddings.recommend(X, 10, among=wrong)
 

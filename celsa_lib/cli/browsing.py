@@ -75,7 +75,7 @@ def recommend(
 
 @with_table
 def similar(
-    embeddings: EmbeddingsFile,
+    embeddings: AnyEmbeddingsFile,
     dataset: Source,
     title: Annotated[str, typer.Argument(help="A title, a part of it, or an id.")],
     n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
@@ -92,7 +92,7 @@ def similar(
     """
     from celsa_lib.titles import similar_to_title
 
-    model, loaded = load_embeddings(embeddings, dataset, table)
+    model, loaded = load_embeddings(embeddings, dataset, table, packed=True)
     with asked(engine, model, loaded.items, path, address, rows_called) as answers:
         found = similar_to_title(answers, loaded, title, n)
     for other, cosine in found.itertuples(index=False):

@@ -71,11 +71,13 @@ def asked(
     """What answers: the embeddings, or the engine that holds their rows. Raises CelsaError."""
     from celsa_lib.retrieval import engines
 
-    if engine is None and (path or address):
-        raise ConfigError("--path and --address go with --from; name the engine")
+    if engine is None and (path or address or table != CELSA_ITEMS):
+        raise ConfigError("--path, --address and --table go with --from; name the engine")
     if engine is None:
         yield embeddings
         return
+    if path is None and engines.engine_info(engine).place == engines.FOLDER:
+        raise ConfigError(f"say where {engine} has its rows: --path FOLDER, as for `celsa load`")
     with engines.open(engine, embeddings, items, path, address, table, fill=False) as index:
         yield FromEngine(index, embeddings)
 

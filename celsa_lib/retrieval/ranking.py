@@ -59,6 +59,8 @@ def _positions(n_items: int, **given) -> np.ndarray:
     ((name, values),) = given.items()
     try:
         found = np.asarray(values)
+        if found.dtype == bool:
+            raise TypeError("a mask")
         found = found.astype(np.int64, casting="same_kind") if found.size else found.astype(int)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name} is a list of positions, got {plainly(values)}") from error

@@ -7,6 +7,15 @@ packages are installed.
 
 from celsa_lib.retrieval.engines.index import Index
 from celsa_lib.retrieval.engines.opening import available, load_rows, open
-from celsa_lib.retrieval.engines.registry import ENGINES, EngineInfo
+from celsa_lib.retrieval.engines.registry import ENGINES, FOLDER, EngineInfo, engine_info
 
-__all__ = ["ENGINES", "EngineInfo", "Index", "available", "load_rows", "open"]
+__all__ = [
+    "ENGINES",
+    "FOLDER",
+    "EngineInfo",
+    "Index",
+    "available",
+    "engine_info",
+    "load_rows",
+    "open",
+]

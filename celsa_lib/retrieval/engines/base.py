@@ -135,13 +135,17 @@ class FolderEngine(Engine):
     def held(self) -> str | None:
         try:
             marker = json.loads((Path(self.place) / MARKER).read_text(encoding="utf-8"))
-            return marker["digest"] if (Path(self.place) / marker["rows"]).is_dir() else None
+            engine, digest = marker["engine"], marker["digest"]
+            is_there = (Path(self.place) / marker["rows"]).is_dir()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StorageError(
                 f"{self.place}/{MARKER} cannot be read; name another folder, or delete it"
             ) from error
+        if engine != type(self).__name__:
+            raise StorageError(f"{self.place} has rows of another engine; name another folder")
+        return digest if is_there else None
 
     def attach(self) -> None:
         self.connect()
@@ -163,7 +167,8 @@ class FolderEngine(Engine):
         """Open what is in `folder`, or make it where there is nothing."""
 
     def finish(self) -> None:
-        marker = json.dumps({"digest": self.digest, "rows": self.folder.name})
+        marker = {"engine": type(self).__name__, "digest": self.digest, "rows": self.folder.name}
+        marker = json.dumps(marker)
         write_whole(Path(self.place) / MARKER, lambda file: file.write(marker.encode()))
         for other in Path(self.place).iterdir():
             if re.fullmatch(r"rows-[0-9a-f]{16}", other.name) and other != self.folder:

@@ -85,7 +85,7 @@ class Index:
         Raises DataError for an id that is not there, ConfigError for n < 1.
         """
         check_count(n=n)
-        (number,) = self._numbers.get_indexer_for([item])
+        number = self._numbers.get_indexer_for([item])[0] if np.isscalar(item) else -1
         if number < 0:
             raise DataError(f"there is no item {plainly(item)}; name one of `item_ids`")
         norms = self._norms
@@ -93,6 +93,8 @@ class Index:
             raise DataError(f"item {plainly(item)} has an empty row, to which none is near")
         row, least = self._rows[number] / norms[number], norms[norms > 0].min()
         n = min(n, len(self) - 1)
+        if n == 0:
+            return self.item_ids[:0], np.empty(0, np.float32)
         count = n if norms.max() - least < SAME_NORM else CANDIDATES * n
         while True:
             ids, products = self.search(row, count, [item])
