@@ -13,7 +13,7 @@ import triton.language as tl
 # One row of `table` per step of an epoch, float32: see training.gpu.
 N_SCALARS = tl.constexpr(6)
 SCALE, BIAS2, OF_GRADIENT, OF_MOMENTUM, RATE_OF_MEAN, EPSILON = map(tl.constexpr, range(6))
-ONE = tl.constexpr(2.0**32)  # of E while it is summed
+FIXED_POINT = tl.constexpr(2.0**32)  # of E while it is summed
 
 
 @triton.jit
@@ -37,7 +37,7 @@ def history(step, order, indptr, lane, lanes):
 @triton.jit
 def encode(step, order, indptr, items, seeds, row_starts, cols, unit, inputs, E, below, lanes,
            DROPOUT: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
-    """E[:, lane] += ONE·Σ w_i·a_i over the items that the user has seen and that are not dropped.
+    """E[:, lane] += FIXED_POINT·Σ w_i·a_i over the items seen by the user and not dropped.
 
     In 64-bit integers: threads add in any order, and only of integers is the sum the same in all.
     """
@@ -57,7 +57,7 @@ def encode(step, order, indptr, items, seeds, row_starts, cols, unit, inputs, E,
             inside = k < end[:, None]
             c = tl.load(cols + k, mask=inside, other=0).to(tl.int64)
             a = tl.load(unit + k, mask=inside, other=0.0)
-            share = (w[:, None] * a * ONE).to(tl.int64)
+            share = (w[:, None] * a * FIXED_POINT).to(tl.int64)
             tl.atomic_add(E + c * lanes + lane, share, mask=inside)
 
 

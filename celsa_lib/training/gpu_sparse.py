@@ -69,7 +69,7 @@ class SparseGpuTrainer(GpuTrainer):
             *users, ep.items, ep.seeds, self.starts, self.cols, self.unit, self.inputs, self.exact,
             below, lanes, DROPOUT=dropout, N=8, K=min(32, self.fullest), num_warps=4,
         )  # fmt: skip
-        torch.mul(self.exact, 1 / gpu.ONE.value, out=self.E)
+        torch.mul(self.exact, 1 / gpu.FIXED_POINT.value, out=self.E)
         gpu.decode[(self.parts, self.blocks)](
             ep.step, ep.times, self.starts, self.cols, self.unit, self.outputs, self.E, self.P,
             self.squares, cap, n_items, lanes, SAMPLED=ep.sampled, ITEMS=self.ITEMS, **tile,
