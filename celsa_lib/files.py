@@ -3,6 +3,7 @@
 import glob
 import io
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from celsa_lib.errors import StorageError, plainly
+from celsa_lib.errors import CelsaError, StorageError, plainly
 
 MOST_UNPACKED = 2**28  # bytes that a packed file may hold however small it is
 HARDEST_PACKED = 300  # times its own size, that a larger one may hold: text with much padding
@@ -33,19 +34,35 @@ def remove_leftovers(path: str | Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def check_writable(path: str | Path) -> None:
-    """Raise StorageError where `write_whole` could not write `path`: known before the work."""
+def check_writable(path: str | Path, *read: str | Path | None) -> None:
+    """Raise StorageError where `write_whole` could not write `path`: known before the work.
+
+    read: files that the work is about, which `path` may not be.
+    """
     path = Path(path).expanduser()
     try:
+        if any(_are_one(path, Path(other).expanduser()) for other in read if other is not None):
+            raise StorageError(f"{path} is what is read, and would be lost; name another file")
+        if path.is_symlink():
+            path.resolve(strict=path.exists())
         if path.is_dir():
             raise IsADirectoryError("it is a folder")
         folder = next(one for one in path.absolute().parents if one.exists())
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error}; choose a folder you can write to"
-        ) from error
+    except StorageError:
+        raise
+    except (OSError, RuntimeError) as error:  # RuntimeError: of links in a circle
+        raise _cannot_write(path, error) from error
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)
+
+
+def _cannot_write(path: Path, error: Exception) -> StorageError:
+    reason = getattr(error, "strerror", None) or error
+    return StorageError(f"cannot write {path}: {reason}; choose a folder you can write to")
 
 
 @contextmanager
@@ -105,6 +122,15 @@ def _clear_left(path: Path) -> None:
             continue
 
 
+def _mode(path: Path) -> int:
+    """Who may read what is written: as the file that it replaces, else as the umask says."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
 def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:
     """Let `write` fill a temporary file beside `path`, then rename it. Raises StorageError.
 
@@ -114,10 +140,10 @@ def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:
     if not isinstance(path, str | os.PathLike) or "\0" in str(path):
         raise StorageError(f"cannot write {plainly(path)}: it is no path of a file")
     path = Path(path).expanduser()
-    if path.is_symlink():
-        path = path.resolve()
     temporary = None
     try:
+        if path.is_symlink():
+            path = path.resolve()
         if path.exists() and not path.is_file() and not path.is_dir():
             whole = io.BytesIO()
             write(whole)
@@ -130,13 +156,13 @@ def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:
             temporary = Path(file.name)
             _hold(file)
             write(file)
-        temporary.chmod(0o644)
+        temporary.chmod(_mode(path))
         os.replace(temporary, path)
         _clear_left(path)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error}; choose a folder you can write to"
-        ) from error
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, CelsaError):
+            raise
+        raise _cannot_write(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)  # gone already where the rename succeeded

@@ -103,10 +103,11 @@ def split_by_time(
     n_test = min(usual_test_users(X.shape[0]), len(both)) if n_test is None else n_test
     check_count(0, n_test=n_test)
     if n_test > len(both) or not len(both):
+        wanted = f"; {n_test} test users were asked for" if len(both) else ""
         raise DataError(
-            f"{n_test} test users were asked for, and {len(both)} have interactions both before "
-            f"{written(start)} and from then on (times go from {written(times.min())} to "
-            f"{written(times.max())}); lower n_test, or choose another test_from"
+            f"{len(both)} users have interactions both before {written(start)} and from then on "
+            f"(times go from {written(times.min())} to {written(times.max())}){wanted}; choose "
+            "another test_from" + (", or lower n_test" if wanted else "")
         )
     test_rows = np.sort(np.random.default_rng(seed).permutation(both)[:n_test])
     is_test = np.zeros(X.shape[0], dtype=bool)
@@ -140,6 +141,10 @@ def _in_step(X: csr_matrix, times: np.ndarray) -> tuple[csr_matrix, np.ndarray]:
             f"{times.shape} times for {getattr(X, 'nnz', 0)} interactions; pass X and times of a "
             "Dataset, as they were loaded"
         )
+    if times.dtype.kind not in "iufM" or not np.isfinite(times).all():
+        raise DataError("times are dates or finite numbers; pass those of a Dataset")
+    if not X.nnz:
+        raise DataError("there are no interactions to divide by time")
     return X, times
 
 

@@ -95,3 +95,41 @@ def test_a_terminal_of_another_alphabet_is_no_error(own):
     assert done.stdout.decode("cp437").count("\n") >= 4
     failed = subprocess.run([*command, "--tau", "5"], cwd=own, env=environment, capture_output=True)
     assert failed.returncode == 1 and b"\x1b" not in failed.stderr
+
+
+def test_what_is_read_is_not_written_over(own):
+    """Found out before the work; the file is as it was."""
+    for words in (
+        ["train", "mine.csv", *COLUMNS, "--nnz", 4, "--out", "mine.csv"],
+        ["train", "mine.csv", *COLUMNS, "--items", "items.csv", "--nnz", 4, "--out", "items.csv"],
+        ["export", "emb.npz", "mine.csv", "--format", "jsonl", "--out", "./emb.npz"],
+        ["pack", "emb.npz", "--out", "emb.npz"],
+    ):
+        before = (own / words[-1]).read_bytes()
+        done = celsa(own, *words)
+        assert done.exit_code == 1 and "would be lost; name another" in done.stderr
+        assert (own / words[-1]).read_bytes() == before
+
+
+def test_an_option_changes_that_one_alone(own):
+    """The others stay as they were for training; items are also looked for beside the data."""
+    (own / "others.csv").write_text((own / "items.csv").read_text().replace("Title", "Name"))
+    done = celsa(own, "similar", "emb.npz", "mine.csv", "--items", "others.csv", "00002")
+    assert "Name" in done.stdout, done.stderr
+    (own / "below").mkdir(exist_ok=True)
+    done = celsa(own / "below", "similar", "../emb.npz", "../mine.csv", "00002")
+    assert "Title" in done.stdout, done.stderr
+
+
+def test_rows_of_a_file_are_not_asked_about_a_data_set(own):
+    done = celsa(own, "recommend", "emb.npz", "ml-100k", "Alien")
+    assert done.exit_code == 1 and "was trained on mine.csv, not on ml-100k" in done.stderr
+
+
+def test_options_of_a_later_version_are_refused(own):
+    found = cl.ItemEmbeddings.load(own / "emb.npz")
+    for loading in ("text", None, {"user": "customer", "unheard_of": 1}):
+        about = found.about | {"loading": loading}
+        cl.ItemEmbeddings(found.matrix, found.item_ids, about).save(own / "later.npz")
+        done = celsa(own, "evaluate", "later.npz", "mine.csv")
+        assert done.exit_code == 1 and "does not know how its data was read" in done.stderr

@@ -1,6 +1,7 @@
 """A file is written whole or not at all."""
 
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 from celsa_lib.book import notebook_path
 from celsa_lib.data.download import cache_root
 from celsa_lib.errors import StorageError
-from celsa_lib.files import JUST_MADE, alone_with, write_whole
+from celsa_lib.files import JUST_MADE, alone_with, check_writable, write_whole
 from celsa_lib.results import BENCHMARK, Result, load_result, save_result, users_path
 from celsa_lib.segments.naming.answers import AnswerCache
 from celsa_lib.training.checkpoint import Checkpoint
@@ -136,3 +137,22 @@ def test_home_is_known_wherever_a_path_is_given(tmp_path, monkeypatch):
     found = users_path("~/r.json"), notebook_path("~/nb.ipynb"), Checkpoint("~/c.npz").path
     assert {path.parent for path in (*found, cache_root())} == {tmp_path}
     assert {path.name for path in tmp_path.iterdir()} == {"r.json", "answers.jsonl", "a.bin"}
+
+
+def test_modes_are_those_of_the_umask_or_of_what_is_replaced(tmp_path):
+    before = os.umask(0o077)
+    try:
+        write_whole(tmp_path / "new", lambda file: file.write(b"a"))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
+    write_whole(tmp_path / "new", lambda file: file.write(b"b"))
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("check", [check_writable, lambda path: write_whole(path, bytes)])
+def test_links_in_a_circle_and_long_names_are_refused(tmp_path, check):
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("loop", "x" * 300):
+        with pytest.raises(StorageError, match="cannot write"):
+            check(tmp_path / name)

@@ -161,9 +161,15 @@ def test_ties_are_all_on_one_side():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"test_from": 1}, "0 have interactions both before 1 and from then on .times go from 1"),
-        ({"test_from": 99}, "0 have interactions both before 99"),
-        ({"test_from": 5, "n_test": 3}, "3 test users were asked for, and 2 have"),
+        (
+            {"test_from": 1},
+            "^0 users have interactions both before 1 and from then on .times go from 1",
+        ),
+        ({"test_from": 99}, "^0 users have interactions both before 99"),
+        (
+            {"test_from": 5, "n_test": 3},
+            "^2 users have .* 3 test users were asked for; .* lower n_test",
+        ),
         ({"test_from": 2, "n_test": 2}, "no user is left to learn from before 2"),
         ({"n_test": -1}, "n_test must be a whole number"),
         ({"seed": 1.5}, "seed must be a whole number"),
@@ -277,7 +283,6 @@ def test_other_commands_take_rows_that_were_trained_by_time(own, words):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["evaluate", "emb.npz", "mine.csv", *COLUMNS], "was trained on what came before 2024-03-"),
         (["evaluate", "emb.npz", "mine.csv", "--test-from", "2024-02-01"], "leave out --test-from"),
         (["train", "mine.csv", *COLUMNS, "--test-from", "2024-03-01"], "name the column by --time"),
         (["train", "mine.csv", *COLUMNS, "--time", "then"], "has no column 'then'"),
@@ -351,3 +356,28 @@ def test_a_comparison_by_time_says_so(own):
     assert load_result(own / "by-time.json").rows == result.rows
     other = celsa(own, *words, "--out", "by-time.html")
     assert other.exit_code == 1 and "choose another --out" in other.stderr
+
+
+def test_words_and_sentinels_are_no_times():
+    """ "now" is another date each day; a 0 among Unix times is a missing one."""
+    for column, said in (
+        (["2024-03-01", "now"], "row 2.*'now'"),
+        (["today", "2024-03-01"], "row 1.*'today'"),
+        ([1_700_000_000, 0, 1_710_000_000], "row 2.* 0 is no Unix time"),
+        ([1_700_000_000, 1_710_000_000, -1], "row 3.* -1 is no Unix time"),
+    ):
+        with pytest.raises(DataError, match=said):
+            times_of(pd.Series(column, name="day"), "it")
+
+
+def test_times_that_are_none_are_no_split():
+    X = csr_matrix(np.ones((2, 2), np.float32))
+    for times in (np.full(4, np.nan), np.array(list("abcd")), np.array([1, 2, 3, np.inf])):
+        with pytest.raises(DataError, match="dates or finite numbers"):
+            cl.split_by_time(X, times)
+    with pytest.raises(DataError, match="no interactions"):
+        cl.split_by_time(csr_matrix((2, 2), dtype=np.float32), np.empty(0), test_from=1)
+    with pytest.raises(DataError, match="^0 users have .*; choose another test_from$"):
+        cl.split_by_time(X, np.arange(4), test_from=9)
+    days = np.array(["2024-01-01", "2024-05-01"] * 2, dtype="datetime64[ns]")
+    assert cl.split_by_time(X, days, 1, test_from="2024-03-01").start.startswith("2024-03-01")

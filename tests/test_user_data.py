@@ -271,6 +271,7 @@ def enough_users(path):
         ("a.csv", few_users, ["--out", "page.csv"], "name in .html"),
         ("a.csv", enough_users, ["--methods", "EAZE"], "no method EAZE; choose of Recommended"),
         ("a.csv", enough_users, ["--budgets", "7"], "multiples of 8 bytes"),
+        ("a.csv", enough_users, ["--budgets", "80000000"], "bytes at most, and 80,000,000 are"),
     ],
 )
 def test_what_a_user_can_do_wrong(tmp_path, monkeypatch, name, text, options, words):

@@ -126,8 +126,12 @@ def load_embeddings(
     `packed`: whether they may be. Raises ConfigError if not, or if the two have other items.
     """
     stored = read_embeddings(path, packed)
-    if table == Table() and "loading" in stored.about:
-        table = Table(**stored.about["loading"])
+    if "loading" in stored.about and source in cl.datasets():
+        raise ConfigError(
+            f"{path} was trained on {stored.about.get('dataset')}, not on {source}; give that file"
+        )
+    if "loading" in stored.about:
+        table = table.beyond(Table.stored(stored.about["loading"], path))
     dataset = table.open(source)
     try:
         return stored, dataset.in_order_of(stored.item_ids)

@@ -143,7 +143,7 @@ def segments(
 
     check_suffix(out)
     if out is not None:
-        check_writable(out)
+        check_writable(out, embeddings, dataset, table.items)
     describer = describer_by(names, model, cache)
     log_to_stderr()
     found, loaded = load_embeddings(embeddings, dataset, table)

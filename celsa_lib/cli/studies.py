@@ -152,7 +152,7 @@ def compare(
 
     page = page_path(file, out)
     log_to_stderr()
-    check_writable(page)
+    check_writable(page, file, table.items)
     scope = Scope(thorough, tuple(methods or ()), tuple(budgets or ()), test_from)
     written = [0.0]
 

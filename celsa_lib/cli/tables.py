@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import celsa_lib as cl
-from celsa_lib.errors import ConfigError
+from celsa_lib.errors import ConfigError, StorageError
 
 PANEL = "If it is a file of your own"
 # Options that are part of what is known of a file only where they are given.
@@ -57,6 +57,22 @@ class Table:
     text_ids: bool = False
     time: str | None = None
 
+    @classmethod
+    def stored(cls, loading, path: Path) -> "Table":
+        """The options that `path` says its data was read with. Raises StorageError for others."""
+        known = {field.name for field in fields(cls)}
+        if not isinstance(loading, dict) or not loading.keys() <= known:
+            raise StorageError(
+                f"{path} says in a way that this version does not know how its data was read; name "
+                "the columns of the file yourself"
+            )
+        return cls(**loading)
+
+    def beyond(self, other: "Table") -> "Table":
+        """`other`, but for the options that are given here."""
+        usual = asdict(Table())
+        return replace(other, **{k: v for k, v in asdict(self).items() if v != usual[k]})
+
     @property
     def loading(self) -> dict:
         """Options of `load_interactions`; of AS_GIVEN those that are not as usual."""
@@ -82,6 +98,10 @@ class Table:
                 f'"{name}" is no data set of `celsa data list`, and there is no such file; check '
                 "the name or the path"
             )
+        if self.items is not None and not Path(self.items).expanduser().exists():
+            beside = path.parent / Path(self.items).name  # as seen from where training ran
+            if beside.exists():
+                return replace(self, items=beside).open(name)
         log_to_stderr()  # users, items and columns, so that a wrong one is seen
         return cl.load_interactions(path, **self.loading)
 

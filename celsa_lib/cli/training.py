@@ -62,7 +62,7 @@ def train(
 
     With --time, only what other users chose before a date is learned from.
     """
-    check_writable(out)
+    check_writable(out, dataset, table.items)
     options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     options |= {"recipe": recipe, "seed": seed, "device": device}
     model = cl.ELSA(1024 if width is None else width, **options)
@@ -194,7 +194,7 @@ def export(
     from celsa_lib.retrieval import check_format, export_rows, split_signs
 
     check_format(form)
-    check_writable(out)
+    check_writable(out, embeddings, dataset, table.items)
     found, loaded = load_embeddings(embeddings, dataset, table)
     rows = split_signs(found.matrix) if non_negative else found.matrix
     export_rows(rows, loaded.items, form, out, found.input_scales)
@@ -215,7 +215,7 @@ def pack(
     """
     from celsa_lib.retrieval import csr_bytes_per_item
 
-    check_writable(out)
+    check_writable(out, embeddings)
     found = read_embeddings(embeddings, packed=False)
     packed = found.pack(out, bits)
     plain = csr_bytes_per_item(found.matrix, found.input_scales)

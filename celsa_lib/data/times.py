@@ -29,6 +29,7 @@ def times_of(values: pd.Series, where: str) -> np.ndarray:
     parsed = pd.to_numeric(texts, errors="coerce")
     if 2 * parsed.notna().sum() > len(texts):  # numbers, and the others are at fault
         return _unix_or_plain(parsed.reindex(codes), values, where)
+    texts = texts.where(texts.str.contains(r"\d"))  # "now" and "today" are other dates each day
     dates = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
     return _complete(np.append(_in_utc(dates), NEVER)[codes], values, where)  # code −1: missing
 
@@ -57,6 +58,12 @@ def _unix_or_plain(parsed: pd.Series, values: pd.Series, where: str) -> np.ndarr
         return found
     first, last = found.argmin(), found.argmax()
     units = [_unix_unit(found[row]) for row in (first, last)]
+    if None in units and _unix_unit(np.median(found)) is not None:
+        row = int(first if units[0] is None else last)
+        raise DataError(
+            f"{where}, data row {row + 1}, column {values.name!r}: {plainly(values.iloc[row])} is "
+            "no Unix time, as the others are; correct it, or leave such rows out"
+        )
     if None not in units and units[0] != units[1]:
         raise DataError(
             f"{where}, column {values.name!r} mixes Unix times in {units[0]} and {units[1]}: data "
@@ -92,8 +99,8 @@ def moment(given, times: np.ndarray) -> np.generic:
         found = times_of(pd.Series([str(given)], name="test_from"), "it")
     except DataError:
         raise ConfigError(f"test_from is {plainly(given)}, which is no time; {span}") from None
-    if (found.dtype == MICRO) != (times.dtype == MICRO):
-        if times.dtype == MICRO:
+    if (found.dtype.kind == "M") != (times.dtype.kind == "M"):
+        if times.dtype.kind == "M":
             raise ConfigError(
                 f"test_from is {plainly(given)}, and {span}; give a date, as 2024-03-01"
             )

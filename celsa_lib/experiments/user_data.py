@@ -21,6 +21,7 @@ from celsa_lib.experiments.run import run_task
 from celsa_lib.experiments.task import make_task
 from celsa_lib.files import alone_with
 from celsa_lib.models import by_name
+from celsa_lib.models.ease import ease_fits
 from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.results import BUDGETS, Result, load_result, save_result
 from celsa_lib.split import split_by_time
@@ -31,7 +32,7 @@ FEW_LEARNERS = 2000  # below it 5 epochs, and so 2 a prune: as for MovieLens-100
 LARGEST_WIDTH = {"smoke": 64, "laptop": 2048, "paper": 4096}
 MIN_TESTED = 50  # users, also to choose with
 WIDENINGS = 4  # of a grid whose end is chosen
-EASE_BYTES = 12  # times items²: its inverse in float64 and the weights made of it; one is kept
+BYTES_PER_NONZERO = 8  # by the paper's count
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,11 @@ def user_data_config(
     settings, test_from = _settings_for(dataset, profile, scope.test_from)
     if scope.budgets:
         settings = replace(settings, budgets=checked_budgets(scope.budgets))
+        if settings.budgets[0] > BYTES_PER_NONZERO * items:
+            raise ConfigError(
+                f"a row for {items:,} items takes {BYTES_PER_NONZERO * items:,} bytes at most, and "
+                f"{settings.budgets[0]:,} are asked for; lower the budget"
+            )
     methods = affordable(tuple(scope.methods(settings)), items, machine()["memory_gib"])
     return ExperimentConfig(
         dataset=dataset.name,
@@ -211,11 +217,8 @@ def settings_for_size(users: int, items: int, profile: str = "laptop") -> Settin
 def affordable(
     methods: tuple[MethodConfig, ...], items: int, memory_gib: float
 ) -> tuple[MethodConfig, ...]:
-    """`methods` without EASE and pruned EASE where their weights do not fit into the memory.
-
-    A memory of 0 stands for one that is not known.
-    """
-    if not memory_gib or EASE_BYTES * items**2 <= memory_gib * 2**30:
+    """`methods` without EASE and pruned EASE where their weights do not fit into the memory."""
+    if ease_fits(items, memory_gib):
         return methods
     return tuple(method for method in methods if method.name not in ("EASE", "PrunedEASE"))
 

@@ -12,7 +12,13 @@ from celsa_lib.models.base import Recommender
 from celsa_lib.retrieval import BATCH_USERS
 
 NOT_POSITIVE = "XᵀX + reg·I is not positive definite in float64; raise reg"
+EASE_BYTES = 12  # times items²: its inverse in float64 and the weights made of it; one is kept
 BLOCK_ROWS = 128  # rows or columns of a large matrix that are worked on at a time
+
+
+def ease_fits(items: int, memory_gib: float) -> bool:
+    """Whether EASE of so many items can be fitted in a memory; one of 0 is not known."""
+    return not memory_gib or EASE_BYTES * items**2 <= memory_gib * 2**30
 
 
 @dataclass(eq=False, repr=False)

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from celsa_lib.evaluation import standard_error
+from celsa_lib.models.ease import ease_fits
 from celsa_lib.report.budgets import (
     TARGET,
     Share,
@@ -53,7 +54,9 @@ def comparison_page(result: Result) -> str:
         ours=ours_in(result),
         paired=paired_table(result, ours_in(result)).to_dict("records"),
         choices=choices(first).to_dict("records"),
-        without_ease="EASE" not in {row["label"] for row in result.rows},
+        without_ease=not ease_fits(
+            manifest["data"]["items"], manifest["runs"][result.run]["machine"]["memory_gib"]
+        ),
         is_smoke=manifest["config"]["profile"] == "smoke",
         one_seed=len(manifest["config"]["seeds"]) == 1,
     )

@@ -67,6 +67,13 @@ def _told_apart(
         else label
         for label, latent in zip(labels, groups.latents, strict=True)
     ]
+    having = Counter(label.text for label in labels)  # two items may have one title
+    labels = [
+        replace(label, text=f"{label.text} ({items.index[latent]})")
+        if having[label.text] > 1
+        else label
+        for label, latent in zip(labels, groups.latents, strict=True)
+    ]
     return numbered_by_size(groups.of_item, labels)
 
 
