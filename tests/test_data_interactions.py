@@ -257,7 +257,10 @@ def test_the_usual_dialects_are_recognised(tmp_path, name, content, options):
     [
         ("user_id,item_id,session\nu1,i9,s3,\n", "line 2: 4 fields .* the first line has 3"),
         ("user_id,item_id\n\nu1,i9\nThe, End,u\n", "line 4: 3 fields .* the first line has 2"),
-        ('user_id,item_id\n"u\n1",i9\nu1\n', "line 4: 1 fields"),
+        ('user_id,item_id\n"u\n1",i9\nu1\n', "line 2: a quotation mark opens a value and none"),
+        ('user_id,item_id\nu1,i9\nu2,"12 inch\nu3,i7\n', "line 3: a quotation mark opens"),
+        ('user_id,item_id\nu2,"12 inch\nu3,"7 inch"\n', "line 2: a quotation mark opens"),
+        ('user_id,item_id\n"u""1","a""\nu3,i7\n', "line 2: a quotation mark opens"),
         ("user_id,item_id,user_id\n1,2,3\n", "has the column 'user_id' twice"),
         ("7,9,5\n7,8,5\n", "begins with '7,9,5', which names no columns: say that there is no"),
         ("user,item\n1,2\n", "no column 'user_id', 'item_id'; its columns are 'user', 'item'"),
@@ -286,6 +289,24 @@ def test_ids_of_a_file(tmp_path, ids, kept):
     assert load_interactions(path, min_user_interactions=1).user_ids.tolist() == kept
     as_text = load_interactions(path, min_user_interactions=1, text_ids=True)
     assert sorted(as_text.user_ids) == sorted(i.removesuffix(".0") for i in ids)
+
+
+def test_quotation_marks_that_are_closed_or_stand_within_a_value(tmp_path):
+    text = 'user_id,item_id\nu1,"12"" record"\n"u,2",7" record\nu3,"a"b\n'
+    data = load_interactions(written(tmp_path / "a.csv", text), min_user_interactions=1)
+    assert pairs_of(data) == {("u1", '12" record'), ("u,2", '7" record'), ("u3", "ab")}
+
+
+def test_titles_may_hold_line_breaks_that_are_closed(tmp_path, frame):
+    whole = 'what,title\n9,"Nine\n""or"" so\n, on"\n10,"Ten"\n'
+    items = written(tmp_path / "items.csv", whole)
+    data = load_interactions(frame, **ROLES, items=items)
+    assert data.items["title"].tolist()[:2] == ['Nine\n"or" so\n, on', "Ten"]
+    for torn in ('9,"Nine\n10,"Ten"\n', '9,Nine\n10,"Ten\n'):
+        written(items, "what,title\n" + torn)
+        line = 2 + torn.startswith("9,N")
+        with pytest.raises(DataError, match=f"line {line}: a quotation mark opens"):
+            load_interactions(frame, **ROLES, items=items)
 
 
 def test_ids_of_text_find_their_titles_in_a_file(tmp_path):

@@ -218,7 +218,8 @@ def _open_table(
         if not path.is_file():
             raise DataError(f"{path} is not a file; check the path")
         with reading(path):
-            return read_table(path, columns, columns, layout), str(path), sha256_of([path])
+            frame = read_table(path, columns, columns, layout, line_breaks=False)
+            return frame, str(path), sha256_of([path])
     frame = as_frame(source, TABLE)
     require_once(frame.columns, columns, TABLE)
     frame = frame[columns]

@@ -19,6 +19,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
 from celsa_lib.data.checks import open_binary, reading, require_columns
+from celsa_lib.data.quotes import check_quotes
 from celsa_lib.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -55,19 +56,24 @@ class Layout:
 
 
 def read_table(
-    path: Path, columns: Sequence[str], as_text: Sequence[str] = (), layout: Layout | None = None
+    path: Path,
+    columns: Sequence[str],
+    as_text: Sequence[str] = (),
+    layout: Layout | None = None,
+    line_breaks: bool = True,
 ) -> pd.DataFrame:
     """`columns` of a text file or of Parquet, gzipped or not, recognised by its name.
 
     Of a text file, those in `as_text` stay as they are written: 007, 1E2, NA; "" where none is.
-    Raises DataError for another name, a missing or repeated column, a line with more or fewer
-    fields than the first, or a damaged file.
+    Quoted values may hold `line_breaks`. Raises DataError for another name, a missing or repeated
+    column, a line with more or fewer fields than the first, a quotation mark that none closes, or
+    a damaged file.
     """
     is_parquet = _suffix(path) in PARQUET
     with reading(path):
         if is_parquet:
             return _read_parquet(path, columns)
-        return _read_text(path, columns, as_text, layout or Layout())
+        return _read_text(path, columns, as_text, layout or Layout(), line_breaks)
 
 
 def columns_of(path: Path, wanted: Sequence[str], layout: Layout) -> list[str]:
@@ -106,13 +112,18 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _read_text(
-    path: Path, columns: Sequence[str], as_text: Sequence[str], layout: Layout
+    path: Path,
+    columns: Sequence[str],
+    as_text: Sequence[str],
+    layout: Layout,
+    line_breaks: bool,
 ) -> pd.DataFrame:
     encoding = layout.encoding or _encoding_of(path)
     if encoding == WESTERN and not layout.encoding:
         log.warning("%s is no UTF-8; read as %s, unless encoding says otherwise", path, WESTERN)
     first = _first_line(path, encoding, columns, layout)
     _require_in_text(path, first, columns, layout.header)
+    check_quotes(path, encoding, first.separator, line_breaks)
     frame = _parsed(path, first, columns, as_text, encoding).to_pandas()
     for column in as_text:
         frame[column] = _stripped(frame[column])
