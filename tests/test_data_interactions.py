@@ -1,6 +1,7 @@
 """The binary matrix: the filter's properties, and anyone's own table."""
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import celsa_lib as cl
 from celsa_lib.data import load_interactions
 from celsa_lib.data.interactions import binarise
 from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.titles import find_title
 
 PAIRS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=120)
 
@@ -307,6 +309,28 @@ def test_titles_may_hold_line_breaks_that_are_closed(tmp_path, frame):
         line = 2 + torn.startswith("9,N")
         with pytest.raises(DataError, match=f"line {line}: a quotation mark opens"):
             load_interactions(frame, **ROLES, items=items)
+
+
+def test_titles_of_a_file_stay_as_they_are_written(tmp_path, frame):
+    for titles in (
+        ["007", "0.50"],
+        ["1984", "300"],
+        ["2001-01-01", "2012-12-12"],
+        ["true", "false"],
+    ):
+        rows = "".join(f"{i},{title},x\n" for i, title in zip((9, 10), titles, strict=True))
+        items = written(tmp_path / "items.csv", "what,title,other\n" + rows)
+        data = load_interactions(frame, **ROLES, items=items)
+        assert data.items["title"].tolist()[:2] == titles
+        assert find_title(data, titles[0]) == 0
+
+
+def test_titles_of_a_table_are_found_as_text(frame):
+    items = pd.DataFrame({"title": [1984, 300]}, index=[9, 10])
+    data = load_interactions(frame, **ROLES, items=items)
+    assert data.items["title"].tolist() == ["1984", "300", "11", "12", "13"]
+    built = replace(data, items=pd.DataFrame({"title": [1984, 1, 2, 3, None]}, data.item_ids))
+    assert [find_title(built, text) for text in ("1984", "13")] == [0, 4]
 
 
 def test_ids_of_text_find_their_titles_in_a_file(tmp_path):

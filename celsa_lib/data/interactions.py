@@ -24,6 +24,7 @@ from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_between, 
 log = logging.getLogger(__name__)
 
 TABLE = "the table"  # what messages call data that is in no file
+TEXTS = ("title", "authors", "genres", "description")  # of items: 007 and 0.50 stay as written
 LARGEST_RATING = 10**6  # a day since 1970, in seconds, is more by far
 
 
@@ -73,7 +74,7 @@ def _codes(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def item_table(item_ids: np.ndarray, items: pd.DataFrame | None) -> pd.DataFrame:
-    """Metadata in column order; items without a title are called by their id.
+    """Metadata in column order, titles as text; items without a title are called by their id.
 
     Raises DataError for an item that stands twice.
     """
@@ -84,12 +85,10 @@ def item_table(item_ids: np.ndarray, items: pd.DataFrame | None) -> pd.DataFrame
     table.index.name = "item_id"
     if "title" not in table:
         table.insert(0, "title", None)
-    unnamed = (table["title"].isna() | (table["title"] == "")).to_numpy()
-    if unnamed.any():
-        names = np.asarray(item_ids)[unnamed].astype(str).astype(object)
-        titles = table["title"].to_numpy(dtype=object, copy=True)
-        titles[unnamed] = names
-        table["title"] = titles
+    titles = table["title"].astype(object)
+    unnamed = (titles.isna() | (titles == "")).to_numpy()
+    ids = np.asarray(item_ids).astype(str)
+    table["title"] = np.where(unnamed, ids, titles.map(str)).astype(object)
     return table
 
 
@@ -171,6 +170,8 @@ def _rows_of(items, item: str, item_ids: np.ndarray, layout: Layout) -> pd.DataF
     if items is None:
         return None
     table = _item_rows(items, item, layout)
+    if "title" in table:  # whole numbers would become 1984.0 beside a gap
+        table = table.astype({"title": object})
     texts = list(map(str, _ids(table.index.to_series(name=item), "`items`")))
     twice = pd.Index(texts).duplicated()
     if twice.any():
@@ -193,7 +194,8 @@ def _item_rows(items, item: str, layout: Layout) -> pd.DataFrame:
         path = Path(items).expanduser()
         names = columns_of(path, [item], layout)
         require_columns(names, [item], str(items))
-        items = read_table(path, names, (item,), layout)
+        texts = [name for name in names if name in (item, *TEXTS)]
+        items = read_table(path, names, texts, layout)
     table = as_frame(items, "`items`")
     if item in table.columns:
         require_once(table.columns, [item], "`items`")
