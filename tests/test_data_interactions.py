@@ -333,6 +333,34 @@ def test_titles_of_a_table_are_found_as_text(frame):
     assert [find_title(built, text) for text in ("1984", "13")] == [0, 4]
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "titles"),
+    [
+        ("user_id:item_id\n1:2\n", {"separator": ":"}, "item_id,title\n2,Zwölf: 12\n"),
+        ("user_id:item_id\n1:2\n", {"separator": ":"}, "item_id:title\n2:Zwölf\n"),
+        ("1;2\n", {"header": False, "user": "1", "item": "2"}, "2\ttitle\n2\tZwölf\n"),
+        ("user_id,item_id\n1,2\n", {"encoding": "cp850"}, "item_id,title\n2,Zwölf\n"),
+        (
+            "user_id,item_id\n1,2\n",
+            {"encoding": "cp850"},
+            "item_id,title\n2,Zwölf\n".encode("cp850"),
+        ),
+    ],
+)
+def test_a_file_of_items_has_its_own_layout(tmp_path, content, options, titles):
+    path, items = written(tmp_path / "a.csv", content), written(tmp_path / "items.csv", titles)
+    data = load_interactions(path, min_user_interactions=1, items=items, **options)
+    assert data.items["title"].tolist()[0].startswith("Zwölf")
+
+
+def test_a_file_of_items_without_the_column_is_refused(tmp_path):
+    path = written(tmp_path / "a.csv", "1;2\n")
+    items = written(tmp_path / "items.csv", "id,title\n2,Two\n")
+    said = "items.csv has no column '2'; its columns are 'id', 'title'. Its first line must name"
+    with pytest.raises(DataError, match=said):
+        load_interactions(path, "1", "2", min_user_interactions=1, items=items, header=False)
+
+
 def test_ids_of_text_find_their_titles_in_a_file(tmp_path):
     path = written(tmp_path / "a.csv", "user_id,item_id\n1,003\n1,3\n")
     items = written(tmp_path / "items.csv", 'title;item_id\n"Old; new";003\n')

@@ -14,10 +14,17 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from celsa_lib.data.checks import reading, require_columns, sha256_of
+from celsa_lib.data.checks import reading, sha256_of
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.formats import numbers
-from celsa_lib.data.tables import Layout, as_frame, columns_of, read_table, require_once
+from celsa_lib.data.tables import (
+    Layout,
+    as_frame,
+    columns_of,
+    layout_beside,
+    read_table,
+    require_once,
+)
 from celsa_lib.data.times import times_of, written
 from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_between, check_count
 
@@ -113,12 +120,12 @@ def load_interactions(
     `user`, `item`, `value` name the columns; rows with `value` < `min_rating` are dropped. Ids are
     whole numbers where the column has nothing else, written as numbers are, and otherwise text as
     it stands in the file; text always with `text_ids`. `items` (or a file) has a row per item, by
-    its index or in the column `item`; ids are compared as text. separator, encoding, header: of
-    text files, see `Layout`. `time` names a column of dates or numbers, kept as `Dataset.times` for
-    `split_by_time`; of a pair that is there more than once the earliest counts. Raises ConfigError
-    for value without min_rating or the reverse; DataError on a missing or repeated column, a line
-    of another number of fields, a missing id, a rating or time that is none, when nothing is left,
-    or when `items` has an id twice or none of the data's.
+    its index or in the column `item`; ids are compared as text. separator, encoding, header: of a
+    text file, see `Layout`; that of `items` has a header. `time` names a column of dates or
+    numbers, kept as `Dataset.times` for `split_by_time`; of a pair that is there more than once the
+    earliest counts. Raises ConfigError for value without min_rating or the reverse; DataError on a
+    missing or repeated column, a line of another number of fields, a missing id, a rating or time
+    that is none, when nothing is left, or when `items` has an id twice or none of the data's.
     """
     if (value is None) != (min_rating is None):
         raise ConfigError(
@@ -192,8 +199,8 @@ def _item_rows(items, item: str, layout: Layout) -> pd.DataFrame:
     """A table of items, indexed by their ids. Raises DataError where rows are only counted."""
     if isinstance(items, (str, Path)):
         path = Path(items).expanduser()
+        layout = layout_beside(path, item, layout)  # its own, whatever the interactions need
         names = columns_of(path, [item], layout)
-        require_columns(names, [item], str(items))
         texts = [name for name in names if name in (item, *TEXTS)]
         items = read_table(path, names, texts, layout)
     table = as_frame(items, "`items`")

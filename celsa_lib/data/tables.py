@@ -86,6 +86,27 @@ def columns_of(path: Path, wanted: Sequence[str], layout: Layout) -> list[str]:
         return _first_line(path, encoding, wanted, layout).names
 
 
+def layout_beside(path: Path, column: str, other: Layout) -> Layout:
+    """How a file that goes with one of layout `other` is laid out; `column` is in its header.
+
+    What it says itself goes first, then what `other` says. Raises DataError without the column.
+    """
+    if _suffix(path) in PARQUET:
+        return other
+    names = []
+    with reading(path):
+        found = _encoding_of(path)
+        encoding = other.encoding if found == WESTERN else found
+        for separator in dict.fromkeys((None, other.separator)):
+            names = columns_of(path, [column], layout := Layout(separator, encoding))
+            if column in names:
+                return layout
+    raise DataError(
+        f"{path} has no column {column!r}; its columns are {', '.join(map(repr, names))}. Its "
+        "first line must name them, and call the ids of items as the interactions do"
+    )
+
+
 def as_frame(table, what: str) -> pd.DataFrame:
     """A table of pandas, Polars or Arrow as one of pandas. Raises DataError for anything else."""
     if isinstance(table, pd.DataFrame):
