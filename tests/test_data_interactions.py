@@ -240,7 +240,12 @@ LINES = "user_id,item_id\nu1,é\nu2,i7\n"
         ("a.dat", LINES.replace(",", "|"), {}),
         ("a.txt", LINES.replace(",", ":"), {"separator": ":"}),
         ("a.csv", LINES.replace(",", ", "), {}),
+        ("a.csv", 'user_id, "item_id"\nu1, "é"\nu2, "i7"\n', {}),
+        ("a.csv", LINES.replace("\n", ",".join(["", *"x" * 90_000]) + "\n"), {}),
         ("a.csv", LINES.encode("utf-8-sig"), {}),
+        ("a.csv", LINES.encode("utf-8-sig"), {"encoding": "UTF8"}),
+        ("a.csv", LINES.encode("utf-16"), {"encoding": "utf-16-le"}),
+        ("a.csv", LINES.encode("utf-16-be"), {"encoding": "utf-16-be"}),
         ("a.csv", LINES.encode("utf-16"), {}),
         ("a.csv", LINES.encode("utf-16-le"), {}),
         ("a.csv", LINES.encode("cp1252"), {}),
@@ -268,6 +273,12 @@ def test_the_usual_dialects_are_recognised(tmp_path, name, content, options):
         ("user,item\n1,2\n", "no column 'user_id', 'item_id'; its columns are 'user', 'item'"),
         ("", "is empty"),
         ("user_id,item_id\n\n", "no line after the one that names its columns"),
+        ("1::1193::5::978300760\n" * 2, "is separated by '::'; write it anew with one character"),
+        ("user_id,item_id\nu1,i9\nu1,i\0\n", "line 3 holds a NUL, so it is no text"),
+        (gzip.compress(b"user_id,item_id\n1,2\n"), "is a gzip; unpack it, or let its name end in"),
+        (b"PK\x03\x04" + b"\0" * 90, "is a zip or a workbook; unpack it, or save its table as"),
+        (b"PAR1" + b"\0" * 90, "is Parquet; let its name end in .parquet"),
+        ("u" * 200_000 + "\n1\n", "more than 131,072 characters without one of ',', ';', "),
         (b"user_id,item_id\nu1,\x81\n", "is no text in cp1252; name its encoding"),
     ],
 )
@@ -291,6 +302,21 @@ def test_ids_of_a_file(tmp_path, ids, kept):
     assert load_interactions(path, min_user_interactions=1).user_ids.tolist() == kept
     as_text = load_interactions(path, min_user_interactions=1, text_ids=True)
     assert sorted(as_text.user_ids) == sorted(i.removesuffix(".0") for i in ids)
+
+
+def test_an_encoding_that_the_bytes_deny(tmp_path):
+    path = written(tmp_path / "a.csv", LINES)
+    for encoding in ("utf-16", "UTF_16_LE", "utf-32"):
+        with pytest.raises(DataError, match=f"no text in {encoding}; leave the encoding out"):
+            load_interactions(path, encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", [None, "utf-8"])
+def test_a_gzip_that_holds_far_more_than_its_size(tmp_path, monkeypatch, encoding):
+    monkeypatch.setattr("celsa_lib.files.MOST_UNPACKED", 2**21)
+    path = written(tmp_path / "a.csv.gz", gzip.compress(LINES.encode() + b"u,i\n" * 2**20))
+    with pytest.raises(DataError, match="a.csv.gz holds far more than its .* unpack it"):
+        load_interactions(path, encoding=encoding)
 
 
 def test_quotation_marks_that_are_closed_or_stand_within_a_value(tmp_path):
