@@ -428,6 +428,8 @@ def test_what_is_no_table_is_refused(source):
     [
         (pd.Timestamp("2020-01-01"), "has datetime64.*, not ratings"),
         (True, "has bool, not ratings"),
+        (pd.Timedelta(5, "s"), "has timedelta64.*, not ratings"),
+        (pd.Period("2020"), "has period.*, not ratings"),
         (881250949, "every value is above 1,000,000, the first 881250949; these look like times"),
         ("2020-01-01", "'2020-01-01' is not a number"),
     ],
@@ -435,6 +437,21 @@ def test_what_is_no_table_is_refused(source):
 def test_what_is_no_rating_is_refused(frame, values, said):
     with pytest.raises(DataError, match=said):
         load_interactions(frame.assign(stars=values), **ROLES)
+
+
+@pytest.mark.parametrize("column", ["who", "what"])
+def test_ids_that_are_the_same_when_written_are_refused(frame, column):
+    mixed = frame.assign(**{column: [1, "1", 2, "u", "v"] * 2 + ["w"]})
+    with pytest.raises(DataError, match=f"column '{column}' has 1 and '1', which are the same"):
+        load_interactions(mixed, **ROLES)
+
+
+def test_columns_that_are_called_by_numbers(frame):
+    numbered = frame.set_axis([0, 1, 2], axis=1)
+    items = pd.DataFrame({1: [9], "title": ["Nine"]})
+    for user, item, value in ((0, 1, 2), ("0", "1", "2")):
+        data = load_interactions(numbered, user, item, value, min_rating=4, items=items)
+        assert data.X.nnz == 10 and data.items["title"].tolist()[0] == "Nine"
 
 
 def test_a_column_that_is_there_twice_is_refused(frame):

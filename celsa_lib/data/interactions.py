@@ -26,7 +26,7 @@ from celsa_lib.data.tables import (
     require_once,
 )
 from celsa_lib.data.times import times_of, written
-from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_between, check_count
+from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_between, check_count, plainly
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +135,7 @@ def load_interactions(
     if min_rating is not None:
         check_between(-inf, inf, min_rating=min_rating)
     layout = Layout(separator, encoding, header)
+    user, item, value, time = (_name(column) for column in (user, item, value, time))
     frame, where, checksum = _open_table(source, [user, item], (value, time), layout)
     users, item_values = (_ids(frame[c], where, text_ids) for c in (user, item))
     when = None if time is None else times_of(frame[time], where)
@@ -159,6 +160,11 @@ def load_interactions(
         source=f"read from {where}",
         times=when,
     )
+
+
+def _name(column) -> str | None:
+    """A column's name as text: tables without a header call theirs 0, 1, …"""
+    return None if column is None else str(column)
 
 
 def _earliest(X: csr_matrix, rows: np.ndarray, columns: np.ndarray, when: np.ndarray) -> np.ndarray:
@@ -204,6 +210,7 @@ def _item_rows(items, item: str, layout: Layout) -> pd.DataFrame:
         texts = [name for name in names if name in (item, *TEXTS)]
         items = read_table(path, names, texts, layout)
     table = as_frame(items, "`items`")
+    table = table.set_axis(table.columns.map(str), axis=1)
     if item in table.columns:
         require_once(table.columns, [item], "`items`")
         return table.set_index(item)
@@ -230,6 +237,7 @@ def _open_table(
             frame = read_table(path, columns, columns, layout, line_breaks=False)
             return frame, str(path), sha256_of([path])
     frame = as_frame(source, TABLE)
+    frame = frame.set_axis(frame.columns.map(str), axis=1)
     require_once(frame.columns, columns, TABLE)
     frame = frame[columns]
     rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
@@ -250,6 +258,12 @@ def _ids(values: pd.Series, where: str, as_text: bool = False) -> np.ndarray:
         texts = pd.Series(known).astype(str)
     except UnicodeError as error:
         raise DataError(f"{where}, column {values.name!r}: an id is no text: {error}") from error
+    if texts.duplicated().any():
+        one, other = known[(texts == texts[texts.duplicated()].iloc[0]).to_numpy()][:2]
+        raise DataError(
+            f"{where}, column {values.name!r} has {plainly(one)} and {plainly(other)}, which are "
+            "the same when written; make all ids text, or all numbers"
+        )
     if (texts.str.len() > LONGEST_ID).any():
         raise DataError(
             f"{where}, column {values.name!r}: an id has more than {LONGEST_ID:,} characters; "
@@ -265,7 +279,11 @@ def _ids(values: pd.Series, where: str, as_text: bool = False) -> np.ndarray:
 
 def _ratings(values: pd.Series, where: str) -> np.ndarray:
     """A column of ratings as float64. Raises DataError for one of dates, or of times in seconds."""
-    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_bool_dtype(values):
+    of = pd.api.types
+    kind = getattr(values.dtype, "categories", values).dtype
+    if of.is_bool_dtype(kind) or not (
+        of.is_numeric_dtype(kind) or of.is_object_dtype(kind) or of.is_string_dtype(kind)
+    ):
         raise DataError(f"{where}, column {values.name!r} has {values.dtype}, not ratings")
     ratings = numbers(values, lambda row: f"{where}, data row {row + 1}")
     if len(ratings) and ratings.min() > LARGEST_RATING:
