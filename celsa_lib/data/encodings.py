@@ -15,7 +15,7 @@ OTHER_FORMATS = {
     b"PK\x03\x04": "a zip or a workbook; unpack it, or save its table as CSV",
     b"PAR1": "Parquet; let its name end in .parquet",
 }
-BLOCK_BYTES = 2**20  # bytes
+READ_BYTES = 2**20  # bytes
 
 
 def encoding_of(path: Path, given: str | None = None) -> str:
@@ -47,7 +47,7 @@ def blocks(path: Path) -> Iterator[bytes]:
 
 def _next(stream, path: Path) -> bytes:
     try:
-        return stream.read(BLOCK_BYTES)
+        return stream.read(READ_BYTES)
     except ValueError as error:  # from `check_unpacked` alone: damage raises other kinds
         raise DataError(
             f"{path} holds far more than its size allows: {error}; where it is meant to, unpack it "
