@@ -110,8 +110,8 @@ def _listed(dataset: Dataset, indices: np.ndarray, scores: np.ndarray) -> pd.Dat
 
 
 def _titles(dataset: Dataset) -> pd.Series:
-    """Titles in the order of the columns; an item without one shows its id."""
+    """Titles as text in the order of the columns; an item without one shows its id."""
     if "title" not in dataset.items:
         raise DataError(f"{dataset.name} has no titles; recommend by item id instead")
-    titles = dataset.items["title"].reindex(dataset.item_ids)
-    return titles.fillna(pd.Series(dataset.item_ids, dataset.item_ids).astype(str))
+    titles = dataset.items["title"].astype(object).reindex(dataset.item_ids)
+    return titles.fillna(pd.Series(dataset.item_ids, dataset.item_ids).astype(str)).astype(str)

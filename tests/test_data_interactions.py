@@ -1,6 +1,7 @@
 """The binary matrix: the filter's properties, and anyone's own table."""
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import celsa_lib as cl
 from celsa_lib.data import load_interactions
 from celsa_lib.data.interactions import binarise
 from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.titles import find_title
 
 PAIRS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=120)
 
@@ -238,7 +240,12 @@ LINES = "user_id,item_id\nu1,é\nu2,i7\n"
         ("a.dat", LINES.replace(",", "|"), {}),
         ("a.txt", LINES.replace(",", ":"), {"separator": ":"}),
         ("a.csv", LINES.replace(",", ", "), {}),
+        ("a.csv", 'user_id, "item_id"\nu1, "é"\nu2, "i7"\n', {}),
+        ("a.csv", LINES.replace("\n", ",".join(["", *"x" * 90_000]) + "\n"), {}),
         ("a.csv", LINES.encode("utf-8-sig"), {}),
+        ("a.csv", LINES.encode("utf-8-sig"), {"encoding": "UTF8"}),
+        ("a.csv", LINES.encode("utf-16"), {"encoding": "utf-16-le"}),
+        ("a.csv", LINES.encode("utf-16-be"), {"encoding": "utf-16-be"}),
         ("a.csv", LINES.encode("utf-16"), {}),
         ("a.csv", LINES.encode("utf-16-le"), {}),
         ("a.csv", LINES.encode("cp1252"), {}),
@@ -257,12 +264,21 @@ def test_the_usual_dialects_are_recognised(tmp_path, name, content, options):
     [
         ("user_id,item_id,session\nu1,i9,s3,\n", "line 2: 4 fields .* the first line has 3"),
         ("user_id,item_id\n\nu1,i9\nThe, End,u\n", "line 4: 3 fields .* the first line has 2"),
-        ('user_id,item_id\n"u\n1",i9\nu1\n', "line 4: 1 fields"),
+        ('user_id,item_id\n"u\n1",i9\nu1\n', "line 2: a quotation mark opens a value and none"),
+        ('user_id,item_id\nu1,i9\nu2,"12 inch\nu3,i7\n', "line 3: a quotation mark opens"),
+        ('user_id,item_id\nu2,"12 inch\nu3,"7 inch"\n', "line 2: a quotation mark opens"),
+        ('user_id,item_id\n"u""1","a""\nu3,i7\n', "line 2: a quotation mark opens"),
         ("user_id,item_id,user_id\n1,2,3\n", "has the column 'user_id' twice"),
         ("7,9,5\n7,8,5\n", "begins with '7,9,5', which names no columns: say that there is no"),
         ("user,item\n1,2\n", "no column 'user_id', 'item_id'; its columns are 'user', 'item'"),
         ("", "is empty"),
         ("user_id,item_id\n\n", "no line after the one that names its columns"),
+        ("1::1193::5::978300760\n" * 2, "is separated by '::'; write it anew with one character"),
+        ("user_id,item_id\nu1,i9\nu1,i\0\n", "line 3 holds a NUL, so it is no text"),
+        (gzip.compress(b"user_id,item_id\n1,2\n"), "is a gzip; unpack it, or let its name end in"),
+        (b"PK\x03\x04" + b"\0" * 90, "is a zip or a workbook; unpack it, or save its table as"),
+        (b"PAR1" + b"\0" * 90, "is Parquet; let its name end in .parquet"),
+        ("u" * 200_000 + "\n1\n", "more than 131,072 characters without one of ',', ';', "),
         (b"user_id,item_id\nu1,\x81\n", "is no text in cp1252; name its encoding"),
     ],
 )
@@ -286,6 +302,89 @@ def test_ids_of_a_file(tmp_path, ids, kept):
     assert load_interactions(path, min_user_interactions=1).user_ids.tolist() == kept
     as_text = load_interactions(path, min_user_interactions=1, text_ids=True)
     assert sorted(as_text.user_ids) == sorted(i.removesuffix(".0") for i in ids)
+
+
+def test_an_encoding_that_the_bytes_deny(tmp_path):
+    path = written(tmp_path / "a.csv", LINES)
+    for encoding in ("utf-16", "UTF_16_LE", "utf-32"):
+        with pytest.raises(DataError, match=f"no text in {encoding}; leave the encoding out"):
+            load_interactions(path, encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", [None, "utf-8"])
+def test_a_gzip_that_holds_far_more_than_its_size(tmp_path, monkeypatch, encoding):
+    monkeypatch.setattr("celsa_lib.files.MOST_UNPACKED", 2**21)
+    path = written(tmp_path / "a.csv.gz", gzip.compress(LINES.encode() + b"u,i\n" * 2**20))
+    with pytest.raises(DataError, match="a.csv.gz holds far more than its .* unpack it"):
+        load_interactions(path, encoding=encoding)
+
+
+def test_quotation_marks_that_are_closed_or_stand_within_a_value(tmp_path):
+    text = 'user_id,item_id\nu1,"12"" record"\n"u,2",7" record\nu3,"a"b\n'
+    data = load_interactions(written(tmp_path / "a.csv", text), min_user_interactions=1)
+    assert pairs_of(data) == {("u1", '12" record'), ("u,2", '7" record'), ("u3", "ab")}
+
+
+def test_titles_may_hold_line_breaks_that_are_closed(tmp_path, frame):
+    whole = 'what,title\n9,"Nine\n""or"" so\n, on"\n10,"Ten"\n'
+    items = written(tmp_path / "items.csv", whole)
+    data = load_interactions(frame, **ROLES, items=items)
+    assert data.items["title"].tolist()[:2] == ['Nine\n"or" so\n, on', "Ten"]
+    for torn in ('9,"Nine\n10,"Ten"\n', '9,Nine\n10,"Ten\n'):
+        written(items, "what,title\n" + torn)
+        line = 2 + torn.startswith("9,N")
+        with pytest.raises(DataError, match=f"line {line}: a quotation mark opens"):
+            load_interactions(frame, **ROLES, items=items)
+
+
+def test_titles_of_a_file_stay_as_they_are_written(tmp_path, frame):
+    for titles in (
+        ["007", "0.50"],
+        ["1984", "300"],
+        ["2001-01-01", "2012-12-12"],
+        ["true", "false"],
+    ):
+        rows = "".join(f"{i},{title},x\n" for i, title in zip((9, 10), titles, strict=True))
+        items = written(tmp_path / "items.csv", "what,title,other\n" + rows)
+        data = load_interactions(frame, **ROLES, items=items)
+        assert data.items["title"].tolist()[:2] == titles
+        assert find_title(data, titles[0]) == 0
+
+
+def test_titles_of_a_table_are_found_as_text(frame):
+    items = pd.DataFrame({"title": [1984, 300]}, index=[9, 10])
+    data = load_interactions(frame, **ROLES, items=items)
+    assert data.items["title"].tolist() == ["1984", "300", "11", "12", "13"]
+    built = replace(data, items=pd.DataFrame({"title": [1984, 1, 2, 3, None]}, data.item_ids))
+    assert [find_title(built, text) for text in ("1984", "13")] == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "titles"),
+    [
+        ("user_id:item_id\n1:2\n", {"separator": ":"}, "item_id,title\n2,Zwölf: 12\n"),
+        ("user_id:item_id\n1:2\n", {"separator": ":"}, "item_id:title\n2:Zwölf\n"),
+        ("1;2\n", {"header": False, "user": "1", "item": "2"}, "2\ttitle\n2\tZwölf\n"),
+        ("user_id,item_id\n1,2\n", {"encoding": "cp850"}, "item_id,title\n2,Zwölf\n"),
+        (
+            "user_id,item_id\n1,2\n",
+            {"encoding": "cp850"},
+            "item_id,title\n2,Zwölf\n".encode("cp850"),
+        ),
+    ],
+)
+def test_a_file_of_items_has_its_own_layout(tmp_path, content, options, titles):
+    path, items = written(tmp_path / "a.csv", content), written(tmp_path / "items.csv", titles)
+    data = load_interactions(path, min_user_interactions=1, items=items, **options)
+    assert data.items["title"].tolist()[0].startswith("Zwölf")
+
+
+def test_a_file_of_items_without_the_column_is_refused(tmp_path):
+    path = written(tmp_path / "a.csv", "1;2\n")
+    items = written(tmp_path / "items.csv", "id,title\n2,Two\n")
+    said = "items.csv has no column '2'; its columns are 'id', 'title'. Its first line must name"
+    with pytest.raises(DataError, match=said):
+        load_interactions(path, "1", "2", min_user_interactions=1, items=items, header=False)
 
 
 def test_ids_of_text_find_their_titles_in_a_file(tmp_path):
@@ -329,6 +428,8 @@ def test_what_is_no_table_is_refused(source):
     [
         (pd.Timestamp("2020-01-01"), "has datetime64.*, not ratings"),
         (True, "has bool, not ratings"),
+        (pd.Timedelta(5, "s"), "has timedelta64.*, not ratings"),
+        (pd.Period("2020"), "has period.*, not ratings"),
         (881250949, "every value is above 1,000,000, the first 881250949; these look like times"),
         ("2020-01-01", "'2020-01-01' is not a number"),
     ],
@@ -336,6 +437,21 @@ def test_what_is_no_table_is_refused(source):
 def test_what_is_no_rating_is_refused(frame, values, said):
     with pytest.raises(DataError, match=said):
         load_interactions(frame.assign(stars=values), **ROLES)
+
+
+@pytest.mark.parametrize("column", ["who", "what"])
+def test_ids_that_are_the_same_when_written_are_refused(frame, column):
+    mixed = frame.assign(**{column: [1, "1", 2, "u", "v"] * 2 + ["w"]})
+    with pytest.raises(DataError, match=f"column '{column}' has 1 and '1', which are the same"):
+        load_interactions(mixed, **ROLES)
+
+
+def test_columns_that_are_called_by_numbers(frame):
+    numbered = frame.set_axis([0, 1, 2], axis=1)
+    items = pd.DataFrame({1: [9], "title": ["Nine"]})
+    for user, item, value in ((0, 1, 2), ("0", "1", "2")):
+        data = load_interactions(numbered, user, item, value, min_rating=4, items=items)
+        assert data.X.nnz == 10 and data.items["title"].tolist()[0] == "Nine"
 
 
 def test_a_column_that_is_there_twice_is_refused(frame):

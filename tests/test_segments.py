@@ -126,6 +126,13 @@ class TestTerms:
         table = pd.DataFrame({"title": ["A", None], "genres": [None, "x|"], "year": [pd.NA, 0]})
         assert terms_of(table).names.tolist() == ["X"]
 
+    @pytest.mark.parametrize("year", ["199x", "1999", 1999.0, True, [1999], pd.Timestamp(0)])
+    def test_what_is_no_year_counts_as_none(self, year):
+        table = pd.DataFrame({"title": ["A", "B"], "year": pd.Series([year, None], dtype=object)})
+        known = year in ("1999", 1999.0)
+        assert terms_of(table).names.tolist() == ["1990s"] * known
+        assert terms_of(table.convert_dtypes(dtype_backend="pyarrow")).names.size == known
+
     def test_genres_keep_what_tells_items_apart(self):
         genres = ["a|b"] * 3 + ["a|c"] * 2 + ["a"] * 5
         found = genres_of(pd.DataFrame({"title": ["t"] * 10, "genres": genres}), 3, 0.5)

@@ -98,7 +98,8 @@ def _chunks(
 
 def years_of(values: pd.Series) -> pd.Series:
     """Years of the common era as Int64, before it below 0; missing where no year is written."""
-    years = pd.to_numeric(values, errors="coerce")
+    found = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    years = pd.Series(found, values.index, name=values.name)
     return years.where((years % 1 == 0) & years.between(*YEARS)).astype("Int64")
 
 

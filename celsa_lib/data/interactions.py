@@ -14,16 +14,24 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from celsa_lib.data.checks import reading, require_columns, sha256_of
+from celsa_lib.data.checks import reading, sha256_of
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.formats import numbers
-from celsa_lib.data.tables import Layout, as_frame, columns_of, read_table, require_once
+from celsa_lib.data.tables import (
+    Layout,
+    as_frame,
+    columns_of,
+    layout_beside,
+    read_table,
+    require_once,
+)
 from celsa_lib.data.times import times_of, written
-from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_between, check_count
+from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_between, check_count, plainly
 
 log = logging.getLogger(__name__)
 
 TABLE = "the table"  # what messages call data that is in no file
+TEXTS = ("title", "authors", "genres", "description")  # of items: 007 and 0.50 stay as written
 LARGEST_RATING = 10**6  # a day since 1970, in seconds, is more by far
 
 
@@ -73,7 +81,7 @@ def _codes(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def item_table(item_ids: np.ndarray, items: pd.DataFrame | None) -> pd.DataFrame:
-    """Metadata in column order; items without a title are called by their id.
+    """Metadata in column order, titles as text; items without a title are called by their id.
 
     Raises DataError for an item that stands twice.
     """
@@ -84,12 +92,10 @@ def item_table(item_ids: np.ndarray, items: pd.DataFrame | None) -> pd.DataFrame
     table.index.name = "item_id"
     if "title" not in table:
         table.insert(0, "title", None)
-    unnamed = (table["title"].isna() | (table["title"] == "")).to_numpy()
-    if unnamed.any():
-        names = np.asarray(item_ids)[unnamed].astype(str).astype(object)
-        titles = table["title"].to_numpy(dtype=object, copy=True)
-        titles[unnamed] = names
-        table["title"] = titles
+    titles = table["title"].astype(object)
+    unnamed = (titles.isna() | (titles == "")).to_numpy()
+    ids = np.asarray(item_ids).astype(str)
+    table["title"] = np.where(unnamed, ids, titles.map(str)).astype(object)
     return table
 
 
@@ -114,12 +120,12 @@ def load_interactions(
     `user`, `item`, `value` name the columns; rows with `value` < `min_rating` are dropped. Ids are
     whole numbers where the column has nothing else, written as numbers are, and otherwise text as
     it stands in the file; text always with `text_ids`. `items` (or a file) has a row per item, by
-    its index or in the column `item`; ids are compared as text. separator, encoding, header: of
-    text files, see `Layout`. `time` names a column of dates or numbers, kept as `Dataset.times` for
-    `split_by_time`; of a pair that is there more than once the earliest counts. Raises ConfigError
-    for value without min_rating or the reverse; DataError on a missing or repeated column, a line
-    of another number of fields, a missing id, a rating or time that is none, when nothing is left,
-    or when `items` has an id twice or none of the data's.
+    its index or in the column `item`; ids are compared as text. separator, encoding, header: of a
+    text file, see `Layout`; that of `items` has a header. `time` names a column of dates or
+    numbers, kept as `Dataset.times` for `split_by_time`; of a pair that is there more than once the
+    earliest counts. Raises ConfigError for value without min_rating or the reverse; DataError on a
+    missing or repeated column, a line of another number of fields, a missing id, a rating or time
+    that is none, when nothing is left, or when `items` has an id twice or none of the data's.
     """
     if (value is None) != (min_rating is None):
         raise ConfigError(
@@ -129,6 +135,7 @@ def load_interactions(
     if min_rating is not None:
         check_between(-inf, inf, min_rating=min_rating)
     layout = Layout(separator, encoding, header)
+    user, item, value, time = (_name(column) for column in (user, item, value, time))
     frame, where, checksum = _open_table(source, [user, item], (value, time), layout)
     users, item_values = (_ids(frame[c], where, text_ids) for c in (user, item))
     when = None if time is None else times_of(frame[time], where)
@@ -155,6 +162,11 @@ def load_interactions(
     )
 
 
+def _name(column) -> str | None:
+    """A column's name as text: tables without a header call theirs 0, 1, …"""
+    return None if column is None else str(column)
+
+
 def _earliest(X: csr_matrix, rows: np.ndarray, columns: np.ndarray, when: np.ndarray) -> np.ndarray:
     """The first time of each interaction of X, in the order of X.data; rows (and columns) of −1
     were dropped.
@@ -171,6 +183,8 @@ def _rows_of(items, item: str, item_ids: np.ndarray, layout: Layout) -> pd.DataF
     if items is None:
         return None
     table = _item_rows(items, item, layout)
+    if "title" in table:  # whole numbers would become 1984.0 beside a gap
+        table = table.astype({"title": object})
     texts = list(map(str, _ids(table.index.to_series(name=item), "`items`")))
     twice = pd.Index(texts).duplicated()
     if twice.any():
@@ -191,10 +205,12 @@ def _item_rows(items, item: str, layout: Layout) -> pd.DataFrame:
     """A table of items, indexed by their ids. Raises DataError where rows are only counted."""
     if isinstance(items, (str, Path)):
         path = Path(items).expanduser()
+        layout = layout_beside(path, item, layout)  # its own, whatever the interactions need
         names = columns_of(path, [item], layout)
-        require_columns(names, [item], str(items))
-        items = read_table(path, names, (item,), layout)
+        texts = [name for name in names if name in (item, *TEXTS)]
+        items = read_table(path, names, texts, layout)
     table = as_frame(items, "`items`")
+    table = table.set_axis(table.columns.map(str), axis=1)
     if item in table.columns:
         require_once(table.columns, [item], "`items`")
         return table.set_index(item)
@@ -218,8 +234,10 @@ def _open_table(
         if not path.is_file():
             raise DataError(f"{path} is not a file; check the path")
         with reading(path):
-            return read_table(path, columns, columns, layout), str(path), sha256_of([path])
+            frame = read_table(path, columns, columns, layout, line_breaks=False)
+            return frame, str(path), sha256_of([path])
     frame = as_frame(source, TABLE)
+    frame = frame.set_axis(frame.columns.map(str), axis=1)
     require_once(frame.columns, columns, TABLE)
     frame = frame[columns]
     rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
@@ -240,6 +258,12 @@ def _ids(values: pd.Series, where: str, as_text: bool = False) -> np.ndarray:
         texts = pd.Series(known).astype(str)
     except UnicodeError as error:
         raise DataError(f"{where}, column {values.name!r}: an id is no text: {error}") from error
+    if texts.duplicated().any():
+        one, other = known[(texts == texts[texts.duplicated()].iloc[0]).to_numpy()][:2]
+        raise DataError(
+            f"{where}, column {values.name!r} has {plainly(one)} and {plainly(other)}, which are "
+            "the same when written; make all ids text, or all numbers"
+        )
     if (texts.str.len() > LONGEST_ID).any():
         raise DataError(
             f"{where}, column {values.name!r}: an id has more than {LONGEST_ID:,} characters; "
@@ -255,7 +279,11 @@ def _ids(values: pd.Series, where: str, as_text: bool = False) -> np.ndarray:
 
 def _ratings(values: pd.Series, where: str) -> np.ndarray:
     """A column of ratings as float64. Raises DataError for one of dates, or of times in seconds."""
-    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_bool_dtype(values):
+    of = pd.api.types
+    kind = getattr(values.dtype, "categories", values).dtype
+    if of.is_bool_dtype(kind) or not (
+        of.is_numeric_dtype(kind) or of.is_object_dtype(kind) or of.is_string_dtype(kind)
+    ):
         raise DataError(f"{where}, column {values.name!r} has {values.dtype}, not ratings")
     ratings = numbers(values, lambda row: f"{where}, data row {row + 1}")
     if len(ratings) and ratings.min() > LARGEST_RATING:

@@ -5,10 +5,11 @@ separator and encoding, is found in the first line and the first bytes where the
 nothing.
 """
 
-import codecs
 import io
 import logging
 from collections.abc import Sequence
+from csv import Error as CsvError
+from csv import field_size_limit
 from csv import reader as fields_in
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +20,14 @@ import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
 from celsa_lib.data.checks import open_binary, reading, require_columns
+from celsa_lib.data.encodings import WESTERN, encoding_of
+from celsa_lib.data.lines import check_lines
 from celsa_lib.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
 
 TEXT, PARQUET = (".csv", ".tsv", ".tab", ".txt", ".dat"), (".parquet", ".pq")
 SEPARATORS = (",", ";", "\t", "|")
-BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-WESTERN = "cp1252"  # what a file is that is no UTF-8: how Windows has written Western Europe's
 FIRST_BYTES = 2**20  # within which the first line of a file must end
 
 
@@ -44,7 +45,10 @@ class Layout:
     def __post_init__(self):
         separator = self.separator
         if separator is not None and (not isinstance(separator, str) or len(separator) != 1):
-            raise ConfigError(f"separator is {self.separator!r}; give one character, as ';'")
+            raise ConfigError(
+                f"separator is {self.separator!r}; give one character, as ';', and write "
+                "a file anew that has more between its fields"
+            )
         if self.encoding is not None:
             try:
                 "".encode(self.encoding)
@@ -55,19 +59,24 @@ class Layout:
 
 
 def read_table(
-    path: Path, columns: Sequence[str], as_text: Sequence[str] = (), layout: Layout | None = None
+    path: Path,
+    columns: Sequence[str],
+    as_text: Sequence[str] = (),
+    layout: Layout | None = None,
+    line_breaks: bool = True,
 ) -> pd.DataFrame:
     """`columns` of a text file or of Parquet, gzipped or not, recognised by its name.
 
     Of a text file, those in `as_text` stay as they are written: 007, 1E2, NA; "" where none is.
-    Raises DataError for another name, a missing or repeated column, a line with more or fewer
-    fields than the first, or a damaged file.
+    Quoted values may hold `line_breaks`. Raises DataError for another name, a missing or repeated
+    column, a line with more or fewer fields than the first, a quotation mark that none closes, or
+    a damaged file.
     """
     is_parquet = _suffix(path) in PARQUET
     with reading(path):
         if is_parquet:
             return _read_parquet(path, columns)
-        return _read_text(path, columns, as_text, layout or Layout())
+        return _read_text(path, columns, as_text, layout or Layout(), line_breaks)
 
 
 def columns_of(path: Path, wanted: Sequence[str], layout: Layout) -> list[str]:
@@ -76,8 +85,29 @@ def columns_of(path: Path, wanted: Sequence[str], layout: Layout) -> list[str]:
     with reading(path):
         if is_parquet:
             return parquet.read_schema(path).names
-        encoding = layout.encoding or _encoding_of(path)
+        encoding = encoding_of(path, layout.encoding)
         return _first_line(path, encoding, wanted, layout).names
+
+
+def layout_beside(path: Path, column: str, other: Layout) -> Layout:
+    """How a file that goes with one of layout `other` is laid out; `column` is in its header.
+
+    What it says itself goes first, then what `other` says. Raises DataError without the column.
+    """
+    if _suffix(path) in PARQUET:
+        return other
+    names = []
+    with reading(path):
+        found = encoding_of(path)
+        encoding = other.encoding if found == WESTERN else found
+        for separator in dict.fromkeys((None, other.separator)):
+            names = columns_of(path, [column], layout := Layout(separator, encoding))
+            if column in names:
+                return layout
+    raise DataError(
+        f"{path} has no column {column!r}; its columns are {', '.join(map(repr, names))}. Its "
+        "first line must name them, and call the ids of items as the interactions do"
+    )
 
 
 def as_frame(table, what: str) -> pd.DataFrame:
@@ -106,13 +136,18 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _read_text(
-    path: Path, columns: Sequence[str], as_text: Sequence[str], layout: Layout
+    path: Path,
+    columns: Sequence[str],
+    as_text: Sequence[str],
+    layout: Layout,
+    line_breaks: bool,
 ) -> pd.DataFrame:
-    encoding = layout.encoding or _encoding_of(path)
+    encoding = encoding_of(path, layout.encoding)
     if encoding == WESTERN and not layout.encoding:
         log.warning("%s is no UTF-8; read as %s, unless encoding says otherwise", path, WESTERN)
     first = _first_line(path, encoding, columns, layout)
     _require_in_text(path, first, columns, layout.header)
+    check_lines(path, encoding, first.separator, line_breaks)
     frame = _parsed(path, first, columns, as_text, encoding).to_pandas()
     for column in as_text:
         frame[column] = _stripped(frame[column])
@@ -157,10 +192,12 @@ def _parsed(
 
 
 def _stripped(ids: pd.Series) -> pd.Series:
-    """Categories without blanks around them."""
+    """Categories without blanks around them, or quotation marks that a blank hid from Arrow."""
     known = ids.cat.categories
-    bare = known.str.strip()
-    return ids if bare.equals(known) else pd.Series(bare.take(ids.cat.codes), name=ids.name)
+    if known.str.strip().equals(known):
+        return ids
+    bare = known.str.replace(r'^\s+"([^"]*)"\s*$', r"\1", regex=True).str.strip()
+    return pd.Series(bare.take(ids.cat.codes), name=ids.name)
 
 
 def _suffix(path: Path) -> str:
@@ -169,30 +206,6 @@ def _suffix(path: Path) -> str:
     if suffix not in (*TEXT, *PARQUET):
         raise DataError(f"{path}: cannot tell its format; call it .csv, .tsv or .parquet")
     return suffix
-
-
-def _encoding_of(path: Path) -> str:
-    """What the first bytes of a file say; else UTF-8, or WESTERN where the file is no UTF-8."""
-    with open_binary(path) as stream:
-        first = stream.read(64)
-    for mark, encoding in BYTE_ORDER_MARKS.items():
-        if first.startswith(mark):
-            return encoding
-    if b"\0" in first:  # the other half of each Latin letter
-        return "utf-16-le" if first[1:2] == b"\0" else "utf-16-be"
-    return "utf-8" if _is_utf8(path) else WESTERN
-
-
-def _is_utf8(path: Path) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        with open_binary(path) as stream:
-            while block := stream.read(FIRST_BYTES):
-                decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -218,13 +231,37 @@ def _first_line(path: Path, encoding: str, columns: Sequence[str], layout: Layou
         raise DataError(f"{path} is empty; check the path")
     if layout.header and not any(line.strip() for line in lines[blank + 1 :]):
         raise DataError(f"{path} has no line after the one that names its columns")
-    choices = (layout.separator,) if layout.separator else SEPARATORS
-    split = {s: [f.strip() for f in next(fields_in([lines[blank]], delimiter=s))] for s in choices}
-    best = max(choices, key=lambda s: (set(columns) <= set(split[s]), len(split[s])))
+    fields, separator = _split(path, lines[blank], columns, layout)
     if layout.header:
-        return _FirstLine(split[best], split[best], best, blank + 1)
-    numbered = [str(n) for n in range(1, len(split[best]) + 1)]
-    return _FirstLine(split[best], numbered, best, blank)
+        return _FirstLine(fields, fields, separator, blank + 1)
+    numbered = [str(n) for n in range(1, len(fields) + 1)]
+    return _FirstLine(fields, numbered, separator, blank)
+
+
+def _split(path: Path, line: str, columns: Sequence[str], layout: Layout) -> tuple[list[str], str]:
+    """Fields of the first line and their separator. Raises DataError where there is none."""
+    choices = (layout.separator,) if layout.separator else SEPARATORS
+    split = {s: _fields(line, s) for s in choices}
+    best = max(choices, key=lambda s: (set(columns) <= set(split[s]), len(split[s])))
+    if not split[best]:
+        raise DataError(
+            f"{path} has more than {field_size_limit():,} characters without one of "
+            f"{', '.join(map(repr, choices))} in its first line: no table; check the separator"
+        )
+    if len(split[best]) == 1 and "::" in line:
+        raise DataError(
+            f"{path} is separated by '::'; write it anew with one character between fields, as '|'"
+        )
+    return split[best], best
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    """Fields of a line without blanks around them; none where one is too long for a name."""
+    try:
+        fields = next(fields_in([line], delimiter=separator, skipinitialspace=True))
+    except CsvError:  # of a wide table, what other separators leave in one piece
+        return []
+    return [field.strip() for field in fields]
 
 
 def _require_in_text(path: Path, first: _FirstLine, columns: Sequence[str], header: bool) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from celsa_lib.data.formats import years_of
 from celsa_lib.data.genres import SERIES_IN_TITLE, genre_name
 
 # Where a term comes from. A name starts with what is proper to few items (an author, a series, a
@@ -37,6 +38,8 @@ class Terms:
 
 def terms_of(items: pd.DataFrame, most: float = 1.0) -> Terms:
     """Every term that at most a share `most` of the items have; columns sorted by name."""
+    if "year" in items:
+        items = items.assign(year=years_of(items["year"]))
     per_item = [sorted(set(_terms(row))) for row in items.to_dict("records")]
     counts = Counter(term for found in per_item for term in found)
     kept = sorted(t for t, count in counts.items() if count <= most * len(items))
@@ -82,7 +85,7 @@ def _terms(row: dict) -> list[tuple[str, str]]:
     found += [(WORD, word) for word in _words(SERIES_IN_TITLE.sub("", title))]
     year = row.get("year")
     if year is not None and not pd.isna(year) and year >= 1800:
-        found.append((DECADE, f"{int(year) // 10 * 10}s"))
+        found.append((DECADE, f"{year // 10 * 10}s"))
     return found
 
 
