@@ -245,7 +245,7 @@ model = cl.CompressedELSA(nnz=4, recipe="recommended", epochs=1, progress=False)
 model.recommend(X[:3], n=2)
 def recommend(_):
     try:
-        return model.recommend(X[:3], n=2)[0].tolist()
+        return model.recommend(X[:40], n=2)[0].tolist()
     except cl.CelsaError as error:
         return str(error)
 with multiprocessing.get_context("fork").Pool(1) as pool:

@@ -63,21 +63,15 @@ class SparseIndex:
 
         hidden: see `hidden_items`.
         """
-        check_threads()
         n_items, width = self.shape
+        n_parts = max(1, min(get_num_threads(), n_items // CACHED_ITEMS))
+        if n_parts > 1 or X.shape[0] >= LANES:
+            check_threads()
         ranking = empty_ranking(X.shape[0], min(n, n_items))
         histories = X.indptr, X.indices, X.data.astype(np.float32), self.encoder, self.own
         if X.shape[0] < LANES:
-            n_parts = max(1, min(get_num_threads(), n_items // CACHED_ITEMS))
             _one_by_one(
-                n_parts,
-                *histories,
-                *self.rows,
-                self.columns,
-                width,
-                without_seen,
-                hidden,
-                *ranking,
+                n_parts, *histories, *self.rows, self.columns, width, without_seen, hidden, *ranking
             )
         else:
             E = aligned((get_num_threads(), width, LANES))
