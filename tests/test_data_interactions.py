@@ -275,7 +275,10 @@ def test_the_usual_dialects_are_recognised(tmp_path, name, content, options):
         ("user_id,item_id\n\n", "no line after the one that names its columns"),
         ("1::1193::5::978300760\n" * 2, "is separated by '::'; write it anew with one character"),
         ("user_id,item_id\nu1,i9\nu1,i\0\n", "line 3 holds a NUL, so it is no text"),
-        (gzip.compress(b"user_id,item_id\n1,2\n"), "is a gzip; unpack it, or let its name end in"),
+        (
+            gzip.compress(b"user_id,item_id\n1,2\n", mtime=0),
+            "is a gzip; unpack it, or let its name end in",
+        ),
         (b"PK\x03\x04" + b"\0" * 90, "is a zip or a workbook; unpack it, or save its table as"),
         (b"PAR1" + b"\0" * 90, "is Parquet; let its name end in .parquet"),
         ("u" * 200_000 + "\n1\n", "more than 131,072 characters without one of ',', ';', "),
