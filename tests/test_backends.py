@@ -195,7 +195,9 @@ for nnz, model in models.items():
 """
 
 
-@pytest.mark.parametrize("schedule", ["exponential", "constant"])
+@pytest.mark.parametrize(
+    "schedule", ["exponential", pytest.param("constant", marks=pytest.mark.slow)]
+)
 def test_killed_and_resumed_is_the_same_run(histories, tmp_path, schedule):
     """SIGKILL at several moments, also while a checkpoint is being written; the same bits."""
     from scipy.sparse import save_npz

@@ -436,6 +436,7 @@ def killed(process: subprocess.Popen) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_half_way_loses_nothing_finished(root):
     write_sweep(root, Sweep("tiny", {"seed": [0, 1, 2, 3], "wait": [1.5]}))
     first = sweep_process(root, "--cores", "1")
