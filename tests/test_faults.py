@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 import celsa_lib as cl
 from celsa_lib.errors import ProcessError
@@ -54,7 +54,7 @@ def test_a_key_is_found_whatever_stands_inside(between):
     [
         lambda X: cl.EASE().fit(X),
         lambda X: cl.CompressedELSA(width=4, nnz=2).fit(X),
-        lambda X: cl.ItemEmbeddings(X, np.arange(3)).recommend(X, n=1),
+        lambda X: cl.ItemEmbeddings(X, np.arange(3)).recommend(vstack([X] * 11), n=1),
         lambda X: top_n(X.toarray(), 1),
     ],
     ids=["EASE", "Compressed ELSA", "embeddings", "top n"],
