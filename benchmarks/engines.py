@@ -213,7 +213,7 @@ def main() -> None:
     packages = {p.split("[")[0] for info in engines.ENGINES.values() for p in info.packages}
     manifest = {
         "kind": BENCHMARK,
-        "what": "ten best of signed rows in engines, beside exact search; other work ran beside it",
+        "what": "ten best of signed rows in engines, beside exact search",
         "runs": new_run(*sorted(packages - {"qdrant-client"})),
         "seconds": round(time.perf_counter() - start),
     }

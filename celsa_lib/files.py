@@ -3,18 +3,21 @@
 import glob
 import io
 import os
-import stat
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 from celsa_lib.errors import CelsaError, StorageError, plainly
 
 MOST_UNPACKED = 2**28  # bytes that a packed file may hold however small it is
 HARDEST_PACKED = 300  # times its own size, that a larger one may hold: text with much padding
+TEMPORARY = ".tmp"  # how a name ends that is not yet the file's own
+JUST_MADE = 10  # seconds after its last byte in which such a file is left alone
 
 
 def check_unpacked(n_unpacked: int, n_packed: int) -> None:
@@ -23,15 +26,14 @@ def check_unpacked(n_unpacked: int, n_packed: int) -> None:
         raise ValueError(f"{n_packed:,} bytes that hold {n_unpacked:,} and more are no data")
 
 
-TEMPORARY = ".tmp"  # how a name ends that is not yet the file's own
-JUST_MADE = 10  # seconds after its last byte in which such a file is left alone
-
-
 def remove_leftovers(path: str | Path) -> None:
     """Remove temporary files that a killed `write_whole` left beside `path`."""
-    path = Path(path).expanduser()
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+    for left in _temporary_files(Path(path).expanduser()):
         left.unlink(missing_ok=True)
+
+
+def _temporary_files(path: Path) -> Iterator[Path]:
+    return path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY}")
 
 
 def check_writable(path: str | Path, *read: str | Path | None) -> None:
@@ -43,17 +45,22 @@ def check_writable(path: str | Path, *read: str | Path | None) -> None:
     try:
         if any(_are_one(path, Path(other).expanduser()) for other in read if other is not None):
             raise StorageError(f"{path} is what is read, and would be lost; name another file")
-        if path.is_symlink():
-            path.resolve(strict=path.exists())
-        if path.is_dir():
+        if _followed(path).is_dir():
             raise IsADirectoryError("it is a folder")
         folder = next(one for one in path.absolute().parents if one.exists())
         with tempfile.TemporaryFile(dir=folder):
             pass
     except StorageError:
         raise
-    except (OSError, RuntimeError) as error:  # RuntimeError: of links in a circle
+    except OSError as error:
         raise _cannot_write(path, error) from error
+
+
+def _followed(path: Path) -> Path:
+    """Where a link leads, which need not be there yet. Raises OSError for links in a circle."""
+    with suppress(FileNotFoundError):
+        path.stat()
+    return path.resolve() if path.is_symlink() else path
 
 
 def _are_one(path: Path, other: Path) -> bool:
@@ -111,7 +118,7 @@ def _hold(file: BinaryIO) -> bool:
 
 def _clear_left(path: Path) -> None:
     """Remove temporary files beside `path` whose writers were killed: no process holds them."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY}"):
+    for left in _temporary_files(path):
         try:
             if time.time() - left.stat().st_mtime < JUST_MADE:  # not held yet, or not any more
                 continue
@@ -122,46 +129,36 @@ def _clear_left(path: Path) -> None:
             continue
 
 
-def _mode(path: Path) -> int:
-    """Who may read what is written: as the file that it replaces, else as the umask says."""
-    if path.exists():
-        return stat.S_IMODE(path.stat().st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
 def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> Path:
     """Let `write` fill a temporary file beside `path`, then rename it. Raises StorageError.
 
-    A link is followed, so that what it points to is replaced. What is no file, such as a device or
-    a pipe, gets the bytes when they are whole.
+    A link is followed, so that what it points to is replaced; who may read a file that is replaced
+    may read the new one. What is no file, such as a device or a pipe, gets the bytes when they are
+    whole.
     """
     if not isinstance(path, str | os.PathLike) or "\0" in str(path):
         raise StorageError(f"cannot write {plainly(path)}: it is no path of a file")
     path = Path(path).expanduser()
     temporary = None
     try:
-        if path.is_symlink():
-            path = path.resolve()
+        path = _followed(path)
         if path.exists() and not path.is_file() and not path.is_dir():
             whole = io.BytesIO()
             write(whole)
             path.write_bytes(whole.getvalue())
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY, delete=False
-        ) as file:
-            temporary = Path(file.name)
+        temporary = path.with_name(f".{path.name}.{token_hex(4)}{TEMPORARY}")
+        with open(temporary, "xb") as file:  # as the umask says, unlike what tempfile makes
             _hold(file)
             write(file)
-        temporary.chmod(_mode(path))
+        if path.exists():
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
         _clear_left(path)
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, CelsaError):
-            raise
+    except CelsaError:
+        raise
+    except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
         if temporary is not None:

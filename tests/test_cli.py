@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from commands import call
 from scipy.sparse import csr_matrix
 from typer.testing import CliRunner
 
@@ -24,10 +25,6 @@ from celsa_lib.results import Result
 COMMANDS = [[], ["data"], ["data", "list"], ["data", "fetch"], ["data", "info"], ["run"], ["train"]]
 COMMANDS += [["evaluate"], ["recommend"], ["study"], ["study", "goodbooks-widths"], ["claims"]]
 COMMANDS += [["book"], ["compare"], ["sweep"], ["segments"], ["export"], ["pack"], ["load"]]
-
-
-def call(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from commands import call_in
 
 import celsa_lib as cl
-from celsa_lib.cli import app
 from celsa_lib.data import make_synthetic
 
 COLUMNS = ["--user", "customer", "--item", "product"]
@@ -26,25 +25,16 @@ def own(tmp_path_factory):
     frame.to_csv(folder / "mine.csv", index=False)
     titles = ["The Amélie", *(f"Title {i}\x1b[31m" for i in range(1, 90))]
     pd.DataFrame({"product": ids, "title": titles}).to_csv(folder / "items.csv", index=False)
-    done = celsa(folder, "train", "mine.csv", *COLUMNS, "--items", "items.csv", "--nnz", 4,
+    done = call_in(folder, "train", "mine.csv", *COLUMNS, "--items", "items.csv", "--nnz", 4,
                  "--out", "emb.npz")  # fmt: skip
     assert done.exit_code == 0, done.stderr
     return folder
 
 
-def celsa(folder, *words, code=0):
-    here = os.getcwd()
-    os.chdir(folder)
-    try:
-        return CliRunner().invoke(app, [*map(str, words)])
-    finally:
-        os.chdir(here)
-
-
 def test_rows_know_how_their_file_was_read(own):
     """So the options need not be repeated; ids keep their zeros."""
     assert cl.ItemEmbeddings.load(own / "emb.npz").item_ids[3] == "00003"
-    done = celsa(own, "evaluate", "emb.npz", "mine.csv")
+    done = call_in(own, "evaluate", "emb.npz", "mine.csv")
     assert done.exit_code == 0, done.stderr
     assert "50 users, 5 disjoint folds, 32 B per item" in done.stdout
     for command in ("recommend", "similar", "segments", "export"):
@@ -54,7 +44,7 @@ def test_rows_know_how_their_file_was_read(own):
             "segments": [],
             "export": ["--format", "csr", "--out", "rows.npz"],
         }[command]
-        done = celsa(own, command, "emb.npz", "mine.csv", *more)
+        done = call_in(own, command, "emb.npz", "mine.csv", *more)
         assert done.exit_code == 0 and done.stdout, done.stderr
         assert "\x1b" not in done.stdout
 
@@ -62,11 +52,11 @@ def test_rows_know_how_their_file_was_read(own):
 def test_a_user_is_recommended_what_the_user_has_not(own):
     data = cl.load_interactions(own / "mine.csv", user="customer", item="product")
     seen = set(data.item_ids[data.X[data.user_ids.tolist().index("c7")].indices])
-    done = celsa(own, "recommend", "emb.npz", "mine.csv", "--for", "c7", "-n", 90)
+    done = call_in(own, "recommend", "emb.npz", "mine.csv", "--for", "c7", "-n", 90)
     titles = [line.split("  ", 1)[1] for line in done.stdout.splitlines()]
     shown = {f"{int(t.split()[1]):05d}" if t.startswith("Title") else "00000" for t in titles}
     assert shown and not shown & seen
-    done = celsa(own, "recommend", "emb.npz", "mine.csv", "--for", "nobody")
+    done = call_in(own, "recommend", "emb.npz", "mine.csv", "--for", "nobody")
     assert done.exit_code == 1 and "has no user nobody; its users begin c0" in done.stderr
 
 
@@ -83,7 +73,7 @@ def test_a_user_is_recommended_what_the_user_has_not(own):
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said_in_a_line(own, words, said):
-    done = celsa(own, *words)
+    done = call_in(own, *words)
     assert done.exit_code == 1 and said in done.stderr and "\x1b[31m?" not in done.stderr
 
 
@@ -106,7 +96,7 @@ def test_what_is_read_is_not_written_over(own):
         ["pack", "emb.npz", "--out", "emb.npz"],
     ):
         before = (own / words[-1]).read_bytes()
-        done = celsa(own, *words)
+        done = call_in(own, *words)
         assert done.exit_code == 1 and "would be lost; name another" in done.stderr
         assert (own / words[-1]).read_bytes() == before
 
@@ -114,15 +104,15 @@ def test_what_is_read_is_not_written_over(own):
 def test_an_option_changes_that_one_alone(own):
     """The others stay as they were for training; items are also looked for beside the data."""
     (own / "others.csv").write_text((own / "items.csv").read_text().replace("Title", "Name"))
-    done = celsa(own, "similar", "emb.npz", "mine.csv", "--items", "others.csv", "00002")
+    done = call_in(own, "similar", "emb.npz", "mine.csv", "--items", "others.csv", "00002")
     assert "Name" in done.stdout, done.stderr
     (own / "below").mkdir(exist_ok=True)
-    done = celsa(own / "below", "similar", "../emb.npz", "../mine.csv", "00002")
+    done = call_in(own / "below", "similar", "../emb.npz", "../mine.csv", "00002")
     assert "Title" in done.stdout, done.stderr
 
 
 def test_rows_of_a_file_are_not_asked_about_a_data_set(own):
-    done = celsa(own, "recommend", "emb.npz", "ml-100k", "Alien")
+    done = call_in(own, "recommend", "emb.npz", "ml-100k", "Alien")
     assert done.exit_code == 1 and "was trained on mine.csv, not on ml-100k" in done.stderr
 
 
@@ -131,5 +121,5 @@ def test_options_of_a_later_version_are_refused(own):
     for loading in ("text", None, {"user": "customer", "unheard_of": 1}):
         about = found.about | {"loading": loading}
         cl.ItemEmbeddings(found.matrix, found.item_ids, about).save(own / "later.npz")
-        done = celsa(own, "evaluate", "later.npz", "mine.csv")
+        done = call_in(own, "evaluate", "later.npz", "mine.csv")
         assert done.exit_code == 1 and "does not know how its data was read" in done.stderr

@@ -12,11 +12,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from chat_server import completion, failure, items_of
+from commands import call
 from scipy.sparse import csr_matrix, load_npz
-from typer.testing import CliRunner
 
 import celsa_lib as cl
-from celsa_lib.cli import app
 from celsa_lib.cli.browsing import short
 from celsa_lib.data import load_goodbooks_test_users
 from celsa_lib.experiments import recommend_by_title
@@ -27,10 +26,6 @@ ROOT = Path(cl.__file__).parents[1]
 NAMES = ROOT / "results/names/goodbooks-released.jsonl"
 KEY = "sk-test-0123456789abcdefghijklmnop"
 MODEL = "gpt-4.1-nano-2025-04-14"
-
-
-def call(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def refused(*arguments) -> str:

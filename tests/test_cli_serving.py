@@ -1,15 +1,10 @@
 """`celsa load` and `celsa recommend --from`: the same list as from the file."""
 
 import pytest
-from typer.testing import CliRunner
+from commands import call
 
 import celsa_lib as cl
-from celsa_lib.cli import app
 from celsa_lib.retrieval import engines
-
-
-def call(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

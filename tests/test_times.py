@@ -1,17 +1,14 @@
 """Times are read strictly, and a split by time learns from nothing that came later."""
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
+from commands import call_in
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
-from typer.testing import CliRunner
 
 import celsa_lib as cl
-from celsa_lib.cli import app
 from celsa_lib.data.times import moment, times_of, written
 from celsa_lib.errors import CelsaError, ConfigError, DataError
 from celsa_lib.experiments import user_data_config
@@ -234,19 +231,11 @@ def own(tmp_path_factory):
     frame = pd.DataFrame({"customer": [f"c{u}" for u in X.row], "product": X.col})
     at = np.datetime64("2024-01-01") + days
     frame.assign(at=at, day=days).to_csv(folder / "mine.csv", index=False)
-    done = celsa(folder, "train", "mine.csv", *COLUMNS, "--time", "at", "--test-from", "2024-03-01",
-                 "--nnz", 4, "--epochs", 1, "--out", "emb.npz")  # fmt: skip
+    by_time = ["--time", "at", "--test-from", "2024-03-01"]
+    size = ["--nnz", 4, "--epochs", 1]
+    done = call_in(folder, "train", "mine.csv", *COLUMNS, *by_time, *size, "--out", "emb.npz")
     assert done.exit_code == 0, done.stderr
     return folder
-
-
-def celsa(folder, *words):
-    here = os.getcwd()
-    os.chdir(folder)
-    try:
-        return CliRunner().invoke(app, [*map(str, words)])
-    finally:
-        os.chdir(here)
 
 
 def load(folder, time="at") -> cl.Dataset:
@@ -258,11 +247,11 @@ def test_rows_are_tested_on_what_came_after_they_were_trained(own):
     assert embeddings.about["test_from"] == "2024-03-01"
     split = cl.split_by_time(data.X, data.times, 50, "2024-03-01")
     expected = cl.evaluate(embeddings, split.folds).mean["ndcg@100"]
-    done = celsa(own, "evaluate", "emb.npz", "mine.csv")
+    done = call_in(own, "evaluate", "emb.npz", "mine.csv")
     assert done.exit_code == 0, done.stderr
     assert "50 users, what they chose from 2024-03-01 on, 32 B per item" in done.stdout
     assert f"{expected:.4f} ±" in done.stdout
-    again = celsa(own, "evaluate", "emb.npz", "mine.csv", *COLUMNS, "--time", "at")
+    again = call_in(own, "evaluate", "emb.npz", "mine.csv", *COLUMNS, "--time", "at")
     assert again.stdout == done.stdout
 
 
@@ -276,7 +265,7 @@ def test_rows_are_tested_on_what_came_after_they_were_trained(own):
     ],
 )
 def test_other_commands_take_rows_that_were_trained_by_time(own, words):
-    done = celsa(own, words[0], "emb.npz", "mine.csv", *words[1:])
+    done = call_in(own, words[0], "emb.npz", "mine.csv", *words[1:])
     assert done.exit_code == 0 and done.stdout, done.stderr
 
 
@@ -299,15 +288,15 @@ def test_other_commands_take_rows_that_were_trained_by_time(own, words):
 )
 def test_what_cannot_be_split_is_said_in_a_line(own, words, said):
     end = ["--nnz", 4, "--out", "other.npz"] if words[0] == "train" else []
-    done = celsa(own, *words, *end)
+    done = call_in(own, *words, *end)
     assert done.exit_code == 1 and said in done.stderr and "Traceback" not in done.stderr
     assert not (own / "other.npz").exists()
 
 
 def test_rows_trained_without_times_are_not_tested_by_time(own):
     words = ["mine.csv", *COLUMNS, "--nnz", 4, "--epochs", 1, "--out", "timeless.npz"]
-    assert celsa(own, "train", *words).exit_code == 0
-    done = celsa(own, "evaluate", "timeless.npz", "mine.csv", *COLUMNS, "--time", "at")
+    assert call_in(own, "train", *words).exit_code == 0
+    done = call_in(own, "evaluate", "timeless.npz", "mine.csv", *COLUMNS, "--time", "at")
     assert done.exit_code == 1 and "was trained without regard to time" in done.stderr
 
 
@@ -338,7 +327,7 @@ def test_what_is_chosen_is_chosen_before_the_test_begins(own):
 def test_a_comparison_by_time_says_so(own):
     """And a rerun goes on from what is there; the same file without times is another study."""
     words = ["compare", "mine.csv", *COLUMNS, "--methods", "EASE", "--methods", "Popularity"]
-    done = celsa(own, *words, "--time", "at", "--out", "by-time.html")
+    done = call_in(own, *words, "--time", "at", "--out", "by-time.html")
     assert done.exit_code == 0, done.output
     page, result = (own / "by-time.html").read_text(), load_result(own / "by-time.json")
     moments = result.manifest["by_time"]
@@ -351,10 +340,10 @@ def test_a_comparison_by_time_says_so(own):
     ):
         assert text in page, text
     assert "Split by users" not in page
-    again = celsa(own, *words, "--time", "at", "--out", "by-time.html")
+    again = call_in(own, *words, "--time", "at", "--out", "by-time.html")
     assert again.exit_code == 0 and "trial" not in again.stderr
     assert load_result(own / "by-time.json").rows == result.rows
-    other = celsa(own, *words, "--out", "by-time.html")
+    other = call_in(own, *words, "--out", "by-time.html")
     assert other.exit_code == 1 and "choose another --out" in other.stderr
 
 

@@ -7,12 +7,11 @@ from html import escape
 import numpy as np
 import pandas as pd
 import pytest
+from commands import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 import celsa_lib as cl
-from celsa_lib.cli import app
 from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.experiments import Scope, methods_for, settings_for_size, user_data_config
 from celsa_lib.experiments.task import make_task
@@ -23,10 +22,6 @@ NARROW = 375  # pixels: a telephone
 HOSTILE = "<script>alert('x')</script>&\""
 USER, ITEM, STARS = f"who {HOSTILE}", f"what {HOSTILE}", "<b>stars</b>"
 profiles = st.sampled_from(["smoke", "laptop", "paper"])
-
-
-def call(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def own_table() -> pd.DataFrame:

@@ -14,7 +14,6 @@ from celsa_lib.cli.base import (
     load_embeddings,
 )
 from celsa_lib.cli.serving import (
-    CELSA_ITEMS,
     AskedEngine,
     EngineAddress,
     EngineFolder,
@@ -52,7 +51,7 @@ def recommend(
     engine: AskedEngine = None,
     path: EngineFolder = None,
     address: EngineAddress = None,
-    rows_called: EngineTable = CELSA_ITEMS,
+    rows_called: EngineTable = None,
     *,
     table: Table,
 ) -> None:
@@ -82,7 +81,7 @@ def similar(
     engine: AskedEngine = None,
     path: EngineFolder = None,
     address: EngineAddress = None,
-    rows_called: EngineTable = CELSA_ITEMS,
+    rows_called: EngineTable = None,
     *,
     table: Table,
 ) -> None:

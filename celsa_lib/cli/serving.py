@@ -28,11 +28,12 @@ EngineAddress = Annotated[
         "--address", "--dsn", help="Of a server: postgresql://user@host/database, http://host:6333."
     ),
 ]
-EngineTable = Annotated[str, typer.Option("--table", help="What the rows are called on a server.")]
+EngineTable = Annotated[
+    str | None, typer.Option("--table", help="What the rows are called on a server.")
+]
 AskedEngine = Annotated[
     str | None, typer.Option("--from", help="Ask this engine, which `celsa load` filled.")
 ]
-CELSA_ITEMS = "celsa_items"
 
 
 @with_table
@@ -42,7 +43,7 @@ def load(
     into: Annotated[str, typer.Option(help="qdrant-edge, qdrant, pgvector, sqlite, …")],
     path: EngineFolder = None,
     address: EngineAddress = None,
-    rows_called: EngineTable = CELSA_ITEMS,
+    rows_called: EngineTable = None,
     *,
     table: Table,
 ) -> None:
@@ -52,10 +53,10 @@ def load(
     replaced. A load that was killed goes on; rows that are there already are
     not written again. `celsa recommend --from` asks the engine.
     """
-    from celsa_lib.retrieval.engines import load_rows
+    from celsa_lib.retrieval.engines import DEFAULT_TABLE, load_rows
 
     found, loaded = load_embeddings(embeddings, dataset, table, packed=True)
-    written = load_rows(into, found, loaded.items, path, address, rows_called)
+    written = load_rows(into, found, loaded.items, path, address, rows_called or DEFAULT_TABLE)
     typer.echo(f"{into}: {len(found.item_ids):,} rows, {written:,} of them written now")
 
 
@@ -66,18 +67,19 @@ def asked(
     items: "pd.DataFrame",
     path: Path | None,
     address: str | None,
-    table: str,
+    table: str | None,
 ) -> Iterator:
     """What answers: the embeddings, or the engine that holds their rows. Raises CelsaError."""
     from celsa_lib.retrieval import engines
 
-    if engine is None and (path or address or table != CELSA_ITEMS):
+    if engine is None and (path or address or table):
         raise ConfigError("--path, --address and --table go with --from; name the engine")
     if engine is None:
         yield embeddings
         return
     if path is None and engines.engine_info(engine).place == engines.FOLDER:
         raise ConfigError(f"say where {engine} has its rows: --path FOLDER, as for `celsa load`")
+    table = table or engines.DEFAULT_TABLE
     with engines.open(engine, embeddings, items, path, address, table, fill=False) as index:
         yield FromEngine(index, embeddings)
 

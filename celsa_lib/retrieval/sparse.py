@@ -64,9 +64,7 @@ class SparseIndex:
         hidden: see `hidden_items`.
         """
         n_items, width = self.shape
-        n_parts = max(1, min(get_num_threads(), n_items // CACHED_ITEMS))
-        if n_parts > 1 or X.shape[0] >= LANES:
-            check_threads()
+        n_parts = self._parts(many=X.shape[0] >= LANES)
         ranking = empty_ranking(X.shape[0], min(n, n_items))
         histories = X.indptr, X.indices, X.data.astype(np.float32), self.encoder, self.own
         if X.shape[0] < LANES:
@@ -77,6 +75,30 @@ class SparseIndex:
             E = aligned((get_num_threads(), width, LANES))
             _by_blocks(*histories, *self.rows, E, without_seen, hidden, *ranking)
         return ranking
+
+    def search(
+        self, latents: csr_matrix, n: int, hidden: np.ndarray = ALL_SHOWN
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(indices, scores), each (n,), of the rows of largest product with `latents` (1 × width).
+
+        hidden: see `hidden_items`.
+        """
+        n_items = self.shape[0]
+        (items,), (values,) = empty_ranking(1, min(n, n_items))
+        question = latents.indices, latents.toarray().ravel()
+        nobody = np.empty(0, np.int32), np.empty(0, np.float32)
+        _rank(self._parts(), n_items, question, self.columns, *nobody, hidden, items, values)
+        return items, values
+
+    def _parts(self, many: bool = False) -> int:
+        """How many parts of the items are searched for one user; `many` users take threads anyway.
+
+        Raises ProcessError where threads would be needed and are lost.
+        """
+        n_parts = max(1, min(get_num_threads(), self.shape[0] // CACHED_ITEMS))
+        if n_parts > 1 or many:
+            check_threads()
+        return n_parts
 
 
 @njit(**PARALLEL)
@@ -130,10 +152,9 @@ def _one_by_one(
     n_parts, indptr, seen, weights, encoder, own, row_start, cols, data, columns, width,
     without_seen, hidden, items, values,
 ):  # fmt: skip
-    n_items, n = len(row_start) - 1, items.shape[1]
+    n_items = len(row_start) - 1
     latents, is_touched = np.zeros(width, np.float32), np.zeros(width, np.bool_)
     touched = np.empty(width, np.int32)
-    keys, counts = np.empty((n_parts, BUFFER * n), np.int64), np.empty(n_parts, np.int64)
     for user in range(len(indptr) - 1):
         history = slice(indptr[user], indptr[user + 1])
         n_touched = _encode_into(
@@ -141,22 +162,29 @@ def _one_by_one(
         )
         question = touched[:n_touched], latents
         changes = _changes(seen[history], weights[history], own, without_seen)
-        if n_parts == 1:
-            counts[0] = _best_between(
-                0, n_items, question, columns, seen[history], changes, hidden, keys[0], n
-            )
-        else:
-            _best_in_parts(
-                n_items, question, columns, seen[history], changes, hidden, keys, counts, n
-            )
-        count = 0
-        candidates = np.empty(counts.sum(), np.int64)
-        for part in range(n_parts):
-            candidates[count : count + counts[part]] = keys[part, : counts[part]]
-            count += counts[part]
-        write_ranking(candidates, items[user], values[user])
+        _rank(
+            n_parts, n_items, question, columns, seen[history], changes, hidden, items[user],
+            values[user],
+        )  # fmt: skip
         for c in touched[:n_touched]:
             latents[c], is_touched[c] = ZERO, False
+
+
+@njit(cache=True)
+def _rank(n_parts, n_items, question, columns, seen, changes, hidden, items, values):
+    """Fill `items` and `values` with the best for one user's latents, found in `n_parts`."""
+    n = len(items)
+    keys, counts = np.empty((n_parts, BUFFER * n), np.int64), np.empty(n_parts, np.int64)
+    if n_parts == 1:
+        counts[0] = _best_between(0, n_items, question, columns, seen, changes, hidden, keys[0], n)
+    else:
+        _best_in_parts(n_items, question, columns, seen, changes, hidden, keys, counts, n)
+    count = 0
+    candidates = np.empty(counts.sum(), np.int64)
+    for part in range(n_parts):
+        candidates[count : count + counts[part]] = keys[part, : counts[part]]
+        count += counts[part]
+    write_ranking(candidates, items, values)
 
 
 @njit(cache=True)

@@ -59,22 +59,20 @@ def _told_apart(
 ) -> tuple[np.ndarray, list[Label]]:
     """Groups around exemplars as segments, the largest first: the segment of each item, labels."""
     labels = describer.describe(groups.members, items)
-    having = Counter(label.text for label in labels)
-    exemplars = [SERIES_IN_TITLE.sub("", title).strip() for title in items["title"]]
-    labels = [
-        replace(label, text=f"{label.text} like {exemplars[latent]}")
-        if having[label.text] > 1
-        else label
-        for label, latent in zip(labels, groups.latents, strict=True)
-    ]
-    having = Counter(label.text for label in labels)  # two items may have one title
-    labels = [
-        replace(label, text=f"{label.text} ({items.index[latent]})")
-        if having[label.text] > 1
-        else label
-        for label, latent in zip(labels, groups.latents, strict=True)
-    ]
+    exemplars = items.iloc[groups.latents]
+    titles = [SERIES_IN_TITLE.sub("", title).strip() for title in exemplars["title"]]
+    labels = _apart(labels, [f" like {title}" for title in titles])
+    labels = _apart(labels, [f" ({item})" for item in exemplars.index])  # two may have one title
     return numbered_by_size(groups.of_item, labels)
+
+
+def _apart(labels: list[Label], marks: list[str]) -> list[Label]:
+    """Labels, each that is there more than once with its mark."""
+    having = Counter(label.text for label in labels)
+    return [
+        replace(label, text=label.text + mark) if having[label.text] > 1 else label
+        for label, mark in zip(labels, marks, strict=True)
+    ]
 
 
 def _check_items(embeddings: ItemEmbeddings, items: pd.DataFrame) -> None:

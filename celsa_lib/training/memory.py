@@ -72,9 +72,7 @@ def bytes_of_stage(stage: Stage, sizes: Sizes) -> int:
     n_items, width, options = sizes.X.shape[1], sizes.width, sizes.options
     lanes = lanes_of(sizes.X, options)
     nonzeros, whole, mean = sizes.of_rows(stage), n_items * width, bool(options.weight_averaging)
-    if (
-        stage.dynamic or not sizes.triton
-    ):  # with masks, gradients, written out rows, and what is passed on
+    if stage.dynamic or not sizes.triton:  # masks, gradients, rows written out, what is passed on
         return 4 * (12 * whole + lanes * (3 * width + 3 * n_items))
     if takes_loops(stage.nnz, sizes.nonzeros is not None, width, options.precision):
         shares = lanes // users_of_tile(lanes)  # of the gradient of each nonzero
@@ -129,16 +127,19 @@ def window_that_fits(
     window, memory = longest_window(sizes.X, sizes.options), free_memory(device)
     if memory is None or first == len(plan.nodes):
         return window
-    left = range(first, len(plan.nodes))
-    total = lambda n: bytes_of_stage(plan.nodes[n].stage, sizes) + bytes_kept(plan, n, sizes)  # noqa: E731
-    largest = max(left, key=total)
+    of_node = {
+        n: bytes_of_stage(plan.nodes[n].stage, sizes) + bytes_kept(plan, n, sizes)
+        for n in range(first, len(plan.nodes))
+    }
+    largest = max(of_node, key=of_node.get)
     free = memory[0] + sum(tensor.untyped_storage().nbytes() for tensor in held)
-    needed = lambda: RESERVE + total(largest) + bytes_of_window(window, sizes)  # noqa: E731
-    while window > 1 and needed() > free:
+    fixed = RESERVE + of_node[largest]
+    while window > 1 and fixed + bytes_of_window(window, sizes) > free:
         window //= 2
-    if needed() > free:
+    needed = fixed + bytes_of_window(window, sizes)
+    if needed > free:
         raise TrainingError(
-            f"training needs {needed() / 1e9:.2f} GB on the GPU, at nnz "
+            f"training needs {needed / 1e9:.2f} GB on the GPU, at nnz "
             f"{plan.nodes[largest].stage.nnz}, and {free / 1e9:.2f} of its {memory[1] / 1e9:.2f} "
             f"GB are free; lower batch_size (now {sizes.options.batch_size}) or width (now "
             f'{sizes.width}), or take device "cpu"'

@@ -6,10 +6,11 @@ packages are installed.
 """
 
 from celsa_lib.retrieval.engines.index import Index
-from celsa_lib.retrieval.engines.opening import available, load_rows, open
+from celsa_lib.retrieval.engines.opening import DEFAULT_TABLE, available, load_rows, open
 from celsa_lib.retrieval.engines.registry import ENGINES, FOLDER, EngineInfo, engine_info
 
 __all__ = [
+    "DEFAULT_TABLE",
     "ENGINES",
     "FOLDER",
     "EngineInfo",

@@ -25,7 +25,7 @@ def not_triton_because(options: TrainingOptions, device: torch.device) -> str:
 
 
 def on_gpu(options: TrainingOptions, device: torch.device) -> bool:
-    """Whether steps are Triton's kernels: on a CUDA GPU, unless an option is not among theirs.
+    """Whether steps are Triton's kernels: on a CUDA GPU, unless another backend is asked for.
 
     Raises ConfigError for backend "triton" where they cannot run.
     """
