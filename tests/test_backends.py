@@ -321,8 +321,8 @@ def test_numpys_integers_are_welcome(histories, tmp_path):
 
 
 def test_what_a_killed_writer_left_is_removed(histories, tmp_path):
-    left = tmp_path / ".run.npz.abc123"
+    left = tmp_path / ".run.npz.abc123.tmp"
     left.write_bytes(b"half")
-    (tmp_path / ".other.npz.abc").write_bytes(b"someone else's")
+    (tmp_path / ".other.npz.abc.tmp").write_bytes(b"someone else's")
     cl.CompressedELSA(16, 4, callbacks=[Checkpoint(tmp_path / "run.npz")], **FAST).fit(histories)
-    assert [path.name for path in tmp_path.iterdir()] == [".other.npz.abc"]
+    assert [path.name for path in tmp_path.iterdir()] == [".other.npz.abc.tmp"]
