@@ -296,6 +296,7 @@ FAULTS = [
     Fault("terminal", "latin-1", encoding("latin-1"), slow=True),
     Fault("terminal", "ASCII", encoding("ascii"), slow=True),
     Fault("bad server", "a byte now and then", asked_badly("slow", 0)),
+    Fault("bad server", "a head without end", asked_badly("slow head", 0), slow=True),
     Fault("bad server", "no end", asked_badly("endless", 0), slow=True),
     Fault("bad server", "Retry-After", asked_badly("later", 1), slow=True),
     Fault("bad server", "packed without end", asked_badly("packed", 0), slow=True),
