@@ -66,7 +66,7 @@ WRONG = {
         lambda: cl.load_interactions(TABLE, min_user_interactions="a"),
         "min_user_interactions .* got 'a'",
     ),
-    "a large seed": (lambda: cl.CompressedELSA(nnz=4, seed=2**64), "seed must be below 2"),
+    "a large seed": (lambda: cl.CompressedELSA(nnz=4, seed=2**64), "at most 18,446.* got 18446"),
     "noise": (lambda: make_synthetic(noise="x"), "noise must be .* from 0 to 1, got 'x'"),
     "exponent": (lambda: make_synthetic(popularity_exponent=np.nan), "popularity_exponent .* nan"),
     "weights": (lambda: make_synthetic(segment_weights="a"), "segment_weights are numbers"),
@@ -105,6 +105,28 @@ WRONG = {
         "min_rating .* got 'a'",
     ),
     "one id": (lambda: cl.ItemEmbeddings(EMBEDDINGS.matrix, "abc"), "item ids are a list"),
+    "width": (
+        lambda: cl.CompressedELSA(10**10, 4), "width must be at most 2,147,483,647, got 10000000000"
+    ),
+    "width of these items": (
+        lambda: cl.ELSA(2**31 - 1).fit(X), "width is 2147483647, and may be [0-9,]{9,10} at most:"
+    ),
+    "width of a code": (
+        lambda: cl.SparseAutoencoderELSA(4, 2**30, 4).fit(X), "code_width is 1073741824, and may"
+    ),
+    "budget": (lambda: cl.PrunedEASE(nnz=2**31), "nnz must be at most 2,147,483,647, got"),
+    "epochs": (lambda: cl.ELSA(epochs=10**9), "epochs must be at most 100,000, got 1000000000"),
+    "epochs of a schedule": (
+        lambda: cl.CompressedELSA(64, 4, epochs=10**9), "epochs must be at most 100,000"
+    ),
+    "epochs of a code": (
+        lambda: cl.SparseAutoencoderELSA(sae_epochs=10**9), "sae_epochs must be at most 100,000"
+    ),
+    "users of a batch": (lambda: cl.ELSA(batch_size=2**31), "batch_size must be at most"),
+    **{
+        f"device {name}": (lambda name=name: cl.ELSA(device=name), """is .*; .* "auto", "cpu\"""")
+        for name in ("tpu", "meta", "cuda:99", "", 5, None)
+    },
     "checkpoint": (lambda: cl.training.Checkpoint(5), "pass its path, not 5"),
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """EASE in closed form, and with the regularisation of a denoising autoencoder, EDLAE."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,13 +45,19 @@ class EASE(Recommender):
         return 4 * self.weights_.shape[1]
 
     def recommend(
-        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+        self,
+        X: csr_matrix,
+        n: int = 10,
+        exclude_seen: bool = True,
+        among: Sequence[int] | None = None,
+        without: Sequence[int] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """See Recommender; many users are ranked on a CUDA GPU where there is one."""
         X = self._matching(X)
         check_count(n=n)
-        if X.shape[0] < BATCH_USERS or not has_gpu():
-            return super().recommend(X, n, exclude_seen)
+        every = among is None and without is None
+        if X.shape[0] < BATCH_USERS or not has_gpu() or not every:
+            return super().recommend(X, n, exclude_seen, among, without)
         return _recommend_on_gpu(X, self.weights_, n, exclude_seen)
 
     def ridge(self, popularity: np.ndarray) -> np.ndarray:

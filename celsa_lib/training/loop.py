@@ -15,7 +15,7 @@ from celsa_lib.training.backends.choice import not_triton_because, on_gpu
 from celsa_lib.training.batches import UserBatch
 from celsa_lib.training.callbacks import Callback
 from celsa_lib.training.device import device_name, resolve_device
-from celsa_lib.training.memory import Sizes, window_that_fits
+from celsa_lib.training.memory import Sizes, check_fits, window_that_fits
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.plan import make_plan
@@ -73,6 +73,7 @@ class Run:
             )
         self.plan, self.memory = make_plan(paths), Memory(self.device)
         if start is None:
+            check_fits(X.shape[1], self.device, width=width)
             values = initial_embeddings(X.shape[1], width, options.seed)
             start = full_rows(values.to(self.device))
         self.initial = start
