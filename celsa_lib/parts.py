@@ -5,6 +5,7 @@ import json
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from celsa_lib.arrays import check_csr
 from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, plainly
 
 
@@ -48,12 +49,22 @@ def as_rows(matrix) -> csr_matrix:
             raise ValueError("it has not two dimensions")
         if np.iscomplexobj(matrix):
             raise TypeError("numbers with two parts")
-        return csr_matrix(matrix, dtype=np.float32)
+        rows = csr_matrix(matrix, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"embedding rows are a matrix of numbers, items × width with two dimensions, got a "
             f"{type(matrix).__name__}"
         ) from error
+    return _checked(rows)
+
+
+def _checked(rows: csr_matrix) -> csr_matrix:
+    """Rows whose values all have a place. Raises DataError."""
+    try:
+        check_csr(rows)
+    except ValueError as error:
+        raise DataError(f"the embedding rows do not fit together: {error}") from error
+    return rows
 
 
 def plain_about(about) -> dict:

@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 import celsa_lib as cl
 from celsa_lib.data import make_synthetic
 from celsa_lib.evaluation.compare import difference_by_user, paired_difference
+from celsa_lib.experiments import user_data_config
 
 DATA = make_synthetic(n_users=300, n_items=60, n_segments=5)
 X = DATA.X
@@ -22,6 +23,13 @@ def with_value(value: float) -> csr_matrix:
     return history
 
 
+def with_pointers(last: int) -> csr_matrix:
+    """Of two rows, the first ends far beyond what is stored, whatever the last pointer says."""
+    matrix = csr_matrix(np.ones((2, 60), np.float32))
+    matrix.indptr[1:] = [10**6, last]
+    return matrix
+
+
 def compared(theirs=(3, 1, 2), **options):
     return difference_by_user([1, 2, 3], list(theirs), **options)
 
@@ -34,6 +42,9 @@ WRONG = {
     "score NaN": (lambda: EMBEDDINGS.score(with_value(np.nan)), "not finite"),
     "recommend inf": (lambda: EMBEDDINGS.recommend(with_value(np.inf)), "not finite"),
     "huge rows": (lambda: cl.ItemEmbeddings(csr_matrix(np.full((9, 4), 1e38))), "1e\\+15 and more"),
+    "users with pointers": (lambda: EMBEDDINGS.score(with_pointers(0)), "do not ascend"),
+    "columns with pointers": (lambda: cl.EASE().fit(with_pointers(0).T), "do not ascend"),
+    "rows with pointers": (lambda: cl.ItemEmbeddings(with_pointers(60)), "do not ascend"),
     "text rows": (lambda: cl.ItemEmbeddings("a"), "a matrix of numbers.* got a str"),
     "no rows": (lambda: cl.ItemEmbeddings(None), "got a NoneType"),
     "flat rows": (lambda: cl.ItemEmbeddings(np.ones(3)), "two dimensions"),
@@ -122,6 +133,7 @@ WRONG = {
     "epochs of a code": (
         lambda: cl.SparseAutoencoderELSA(sae_epochs=10**9), "sae_epochs must be at most 100,000"
     ),
+    "seeds": (lambda: user_data_config(DATA, "smoke", 10**9), "seeds must be at most 1,000, got"),
     "users of a batch": (lambda: cl.ELSA(batch_size=2**31), "batch_size must be at most"),
     **{
         f"device {name}": (lambda name=name: cl.ELSA(device=name), """is .*; .* "auto", "cpu\"""")

@@ -9,6 +9,7 @@ import torch
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
+from celsa_lib.arrays import check_csr
 from celsa_lib.errors import ConfigError, TrainingError
 from celsa_lib.training.backends import Memory
 from celsa_lib.training.backends.choice import not_triton_because, on_gpu
@@ -254,7 +255,7 @@ class Run:
             elif kind == "done":
                 parts = tuple(arrays[f"done {n} {part}"] for part in CSR_PARTS)
                 matrix = csr_matrix(parts, shape=(self.X.shape[1], self.width))
-                matrix.check_format(full_check=True)
+                check_csr(matrix)
                 self.finished[int(n)] = matrix, arrays.get(f"done {n} scales")
         if "optimiser" in plain:
             self.rows = self._unpacked(arrays, "now")
