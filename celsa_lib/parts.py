@@ -44,27 +44,27 @@ def check_distinct(item_ids: np.ndarray) -> None:
 
 def as_rows(matrix) -> csr_matrix:
     """Rows as CSR float32. Raises DataError for what is no matrix of numbers."""
+    if hasattr(matrix, "indptr"):
+        _check_places(matrix)
     try:
         if matrix is None or getattr(matrix, "ndim", 2) != 2:
             raise ValueError("it has not two dimensions")
         if np.iscomplexobj(matrix):
             raise TypeError("numbers with two parts")
-        rows = csr_matrix(matrix, dtype=np.float32)
+        return csr_matrix(matrix, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"embedding rows are a matrix of numbers, items × width with two dimensions, got a "
             f"{type(matrix).__name__}"
         ) from error
-    return _checked(rows)
 
 
-def _checked(rows: csr_matrix) -> csr_matrix:
-    """Rows whose values all have a place. Raises DataError."""
+def _check_places(matrix) -> None:
+    """Raise DataError unless each value of a sparse matrix has a place."""
     try:
-        check_csr(rows)
+        check_csr(matrix)
     except ValueError as error:
         raise DataError(f"the embedding rows do not fit together: {error}") from error
-    return rows
 
 
 def plain_about(about) -> dict:
