@@ -21,6 +21,7 @@ SECTIONS = {
     "density": ("density", "choice"),
     "million growth": ("million items",),
     "million choice": ("million items",),
+    "load": ("million items",),
     "million limits": ("million items", "rows", "hardware"),
     "million rows": ("rows",),
     "million accuracy": ("equal accuracy",),

@@ -34,8 +34,8 @@ def million_recall(result: Result) -> Figure:
             points = pd.DataFrame(row["points"]).sort_values("p50")
             look = _look(rows, row["contender"])
             axes.plot(1e3 * points["p50"], points["recall"], label=row["contender"], **look)
-        axes.set(xscale="log", xlabel="median ms for one user (log scale)", ylabel="recall@100",
-                 title=f"{items:,} items")  # fmt: skip
+        axes.set(xscale="log", xlabel="median ms for one user (log scale)",
+                 ylabel="recall@100 of its own exact lists", title=f"{items:,} items")  # fmt: skip
         _plain_ticks(axes.xaxis)
         figure.legend(loc="outside lower center", ncols=2, fontsize=9.5)
     return figure
