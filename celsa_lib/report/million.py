@@ -9,7 +9,7 @@ MILLION = 1_000_000
 NOT_MEASURED = "not measured yet: run benchmarks/million_items.py"
 HIGH_RECALL = 0.99
 EQUAL_BYTES = "32 dims"  # the end of a name: dense rows of as many bytes as sparse ones
-OURS = "celsa, exact"
+EXACT_CELSA = "celsa, exact"
 
 
 def million_table(result: Result) -> pd.DataFrame:
@@ -102,7 +102,7 @@ def million_loads(result: Result) -> pd.DataFrame:
 def million_limits(result: Result) -> pd.DataFrame:
     """What exact search of one user reads, how long a copy of that takes, and ours beside it."""
     copy = section(result, "hardware").set_index("what")["rate"]["copy"]
-    ours = measured_million(result).query("contender == @OURS").set_index("items")["p50"]
+    ours = measured_million(result).query("contender == @EXACT_CELSA").set_index("items")["p50"]
     lines = []
     for row in result.select(section="rows", contender="made"):
         read, items = row["statistics"]["touched_mib"], row["items"]
