@@ -177,7 +177,11 @@ class ItemEmbeddings:
         check_count(n=n)
         hidden = hidden_items(X.shape[1], among, without)
         if X.shape[0] >= BATCH_USERS and has_gpu() and not len(hidden):
-            return self._gpu_index.recommend(X, n, exclude_seen)
+            from celsa_lib.retrieval.gpu import where_it_fits
+
+            found = where_it_fits(lambda: self._gpu_index.recommend(X, n, exclude_seen))
+            if found is not None:
+                return found
         if self.is_dense:
             return recommend_in_batches(self.score, X, n, exclude_seen, hidden)
         return self._index.recommend(X, n, exclude_seen, hidden)

@@ -72,6 +72,17 @@ def test_sampled_outputs(histories):
             assert relative_error(found, gradient) < 1e-5
 
 
+def test_tf32_is_asked_of_a_gpus_products_alone(histories):
+    """On a CPU they are float32's, and the setting of torch is left as it was."""
+    values, cols = rows(60, 12, 12)
+    batch = user_batch(histories, np.arange(100), CPU)
+    before = torch.backends.cuda.matmul.allow_tf32
+    _, gradient = DenseBackend(cols, 12, None)(values, batch)
+    _, found = DenseBackend(cols, 12, None, precision="tf32")(values, batch)
+    assert torch.equal(found, gradient)
+    assert torch.backends.cuda.matmul.allow_tf32 == before
+
+
 def test_bfloat16_products_are_close(histories):
     values, cols = rows(60, 12, 12)
     batch = user_batch(histories, np.arange(100), CPU)

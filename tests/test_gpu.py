@@ -1,11 +1,13 @@
 """The kernels of a GPU in Triton's interpreter, against autograd in float64 and the CPU's loops."""
 
 import os
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import ConfigError
 from celsa_lib.training.dropout import dropped, seeds_of
@@ -153,6 +155,24 @@ def test_the_same_model_as_on_a_cpu(parameters):
     difference = abs(ours.item_embeddings.matrix - theirs.item_embeddings.matrix)
     assert difference.max() < 1e-2
     assert "triton-sparse" in ours.backend_
+
+
+@pytest.mark.parametrize("backend", ["triton", "sparse"])
+@pytest.mark.parametrize("nnz", [6, 24])
+def test_rows_have_no_mean_before_it_is_taken(X, backend, nnz):
+    """Callbacks see the values until then, and so does who takes it over less than one step."""
+    seen = []
+    look = type("Look", (cl.training.Callback,), {"epoch": lambda self, _, rows: seen.append(rows)})
+    shared = {"recipe": "recommended" if nnz == 6 else "paper", "backend": backend, "nnz": nnz}
+    shared |= {"batch_size": 11, "progress": False, "callbacks": [look()], "dropout": 0.2}
+    if nnz == 24:
+        shared |= {"width": 24, "backend": "triton" if backend == "triton" else "dense"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an epoch of two steps
+        cl.CompressedELSA(**shared, epochs=2, weight_averaging=0.3).fit(X)
+        model = cl.CompressedELSA(**shared, epochs=1, weight_averaging=0.1).fit(X)
+    assert all(rows.values.abs().sum() > 1 for rows in seen)
+    assert model.item_embeddings.matrix.nnz > N_ITEMS
 
 
 @pytest.mark.parametrize("through", [False, True])
@@ -322,3 +342,31 @@ def test_ranking_on_a_gpu_is_that_of_a_cpu(without_seen, dense):
         theirs = SparseIndex(A, encoder.data, own).recommend(X, n, without_seen)
         for found, expected in zip(ours, theirs, strict=True):
             assert np.array_equal(found, expected)
+
+
+def test_ranking_where_a_gpu_is_too_small(monkeypatch, caplog):
+    """Smaller blocks down to one user; where not even one has room, the CPU's ranking."""
+    from celsa_lib import embeddings
+    from celsa_lib.retrieval import gpu
+
+    X = make_synthetic(n_users=1100, n_items=N_ITEMS, n_segments=4, mean_interactions=6.0).X
+    rows = (np.random.default_rng(0).integers(-8, 9, (N_ITEMS, 5)) / 8).astype(np.float32)
+    found = cl.ItemEmbeddings(csr_matrix(rows)).recommend(X, 4)
+    ranked, most, blocks = gpu.ranked, [300], []
+
+    def with_room(scores, n):
+        if len(scores) > most[0]:
+            raise torch.OutOfMemoryError("no room")
+        blocks.append(len(scores))
+        return ranked(scores, n)
+
+    monkeypatch.setattr(gpu, "ranked", with_room)
+    monkeypatch.setattr(embeddings, "has_gpu", lambda: True)
+    placed = gpu.GpuIndex
+    monkeypatch.setattr(gpu, "GpuIndex", lambda *parts: placed(*parts[:3], DEVICE, parts[4]))
+    for room, fits in ((300, True), (0, False)):
+        most[0] = room
+        again = cl.ItemEmbeddings(csr_matrix(rows)).recommend(X, 4)
+        assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
+        assert ("the GPU has no room: no room" in caplog.text) != fits
+    assert sum(blocks) == X.shape[0] and max(blocks) <= 300

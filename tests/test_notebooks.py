@@ -21,6 +21,10 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECKED = "nbval-check-output"
 TEACHING = {"from_scratch", "exercises"}  # code to learn from: these may define functions
+# One notebook of each kind runs a second time in the quick suite: first steps, a data set, an
+# ablation, segments, serving, stored results; all of them in `make test-all`.
+OF_EACH_KIND = {"quickstart", "from_scratch", "movielens", "schedules", "segments", "serving"}
+OF_EACH_KIND |= {"claims", "recommended"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -95,7 +99,18 @@ def test_every_picture_has_alt_text(executed, stem):
             assert len(cell.metadata["mystnb"]["image"]["alt"]) > 30
 
 
-def test_nbval_finds_every_output_again(executed):
+@pytest.mark.parametrize(
+    "stems",
+    [
+        pytest.param(OF_EACH_KIND, id="one of each kind"),
+        pytest.param(
+            {path.stem for path in NOTEBOOKS} - OF_EACH_KIND,
+            id="the others",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_nbval_finds_every_output_again(executed, stems):
     """A second run gives the same outputs, images included; dates and seconds are left out.
 
     One kernel after the other: two that start in the same moment may choose the same ports.
@@ -103,7 +118,7 @@ def test_nbval_finds_every_output_again(executed):
     command = [sys.executable, "-m", "pytest", "-q", "--nbval", "-p", "no:cacheprovider"]
     command += ["--nbval-sanitize-with", str(ROOT / "tests" / "nbval.cfg")]
     command += ["--nbval-kernel-startup-timeout", "120"]
-    command += ["--rootdir", str(ROOT), *map(str, executed.values())]
+    command += ["--rootdir", str(ROOT), *(str(executed[stem]) for stem in sorted(stems))]
     quiet = os.environ | {"PYTHONWARNINGS": QUIET}  # as `run_notebook` sets it
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=quiet)
     assert done.returncode == 0, done.stdout[-3000:]

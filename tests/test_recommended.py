@@ -168,7 +168,7 @@ def test_a_batch_that_fits(learners, size):
 
 
 def test_too_few_steps_are_told(histories):
-    with pytest.warns(UserWarning, match='an epoch has 1 steps.*take recipe="recommended"'):
+    with pytest.warns(UserWarning, match='an epoch has 1 step, .*take recipe="recommended"'):
         cl.CompressedELSA(16, 2, epochs=1, batch_size=1024, progress=False).fit(histories)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -194,6 +194,7 @@ def test_wrong_recipes_are_found_before_any_work(histories):
         ({"dropout": 1.0}, "dropout is a share from 0 up to 1"),
         ({"length_exponent": -1.0}, "length_exponent must be a finite number above 0"),
         ({"floor": 0}, "floor"),
+        ({"floor": 3}, "floor is 3: no row has less"),
         ({"reg": -1.0}, "reg"),
     ):
         with pytest.raises(ConfigError, match=message):
@@ -202,6 +203,13 @@ def test_wrong_recipes_are_found_before_any_work(histories):
         cl.CompressedELSA(nnz=1, recipe="recommended")
     with pytest.raises(ConfigError, match="a latent per item, 60 here, not 16"):
         cl.CompressedELSA(16, 2, **QUIET).fit(histories)
+
+
+def test_anchored_rows_may_be_trained_as_the_paper_does(histories):
+    """What belongs to them is filled in by the data; the rest is the paper's."""
+    model = cl.CompressedELSA(nnz=4, support="anchored", epochs=1, progress=False).fit(histories)
+    found = {name: model.resolved_[name] for name in ("width", "floor", "reg", "dropout", "scales")}
+    assert found == {"width": 60, "floor": 3, "reg": 300.0, "dropout": 0.0, "scales": False}
 
 
 def test_budgets_are_those_of_separate_fits(histories):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import celsa_lib as cl
 from celsa_lib.errors import ConfigError
 from celsa_lib.models.compressed import train
 from celsa_lib.training import (
+    Callback,
     Stage,
     TrainingOptions,
     initial_embeddings,
@@ -228,6 +230,15 @@ def test_a_k_that_repeats_is_neither_pruned_nor_restarted(histories, monkeypatch
     model = cl.CompressedELSA(16, 2, epochs=4, batch_size=64, progress=False).fit(histories)
     assert restarts == ks[1:]
     assert [e["nnz"] for e in model.history_] == [s.nnz for s in stages for _ in range(s.epochs)]
+
+
+def test_a_mean_belongs_to_its_stage(histories):
+    """A second stage with the same k begins with the values, not with the mean of the first."""
+    seen = []
+    look = type("Look", (Callback,), {"epoch": lambda self, _, rows: seen.append(rows)})()
+    options = replace(QUIET, weight_averaging=0.3, batch_size=64)
+    train(histories, 16, [[Stage(16, 1), Stage(8, 2), Stage(8, 2)]], False, options, [look])
+    assert not torch.equal(seen[2].values, seen[3].values)
 
 
 def test_unknown_device_is_an_error(histories):

@@ -164,7 +164,8 @@ def decode_backward(step, times, col_starts, places, positions, unit, outputs, a
             often = tl.load(times + tl.load(step) * n_items + i, mask=k < stop, other=0)
             p *= often.to(tl.float32)[:, None]
         d += tl.sum(a[:, None] * p, 0)
-        tl.store(C + block * n_values + at, tl.sum(p * e[None, :], 1), mask=k < stop)
+        share = C + block.to(tl.int64) * n_values
+        tl.store(share + at, tl.sum(p * e[None, :], 1), mask=k < stop)
     tl.store(D + c.to(tl.int64) * lanes + u, d)
 
 
@@ -204,7 +205,8 @@ def update_sparse(step, table, row_starts, cols, seen_starts, seen_lanes, alpha,
     c = tl.load(cols + k, mask=inside, other=0).to(tl.int64)
     of_output = tl.zeros((K,), tl.float32)
     for block in range(n_blocks):
-        of_output += tl.load(C + block * n_values + k, mask=inside, other=0.0)
+        share = C + tl.cast(block, tl.int64) * n_values
+        of_output += tl.load(share + k, mask=inside, other=0.0)
     of_input, own = tl.zeros((K,), tl.float32), 0.0
     first = tl.load(seen_starts + t * n_items + i)
     last = tl.load(seen_starts + t * n_items + i + 1)

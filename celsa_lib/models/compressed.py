@@ -87,6 +87,11 @@ class CompressedELSA(GradientRecommender):
             check_positive(reg=self.reg)
         if self.floor is not None:
             check_count(floor=self.floor)
+            if self.floor > self.nnz:
+                raise ConfigError(
+                    f"floor is {self.floor}: no row has less, so rows cannot have nnz {self.nnz} "
+                    f"on average; take a floor of at most {self.nnz}"
+                )
         anchored = self.support or ("anchored" if self.recipe == "recommended" else "pruned")
         if self.scales and anchored != "anchored":
             raise ConfigError('scales belong to anchored rows; take support="anchored"')

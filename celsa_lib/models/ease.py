@@ -55,10 +55,12 @@ class EASE(Recommender):
         """See Recommender; many users are ranked on a CUDA GPU where there is one."""
         X = self._matching(X)
         check_count(n=n)
-        every = among is None and without is None
-        if X.shape[0] < BATCH_USERS or not has_gpu() or not every:
-            return super().recommend(X, n, exclude_seen, among, without)
-        return _recommend_on_gpu(X, self.weights_, n, exclude_seen)
+        found, every = None, among is None and without is None
+        if X.shape[0] >= BATCH_USERS and has_gpu() and every:
+            found = _recommend_on_gpu(X, self.weights_, n, exclude_seen)
+        if found is not None:
+            return found
+        return super().recommend(X, n, exclude_seen, among, without)
 
     def ridge(self, popularity: np.ndarray) -> np.ndarray:
         """λ of each item, which `popularity` users have seen."""
@@ -121,7 +123,9 @@ def _inverse_on_gpu(matrix: np.ndarray) -> np.ndarray:
     """The inverse of a symmetric positive definite matrix on a GPU; where it is too small, here."""
     import torch
 
-    if 3 * matrix.nbytes > torch.cuda.mem_get_info()[0]:
+    from celsa_lib.training.memory import free_memory
+
+    if 3 * matrix.nbytes > free_memory(torch.device("cuda"))[0]:
         return _inverse_in_place(matrix)
     factor, info = torch.linalg.cholesky_ex(torch.from_numpy(matrix.T).cuda())
     if int(info) != 0:
@@ -130,18 +134,21 @@ def _inverse_on_gpu(matrix: np.ndarray) -> np.ndarray:
 
 
 def _recommend_on_gpu(X: csr_matrix, weights: np.ndarray, n: int, without_seen: bool):
-    """(indices, scores) of the n best of X·weights, blocks of users at a time."""
+    """(indices, scores) of the n best of X·weights; None where a GPU has no room for them."""
     import torch
 
-    from celsa_lib.retrieval.gpu import leave_out, on_device, ranked
+    from celsa_lib.retrieval.gpu import leave_out, on_device, rank_in_blocks, where_it_fits
 
-    on_gpu, parts = torch.from_numpy(weights).cuda(), []
-    for first in range(0, X.shape[0], BATCH_USERS):
-        users = X[first : first + BATCH_USERS]
-        scores = torch.sparse.mm(on_device(users, on_gpu.device), on_gpu)
-        best = ranked(leave_out(scores, users, 0.0, without_seen), min(n, X.shape[1]))
-        parts.append([part.cpu().numpy() for part in best])
-    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+    def rank():
+        on_gpu = torch.from_numpy(weights).to("cuda")
+
+        def score(users):
+            scores = torch.sparse.mm(on_device(users, on_gpu.device), on_gpu)
+            return leave_out(scores, users, 0.0, without_seen)
+
+        return rank_in_blocks(score, X, n, BATCH_USERS)
+
+    return where_it_fits(rank)
 
 
 def _inverse_in_place(matrix: np.ndarray) -> np.ndarray:

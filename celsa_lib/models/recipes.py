@@ -48,14 +48,18 @@ def fill(given: dict, X: csr_matrix, width: int) -> dict:
     batch_size = batch_that_fits(learners)
     if given["recipe"] == "paper":
         filled = PAPER_RECIPE | {"width": width, "batch_size": batch_size}
+        if given.get("support") == "anchored":  # which the paper does not have
+            anchored = of_data(X, learners, given["nnz"])
+            filled |= {name: anchored[name] for name in ("width", "floor", "reg")}
     else:
         filled = of_data(X, learners, given.get("nnz")) | {"batch_size": batch_size}
     filled = {name: value for name, value in filled.items() if name in given}
     result = given | {name: v for name, v in filled.items() if given[name] is None}
     steps = math.ceil(learners / result["batch_size"])
     if given["recipe"] == "paper" and steps < FEWEST_STEPS:
+        counted = "1 step" if steps == 1 else f"{steps} steps"
         warnings.warn(
-            f"an epoch has {steps} steps, too few to learn from: batch_size "
+            f"an epoch has {counted}, too few to learn from: batch_size "
             f"{result['batch_size']}, {learners} users; leave batch_size out, or take "
             f'recipe="recommended"',
             stacklevel=2,

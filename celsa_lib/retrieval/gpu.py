@@ -1,6 +1,8 @@
 """Top-n on a GPU: blocks of users, products of sparse matrices, and a ranking that knows ties."""
 
+import logging
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -8,7 +10,10 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.retrieval.ranking import empty_ranking
 
+log = logging.getLogger(__name__)
+
 SCORES_AT_ONCE = 2**26  # scores held at once: users of a block × items
+Ranking = tuple[np.ndarray, np.ndarray]
 
 
 class GpuIndex:
@@ -20,16 +25,9 @@ class GpuIndex:
         self.own = torch.from_numpy(own).to(self.device)
         self.rows, self.encoder = (self._placed(matrix, dense) for matrix in (rows, encoder))
 
-    def recommend(self, X: csr_matrix, n: int, without_seen: bool) -> tuple[np.ndarray, np.ndarray]:
+    def recommend(self, X: csr_matrix, n: int, without_seen: bool) -> Ranking:
         """(indices, scores) of the n best per user, users × n; ties go to the lower index."""
-        ranking = empty_ranking(X.shape[0], min(n, self.n_items))
-        at_once = max(1, SCORES_AT_ONCE // self.n_items)
-        for first in range(0, X.shape[0], at_once):
-            users = X[first : first + at_once]
-            best = ranked(self.score(users, without_seen), ranking[0].shape[1])
-            for whole, part in zip(ranking, best, strict=True):
-                whole[first : first + at_once] = part.cpu().numpy()
-        return ranking
+        return rank_in_blocks(lambda users: self.score(users, without_seen), X, n)
 
     def score(self, X: csr_matrix, without_seen: bool = False) -> torch.Tensor:
         """x·A·Aᵀ − x on the device, users × items; −inf at seen items where they are left out."""
@@ -43,6 +41,39 @@ class GpuIndex:
         if dense:
             return torch.from_numpy(matrix.toarray()).to(self.device)
         return on_device(matrix, self.device)
+
+
+def rank_in_blocks(
+    score: Callable[[csr_matrix], torch.Tensor], X: csr_matrix, n: int, at_once: int | None = None
+) -> Ranking:
+    """(indices, scores) of the n best of `score(users)`, `at_once` users of X at a time.
+
+    Fewer where the memory is short. Raises torch.OutOfMemoryError if not even one has room.
+    """
+    ranking = empty_ranking(X.shape[0], min(n, X.shape[1]))
+    at_once, first = at_once or max(1, SCORES_AT_ONCE // X.shape[1]), 0
+    while first < X.shape[0]:
+        block = slice(first, first + at_once)
+        try:
+            best = ranked(score(X[block]), ranking[0].shape[1])
+        except torch.OutOfMemoryError:
+            if at_once == 1:
+                raise
+            at_once //= 2
+            continue
+        for whole, part in zip(ranking, best, strict=True):
+            whole[block] = part.cpu().numpy()
+        first += at_once
+    return ranking
+
+
+def where_it_fits(rank: Callable[[], Ranking]) -> Ranking | None:
+    """What `rank` gives; None, for a CPU to do it, where a GPU has no room for it."""
+    try:
+        return rank()
+    except torch.OutOfMemoryError as error:
+        log.warning("ranking on the CPU, as the GPU has no room: %s", str(error).splitlines()[0])
+    return None
 
 
 def on_device(matrix: csr_matrix, device: torch.device) -> torch.Tensor:

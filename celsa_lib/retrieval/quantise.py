@@ -19,7 +19,7 @@ COARSEST = 0.04  # step of a scale in one byte, relative: at most 2 % from what 
 
 def check_bits(bits: int) -> None:
     """Raise ConfigError for bits that values cannot be packed in."""
-    if isinstance(bits, bool) or bits not in BITS:
+    if type(bits) is not int or bits not in BITS:  # 4.0 is in them, and True is no number
         choices = ", ".join(map(str, BITS))
         raise ConfigError(f"bits must be one of {choices}, got {bits!r}")
 

@@ -32,7 +32,7 @@ class DenseGpuTrainer(GpuTrainer):
         self.scored, self.through = self.A, False
         kept = torch.ones_like(rows.values, dtype=bool)
         self.mask = None if self.full else self._written_out(kept)
-        self.mean = rows.mean
+        self.mean = self.taken
         if self.mean is not None and not self.full:
             self.mean = self._written_out(self.mean)
         self.E, self.P = new(epochs.lanes, width), new(epochs.lanes, n_items)

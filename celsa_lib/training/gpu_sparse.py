@@ -33,7 +33,7 @@ class SparseGpuTrainer(GpuTrainer):
         self.P, self.C = new(n_items, lanes), new(self.blocks, len(self.values))
         self.squares, self.sums = new(self.parts, lanes), new(lanes)
         self.alpha, self.unit = new(lanes), new(len(self.values))
-        self.mean = self.values if self.rows.mean is None else self.rows.mean.view(-1)
+        self.mean = self.values if self.taken is None else self.taken.view(-1)
         self.m, self.v = optimiser.m.view(-1), optimiser.v.view(-1)
         self._by_latent(rows.width)
         self._set_units()
@@ -90,7 +90,7 @@ class SparseGpuTrainer(GpuTrainer):
             self.C, self.D, self.values, self.m, self.v, self.unit, self.mean, len(self.values),
             n_items, self.blocks, lanes, self.inputs, self.outputs, self.scales, ep.seeds,
             ep.interactions, self.P, below, DROPOUT=dropout, SCALES=options.scales,
-            MEAN=self.rows.mean is not None,
-            POSITIVE=options.non_negative, N=max(1, min(16, 512 // self.fullest)),
-            K=self.fullest, num_warps=1 if self.fullest <= 64 else 4,
+            MEAN=self.taken is not None, POSITIVE=options.non_negative,
+            N=max(1, min(16, 512 // self.fullest)), K=self.fullest,
+            num_warps=1 if self.fullest <= 64 else 4,
         )  # fmt: skip

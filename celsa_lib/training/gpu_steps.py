@@ -108,8 +108,9 @@ class GpuTrainer:
 
     def __init__(self, rows: Rows, optimiser: Nadam, options: TrainingOptions, epochs: Epochs):
         self.rows, self.optimiser, self.options, self.epochs = rows, optimiser, options, epochs
+        self.taken = rows.mean  # the mean, which is the rows' once a step has counted
         if options.weight_averaging and rows.mean is None:
-            rows.mean = torch.zeros_like(rows.values)
+            self.taken = torch.zeros_like(rows.values)
         self.losses = torch.zeros(epochs.lanes, device=epochs.device)
         self.loss = torch.zeros((), dtype=torch.float64, device=epochs.device)
         self.graph, self.made = None, 0
@@ -129,15 +130,16 @@ class GpuTrainer:
 
     def step(self, batch: int) -> None:
         """One step of NAdam; nothing waits for it."""
-        if self.graph is not None:
-            self.graph.replay()
-        elif self.made < EAGER or self.epochs.device.type != "cuda":
-            self._step()
-        else:
-            self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):
+        with torch.cuda.device_of(self.losses):  # Triton and graphs take the current device
+            if self.graph is not None:
+                self.graph.replay()
+            elif self.made < EAGER or self.epochs.device.type != "cuda":
                 self._step()
-            self.graph.replay()
+            else:
+                self.graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(self.graph):
+                    self._step()
+                self.graph.replay()
         self.made += 1
 
     def mean_loss(self) -> float:
@@ -147,6 +149,8 @@ class GpuTrainer:
         return mean
 
     def _fill_table(self, rates: np.ndarray) -> None:
+        if rates[:, 1].any():
+            self.rows.mean = self.taken
         table = np.zeros((len(rates), gpu.N_SCALARS.value))
         table[:, gpu.SCALE.value] = 1.0 / (self.epochs.sizes * self.epochs.n_outputs)
         for row, (learning_rate, of_mean) in zip(table, rates, strict=True):

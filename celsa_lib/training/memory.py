@@ -82,8 +82,8 @@ def bytes_of_stage(stage: Stage, sizes: Sizes) -> int:
     low = 2 * (options.precision == "bfloat16")
     of_rows = whole * (4 * (4 + mean) + low)
     if nonzeros < whole:  # written out, with a mask
-        of_rows += whole + 16 * nonzeros
-    return of_rows + lanes * (width * (8 + low) + n_items * (4 + low))
+        of_rows += whole + (24 + 4 * mean) * nonzeros  # and their places, once more as long ones
+    return of_rows + lanes * (width * (8 + low) + n_items * (4 + 2 * low))
 
 
 def bytes_kept(plan: Plan, node: int, sizes: Sizes) -> int:

@@ -76,9 +76,9 @@ class Rows:
         return Rows(initial.values.gather(1, self.cols.long()), self.cols, self.width)
 
     def copy(self) -> "Rows":
-        """The same with values of its own."""
+        """The same with values of its own, and no mean yet."""
         scales = None if self.scales is None else self.scales.clone()
-        return replace(self, values=self.values.clone(), scales=scales)
+        return replace(self, values=self.values.clone(), scales=scales, mean=None)
 
     def to_csr(self) -> csr_matrix:
         """Unit rows, items × width, on the CPU; with scales of norm s_i. Zeros are not stored."""

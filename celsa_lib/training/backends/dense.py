@@ -6,6 +6,7 @@ from torch.nn import functional
 from celsa_lib.kernels.rows import TINY, add_sums
 from celsa_lib.training.backends.protocol import Memory
 from celsa_lib.training.batches import UserBatch
+from celsa_lib.training.device import rounded_products
 
 
 class DenseBackend:
@@ -21,9 +22,9 @@ class DenseBackend:
         precision: str = "float32",
         memory: Memory | None = None,
     ):
-        """`precision` "bfloat16": the products' factors are rounded to it, sums are in float32."""
-        self.width, self.cap = width, cap
-        self.dtype = getattr(torch, precision)
+        """`precision`: what the products' factors are rounded to; sums are in float32."""
+        self.width, self.cap, self.precision = width, cap, precision
+        self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self.memory = memory or Memory(cols.device)
         self.set_columns(cols)
 
@@ -71,7 +72,9 @@ class DenseBackend:
     def _product(self, name: str, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """left · right in float32."""
         shape = len(left), right.shape[1]
-        product = torch.mm(left, right, out=self.memory(f"product {name}", shape, self.dtype))
+        into = self.memory(f"product {name}", shape, self.dtype)
+        with rounded_products(self.precision):
+            product = torch.mm(left, right, out=into)
         return product if self.dtype == torch.float32 else self.memory(name, shape).copy_(product)
 
 
