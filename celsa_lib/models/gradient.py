@@ -46,8 +46,8 @@ class GradientRecommender(EmbeddingRecommender):
     def check_parameters(self) -> None:
         """See Recommender."""
         check_recipe(self.recipe)
-        resolve_device(self.device)
         TrainingOptions.of(self)
+        resolve_device(self.device)
         if not isinstance(self.callbacks, Sequence):
             raise ConfigError(f"callbacks are a list, got {plainly(self.callbacks)}")
         for one in self.callbacks:
