@@ -252,8 +252,8 @@ FORMATS: dict[str, Format] = {
         lambda path: _parts(ItemEmbeddings.load(path)), verified=True,
     ),
     "packed rows": Format(
-        lambda folder: _embeddings().pack(folder / "rows.packed").path,
-        lambda path: _parts(PackedEmbeddings.open(path).unpack()), verified=True,
+        lambda folder: _embeddings().pack(path=folder / "rows.packed").path,
+        lambda path: _parts(PackedEmbeddings.load(path).unpack()), verified=True,
     ),
     "segments": Format(_write_segments, _read_segments, verified=True),
     "checkpoint": Format(_write_checkpoint, _read_checkpoint, verified=True),

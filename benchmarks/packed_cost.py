@@ -31,7 +31,7 @@ def contenders_of(case: Case, folder: Path) -> dict[str, tuple[Rows, float]]:
     rows = ItemEmbeddings(case.rows().to_csr())
     found = {PLAIN: (rows, csr_bytes_per_item(rows.matrix))}
     for bits in sorted(BITS, reverse=True):
-        packed = rows.pack(folder / f"{bits}.packed", bits)
+        packed = rows.pack(bits, folder / f"{bits}.packed")
         found[f"{bits} bits in a file"] = packed, packed.bytes_per_item
     return found
 

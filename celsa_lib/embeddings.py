@@ -20,7 +20,6 @@ from celsa_lib.retrieval import (
     SparseIndex,
     hidden_items,
     recommend_in_batches,
-    write_packed,
 )
 from celsa_lib.split import matching
 
@@ -241,21 +240,21 @@ class ItemEmbeddings:
             scales = stored.get("input_scales")
             return cls(matrix, stored["item_ids"], header["about"], scales)
 
-    def pack(self, path: str | Path, bits: int = 4) -> "PackedEmbeddings":
-        """Write rows with values of `bits` (3, 4 or 8) to `path`, whole or not; what is in them.
+    def pack(self, bits: int = 4, path: str | Path | None = None) -> "PackedEmbeddings":
+        """Rows with values of `bits` (3, 4 or 8), in memory, or in a file at `path`, read there.
 
         Dense rows are packed too, and need no indices. Raises ConfigError, StorageError.
         """
         parts = self.matrix, self.item_ids, self.about, self.input_scales
         kind = self.is_anchored, self.is_dense
-        return PackedEmbeddings.open(write_packed(path, *parts, *kind, bits))
+        return PackedEmbeddings.of(path, *parts, *kind, bits)
 
     def _matching(self, X: csr_matrix) -> csr_matrix:
         return matching(X, self.matrix.shape[0], "the embeddings have")
 
 
 class PackedEmbeddings(PackedRows):
-    """Item rows in a packed file (`ItemEmbeddings.pack`): used as they are, or unpacked."""
+    """Packed item rows (`ItemEmbeddings.pack`): used as they are, or unpacked."""
 
     def unpack(self) -> ItemEmbeddings:
         """The rows in memory, items × width, CSR float32, as `score` reads them."""
@@ -274,7 +273,7 @@ class PackedEmbeddings(PackedRows):
 def open_embeddings(path: str | Path) -> ItemEmbeddings | PackedEmbeddings:
     """What `save` or `pack` wrote, as the file says. Raises StorageError for anything else."""
     packed = format_of(path, "item embeddings") == PackedEmbeddings.FORMAT
-    return PackedEmbeddings.open(path) if packed else ItemEmbeddings.load(path)
+    return PackedEmbeddings.load(path) if packed else ItemEmbeddings.load(path)
 
 
 def has_gpu() -> bool:

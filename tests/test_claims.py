@@ -192,7 +192,7 @@ H, C, U, M = (Check("x", outcome) for outcome in (HOLDS, CONTRADICTED, UNDECIDED
         ([H, H], REPRODUCED, REPRODUCED),
         ([H, C], PARTLY, REPRODUCED),
         ([H, U], PARTLY, REPRODUCED),
-        ([H, M], PARTLY, REPRODUCED),
+        ([H, M], REPRODUCED, REPRODUCED),
         ([C, U], NOT_REPRODUCED, NOT_REPRODUCED),
         ([U, M], NOT_REPRODUCED, NOT_REPRODUCED),
         ([M, M], NOT_TESTED, NOT_TESTED),
@@ -222,7 +222,10 @@ def test_a_verdict_of_many_names_what_does_not_hold_and_its_deciding_interval():
     checks = [compared("a", YES), compared("b", NO), compared("c", MAYBE), missing("d")]
     verdict = judged(checks, "data", "computed", everywhere)
     assert verdict.interval == (-0.2, -0.05)
-    assert verdict.why == "holds in 1 of 4 checks. contradicted: b. undecided: c. not tested: d"
+    assert verdict.why == "holds in 1 of 3 checks. contradicted: b. undecided: c. 1 not tested: d"
+    assert judged([missing(name) for name in "abcd"], "", "", everywhere).why == (
+        "4 not tested: a; b; c and 1 more"
+    )
     assert judged(checks, "data", "computed", somewhere).interval == (0.05, 0.2)
     many = judged([compared(name, NO) for name in "abcde"], "", "", everywhere)
     assert many.why.endswith("contradicted: a; b; c and 2 more")
@@ -238,7 +241,8 @@ def test_a_contrast_without_its_other_side_is_not_reproduced():
     assert contrast([one, other]) == REPRODUCED
     assert contrast([one, counted("constant", False)]) == NOT_REPRODUCED
     assert contrast([counted("gradual", False), other]) == PARTLY
-    assert contrast([one, missing("constant")]) == PARTLY
+    assert contrast([one, missing("constant")]) == NOT_TESTED
+    assert contrast([counted("gradual", False), missing("constant")]) == NOT_REPRODUCED
     assert contrast([]) == NOT_TESTED
 
 
@@ -270,12 +274,18 @@ def test_smaller_at_no_loss(ours, outcome):
     assert check.what == "1,024 B instead of 13,000 B, 13× smaller"
 
 
-def test_smaller_than_any_budget_is_only_partly_tested():
-    checks = rules.smaller(main_table(dense_size=4096), 100, rules.SMALL_LOSS)
+def test_smaller_than_any_budget_is_not_tested_unless_less_is_too_much():
+    result = main_table(dense_size=4096)
+    checks = rules.smaller(result, 100, rules.SMALL_LOSS)
     assert [check.outcome for check in checks] == [HOLDS, MISSING]
     assert checks[0].what.startswith("64 B instead of 4,096 B, 64×")
-    assert everywhere(checks) == PARTLY
-    assert everywhere(rules.smaller(empty(), 100, rules.SMALL_LOSS)) == NOT_TESTED
+    assert contrast(checks) == NOT_TESTED
+    worse = rules.smaller(main_table(ours=0.3, dense_size=4096), 100, rules.SMALL_LOSS)
+    assert contrast(worse) == NOT_REPRODUCED
+    assert contrast(rules.smaller(empty(), 100, rules.SMALL_LOSS)) == NOT_TESTED
+    add(result, "Recommended setting", 32, 0.6, nnz=4)  # a size that only it has
+    (check,) = rules.smaller(result, 100, rules.SMALL_LOSS, "Recommended setting")
+    assert check.what == "32 B instead of 4,096 B, 128× smaller" and check.outcome == HOLDS
 
 
 def test_low_dimensional_loses_more_the_smaller_it_is():
@@ -503,6 +513,16 @@ def test_the_second_column_asks_the_same_of_the_recommended_setting(stored, tmp_
     assert counts["best at a size, recommended setting"].tolist() == [3, 0, 0, 12]
     row = next(line for line in report.claims(tmp_path).table().split("<tr>") if "At 64" in line)
     assert row.count("<td") == 4 and "With the recommended setting: " in row
+
+
+def test_a_study_without_the_recommended_setting_is_judged_by_the_table_that_has_it(tmp_path):
+    result = main_table(dense_size=4096)
+    add(result, "Recommended setting", 64, 0.6, nnz=8)
+    save_result(result, tmp_path / "goodbooks-10k-partial.json")
+    save_result(widths(dense=0.5), tmp_path / "goodbooks-widths.json")
+    found = {claim.id: verdict for claim, verdict in report.claims(tmp_path)}["above-dense"]
+    assert (found.word, found.recommended.word) == (NOT_REPRODUCED, REPRODUCED)
+    assert [check.what for check in found.recommended.checks] == ["64 B"]
 
 
 def test_text_in_a_ledger_is_escaped():

@@ -300,7 +300,7 @@ def test_pack(embeddings, tmp_path):
     out, rows = tmp_path / "rows.packed", cl.ItemEmbeddings.load(embeddings)
     result = call("pack", embeddings, "--out", out, "--bits", 3)
     assert result.exit_code == 0, result.output
-    packed = cl.PackedEmbeddings.open(out)
+    packed = cl.PackedEmbeddings.load(out)
     assert packed.bits == 3 and np.array_equal(packed.unpack().matrix.indices, rows.matrix.indices)
     assert result.stdout.startswith(f"{out}: {packed.bytes_per_item:.1f} B per item, ")
     assert "one of 3, 4, 8, got 5" in refused("pack", embeddings, "--out", out, "--bits", 5)
@@ -311,7 +311,7 @@ class TestPackedFiles:
     def packed(self, embeddings, tmp_path):
         rows = cl.ItemEmbeddings.load(embeddings)
         rows.about |= {"dataset": "synthetic"}
-        return rows.pack(tmp_path / "rows.packed", 8).path
+        return rows.pack(8, tmp_path / "rows.packed").path
 
     def test_they_are_evaluated_as_what_they_were_packed_from(self, embeddings, packed):
         before, after = (call("evaluate", file, "synthetic", "--n-test", 40) for file in
@@ -320,7 +320,7 @@ class TestPackedFiles:
         values = [[float(line.split()[1]) for line in result.stdout.splitlines()[:3]]
                   for result in (before, after)]  # fmt: skip
         assert values[1] == pytest.approx(values[0], abs=0.01)
-        size = cl.PackedEmbeddings.open(packed).bytes_per_item
+        size = cl.PackedEmbeddings.load(packed).bytes_per_item
         assert f"40 users, 5 disjoint folds, {size:.1f} B per item" in after.stdout
         assert "does not say who its test users were" in after.stderr
 
@@ -328,14 +328,14 @@ class TestPackedFiles:
         titles = data.items.title.iloc[:2]
         result = call("recommend", packed, "synthetic", *titles, "-n", 3)
         assert result.exit_code == 0, result.output
-        expected = recommend_by_title(cl.PackedEmbeddings.open(packed), data, list(titles), 3)
+        expected = recommend_by_title(cl.PackedEmbeddings.load(packed), data, list(titles), 3)
         shown = [line.split(maxsplit=1)[1] for line in result.stdout.splitlines()]
         assert shown == expected["title"].tolist()
 
     def test_who_was_left_out_is_read_from_them(self, embeddings, tmp_path):
         rows = cl.ItemEmbeddings.load(embeddings)
         rows.about |= {"dataset": "synthetic", "checksum": "0" * 64, "n_test": 40, "split_seed": 1}
-        path = rows.pack(tmp_path / "rows.packed").path
+        path = rows.pack(path=tmp_path / "rows.packed").path
         assert "was trained on synthetic with checksum 0000" in refused(
             "evaluate", path, "synthetic"
         )
@@ -359,5 +359,5 @@ class TestPackedFiles:
                 line = refused(command[0], path, *command[1:])
                 assert str(path) in line and ("no file" in line or "is damaged" in line)
         weights = PrunedEASE(1.0, 2).fit(np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]])
-        path = weights.pack(tmp_path / "weights").path
+        path = weights.pack(path=tmp_path / "weights").path
         assert "holds celsa-packed-weights" in refused("evaluate", path, "synthetic")

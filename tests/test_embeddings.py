@@ -257,7 +257,7 @@ def test_similar_items_are_those_of_the_largest_cosine(seed, density, scaled):
 def test_packed_rows_have_similar_items(tmp_path):
     rng = np.random.default_rng(0)
     embeddings = cl.ItemEmbeddings(csr_matrix(rng.standard_normal((20, 8), dtype=np.float32)))
-    packed = embeddings.pack(tmp_path / "rows.packed", bits=8)
+    packed = embeddings.pack(8, tmp_path / "rows.packed")
     found, cosines = packed.similar([3, 4], 5)
     expected = packed.unpack().similar([3, 4], 5)
     np.testing.assert_array_equal(found, expected[0])

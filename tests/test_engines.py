@@ -256,7 +256,7 @@ def test_ranking_again_gives_true_scores_and_mends_what_rounding_did():
 
 
 def test_packed_rows_serve(tmp_path):
-    packed = SIGNED.pack(tmp_path / "rows.packed", bits=8)
+    packed = SIGNED.pack(8, tmp_path / "rows.packed")
     latents = packed.encode(histories_of(SIGNED))[0]
     with engines.open("exact", packed) as index:
         check(index.search(latents), packed.unpack(), latents)

@@ -76,7 +76,7 @@ def error_with_largest(values: np.ndarray, bits: int, signed: bool) -> float:
 @settings(max_examples=150, deadline=None)
 def test_unpacked_rows_are_the_packed_ones(rows, bits):
     with tempfile.TemporaryDirectory() as folder:
-        found, before = rows.pack(Path(folder, "rows"), bits).unpack(), rows.matrix
+        found, before = rows.pack(bits, Path(folder, "rows")).unpack(), rows.matrix
     assert np.array_equal(found.matrix.indices, before.indices)
     assert np.array_equal(found.matrix.indptr, before.indptr)
     own = np.repeat(np.arange(before.shape[0]), np.diff(before.indptr)) == before.indices
@@ -101,7 +101,7 @@ def test_unpacked_rows_are_the_packed_ones(rows, bits):
 def test_scores_from_the_file_are_those_of_the_unpacked_rows(rows, bits):
     X = users_of(rows.matrix.shape[0])
     with tempfile.TemporaryDirectory() as folder:
-        packed = rows.pack(Path(folder, "rows"), bits)
+        packed = rows.pack(bits, Path(folder, "rows"))
         plain, latents, scores = packed.unpack(), packed.activations(X), packed.score(X)
         alone = packed.score(X[:1])
     rounded = 1e-5 * (1 + np.abs(plain.matrix.data).sum())
@@ -113,7 +113,7 @@ def test_scores_from_the_file_are_those_of_the_unpacked_rows(rows, bits):
 
 @pytest.mark.parametrize("rows", [anchored(), cl.ItemEmbeddings(some_rows())])
 def test_the_same_is_recommended(tmp_path, rows):
-    packed = rows.pack(tmp_path / "rows")
+    packed = rows.pack(path=tmp_path / "rows")
     X = users_of(packed.shape[0])
     for users, seen in ((X, True), (X, False), (X[:2], True), (X[:1], False), (X[:0], True)):
         items, scores = packed.recommend(users, 5, seen)
@@ -124,10 +124,34 @@ def test_the_same_is_recommended(tmp_path, rows):
         packed.score(X[:, 1:])
 
 
+@pytest.mark.parametrize("rows", [anchored(), cl.ItemEmbeddings(some_rows())])
+def test_rows_are_packed_in_memory_and_saved(tmp_path, rows):
+    """Without a path nothing is written; the file that `save` writes is the one of a path."""
+    rows = cl.ItemEmbeddings(rows.matrix, [f"ü {i}" for i in range(rows.matrix.shape[0])],
+                             {"dataset": "ü"}, rows.input_scales)  # fmt: skip
+    packed, X = rows.pack(), users_of(rows.matrix.shape[0])
+    assert packed.bits == 4 and packed.path is None
+    path = packed.save(tmp_path / "saved" / "rows")
+    again, written = cl.PackedEmbeddings.load(path), rows.pack(bits=4, path=tmp_path / "written")
+    assert path.read_bytes() == written.path.read_bytes() and again.path == path
+    assert again.bytes_per_item == packed.bytes_per_item
+    assert again.about == packed.about and list(again.item_ids) == list(packed.item_ids)
+    for found, expected in (
+        (packed.recommend(X, 5), again.recommend(X, 5)),
+        (packed.similar([3], 5), again.similar([3], 5)),
+        ([packed.score(X)], [again.score(X)]),
+        ([packed.encode(X).toarray()], [again.encode(X).toarray()]),
+        ([packed.unpack().matrix.toarray()], [again.unpack().matrix.toarray()]),
+    ):
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+    again.save(path)  # over the file that it is read from
+    assert np.array_equal(again.score(X), cl.PackedEmbeddings.load(path).score(X))
+
+
 def test_users_latents_are_sparse_where_rows_are(tmp_path):
     X = users_of(40)
     for rows in (cl.ItemEmbeddings(some_rows()), cl.ItemEmbeddings(some_rows(density=1))):
-        packed = rows.pack(tmp_path / "rows")
+        packed = rows.pack(path=tmp_path / "rows")
         found, expected = packed.encode(X), packed.unpack().encode(X)
         assert issparse(found) == issparse(expected) != rows.is_dense
         assert np.allclose((found - expected).sum(), 0, atol=1e-4)
@@ -136,7 +160,7 @@ def test_users_latents_are_sparse_where_rows_are(tmp_path):
 def test_a_row_by_hand(tmp_path):
     """3.5 and −0.5 are the levels 7 and 3 of scale 1, at 1 and 3 of 4: two bits an index."""
     row = cl.ItemEmbeddings(csr_matrix(np.array([[0, 3.5, 0, -0.5]])))
-    packed = row.pack(tmp_path / "row", 3)
+    packed = row.pack(3, tmp_path / "row")
     with np.load(tmp_path / "row") as stored:
         assert stored["words"].tolist() == [7 + (3 << 3) + (1 << 6) + (3 << 8), 0]
     assert packed.unpack().matrix.toarray().tolist() == row.matrix.toarray().tolist()
@@ -147,7 +171,7 @@ def test_gaps_by_hand(tmp_path):
     """Latents 0, 1, 2 and 21 of 128: gaps 0, 0, 0, 18; remainders of 3 bits and a quotient of 2."""
     row = np.zeros((1, 128), np.float32)
     row[0, [0, 1, 2, 21]] = 1
-    packed = cl.ItemEmbeddings(csr_matrix(row)).pack(tmp_path / "row", 3)
+    packed = cl.ItemEmbeddings(csr_matrix(row)).pack(3, tmp_path / "row")
     assert header_of(tmp_path / "row")["coding"] == RICE
     indices = packed._layout.words[0] >> np.uint64(4 * 3)
     assert indices == (0b11 << 12) + (0b010 << 15)
@@ -159,7 +183,7 @@ def test_a_gap_of_more_bits_than_a_window(tmp_path, far):
     """After many small gaps, one whose quotient in unary is longer than 57 bits; and one after."""
     row = np.zeros((3, 4096), np.float32)
     row[:, :199] = row[:, 199 + far] = row[:, -1] = 0.5
-    packed = cl.ItemEmbeddings(csr_matrix(row)).pack(tmp_path / "rows")
+    packed = cl.ItemEmbeddings(csr_matrix(row)).pack(path=tmp_path / "rows")
     assert header_of(tmp_path / "rows")["coding"] == RICE
     assert np.array_equal(packed.unpack().matrix.toarray(), row)
     X = csr_matrix(np.eye(3, dtype=np.float32))
@@ -175,14 +199,14 @@ def test_values_that_are_levels_stay_as_they_are(tmp_path):
         rows = np.zeros((3, 1000), np.float32)
         for row in rows:
             row[::3][: len(levels)] = np.roll(levels, 5) / 4
-        packed = cl.ItemEmbeddings(csr_matrix(rows)).pack(tmp_path / "rows", bits)
+        packed = cl.ItemEmbeddings(csr_matrix(rows)).pack(bits, tmp_path / "rows")
         assert np.array_equal(packed.unpack().matrix.toarray(), rows)
 
 
 @pytest.mark.parametrize("bits", [3, 4])
 def test_a_scale_loses_less_than_that_of_the_largest_value(tmp_path, bits):
     rows = np.random.default_rng(0).normal(size=(50, 20)).astype(np.float32)
-    found = cl.ItemEmbeddings(csr_matrix(rows)).pack(tmp_path / "rows", bits).unpack()
+    found = cl.ItemEmbeddings(csr_matrix(rows)).pack(bits, tmp_path / "rows").unpack()
     largest = sum(error_with_largest(row, bits, signed=True) for row in rows)
     assert ((found.matrix.toarray() - rows) ** 2).sum() < 0.9 * largest
 
@@ -194,7 +218,7 @@ def test_values_of_one_sign_have_finer_levels(tmp_path, bits):
     for signed in (False, True):
         if signed:
             rows.data[0] *= -1
-        found = cl.ItemEmbeddings(rows).pack(tmp_path / "rows", bits).unpack()
+        found = cl.ItemEmbeddings(rows).pack(bits, tmp_path / "rows").unpack()
         errors.append(((found.matrix - rows).data ** 2).sum())
     assert errors[0] < errors[1] / 2
 
@@ -204,7 +228,7 @@ def test_every_coding_of_indices_is_used_where_it_is_the_smallest(tmp_path):
     alone = cl.ItemEmbeddings(csr_matrix(([1.0] * 5, [63] * 5, range(6)), shape=(5, 64)))
     many = cl.ItemEmbeddings(some_rows(width=500, density=0.1))
     for rows, coding in ((full, FULL), (alone, FIXED), (many, RICE)):
-        packed = rows.pack(tmp_path / "rows")
+        packed = rows.pack(path=tmp_path / "rows")
         assert header_of(tmp_path / "rows")["coding"] == coding
         assert np.array_equal(packed.unpack().matrix.indices, rows.matrix.indices)
     fixed = 9 * many.matrix.nnz  # bits of 500 latents
@@ -217,7 +241,7 @@ def test_dense_rows_are_packed_without_indices(tmp_path):
     """64 values of 4 bits and a scale of one byte."""
     dense = np.random.default_rng(0).normal(size=(200, 64))
     rows = cl.ItemEmbeddings(csr_matrix(dense))
-    packed = rows.pack(tmp_path / "rows", 4)
+    packed = rows.pack(4, tmp_path / "rows")
     assert packed.bytes_per_item == pytest.approx(64 * 4 / 8 + 1, abs=0.1)
     X = users_of(200)
     assert np.allclose(packed.score(X), packed.unpack().score(X), atol=1e-3)
@@ -226,19 +250,19 @@ def test_dense_rows_are_packed_without_indices(tmp_path):
 def test_what_is_implied_takes_no_bytes(tmp_path):
     """The own latent of anchored rows has no index; what all rows have in common is in the head."""
     alone = cl.ItemEmbeddings(csr_matrix(2 * np.eye(640)), input_scales=np.full(640, 0.5))
-    packed = alone.pack(tmp_path / "rows")
+    packed = alone.pack(path=tmp_path / "rows")
     assert packed.bytes_per_item == 16 / 640
     assert header_of(tmp_path / "rows")["head_bits"] == [0, 0, 0, 0]
     assert np.array_equal(packed.unpack().matrix.toarray(), 2 * np.eye(640))
     assert (packed.unpack().input_scales == 0.5).all()
     scaled = cl.ItemEmbeddings(alone.matrix, input_scales=np.geomspace(0.5, 2, 640))
-    assert scaled.pack(tmp_path / "rows").bytes_per_item == pytest.approx(1, abs=0.1)
+    assert scaled.pack(path=tmp_path / "rows").bytes_per_item == pytest.approx(1, abs=0.1)
 
 
 def test_stored_zeros_are_left_out(tmp_path):
     rows = some_rows()
     rows.data[::3] = 0
-    found = cl.ItemEmbeddings(rows).pack(tmp_path / "rows").unpack().matrix
+    found = cl.ItemEmbeddings(rows).pack(path=tmp_path / "rows").unpack().matrix
     assert found.nnz == np.count_nonzero(rows.data)
     assert np.array_equal(found.toarray() != 0, rows.toarray() != 0)
 
@@ -246,7 +270,7 @@ def test_stored_zeros_are_left_out(tmp_path):
 def test_scales_far_apart_take_two_bytes(tmp_path):
     for far, wide in ((1.5, 8), (1e14, 16)):
         rows = cl.ItemEmbeddings(csr_matrix(np.diag(np.geomspace(1 / far, far, 50))[:, :49]))
-        packed = rows.pack(tmp_path / "rows")
+        packed = rows.pack(path=tmp_path / "rows")
         assert header_of(tmp_path / "rows")["head_bits"][1] == wide
         assert np.allclose(packed.unpack().matrix.data, rows.matrix.data, rtol=0.021, atol=0)
 
@@ -255,7 +279,7 @@ def test_ids_and_what_is_known_of_the_rows_are_kept_and_not_counted(tmp_path):
     sizes = set()
     for ids in (np.array([f"item {i}" for i in range(30)], dtype=object), np.arange(30)):
         rows = cl.ItemEmbeddings(anchored().matrix, ids, {"dataset": "ü"})
-        packed = rows.pack(tmp_path / "new" / "rows")
+        packed = rows.pack(path=tmp_path / "new" / "rows")
         assert packed.about == {"dataset": "ü"} and packed.item_ids.tolist() == list(ids)
         assert packed.unpack().about == packed.about
         with np.load(packed.path) as stored:
@@ -265,7 +289,7 @@ def test_ids_and_what_is_known_of_the_rows_are_kept_and_not_counted(tmp_path):
 
 
 def test_nothing_is_read_before_it_is_needed(tmp_path):
-    words = anchored().pack(tmp_path / "rows")._layout.words
+    words = anchored().pack(path=tmp_path / "rows")._layout.words
     assert isinstance(words.base, np.memmap) and not words.flags.writeable
 
 
@@ -279,21 +303,21 @@ def test_rows_without_packing():
 @pytest.mark.parametrize("bits", [2, 5, 16, True, "4", 4.0, None])
 def test_other_bits_are_refused(tmp_path, bits):
     with pytest.raises(ConfigError, match="one of 3, 4, 8"):
-        anchored().pack(tmp_path / "rows", bits)
+        anchored().pack(bits, tmp_path / "rows")
     assert not (tmp_path / "rows").exists()
 
 
 def test_no_changed_byte_goes_unnoticed(tmp_path):
     """Each byte in turn: an error that names the file, or a byte without meaning."""
     path = tmp_path / "rows"
-    before = anchored(items=5).pack(path).unpack()
+    before = anchored(items=5).pack(path=path).unpack()
     whole = path.read_bytes()
     for place in range(len(whole)):
         changed = bytearray(whole)
         changed[place] ^= 1 << (place % 8)
         path.write_bytes(changed)
         try:
-            after = cl.PackedEmbeddings.open(path).unpack()
+            after = cl.PackedEmbeddings.load(path).unpack()
         except StorageError as error:
             assert str(path) in str(error)
         else:
@@ -304,19 +328,19 @@ def test_no_changed_byte_goes_unnoticed(tmp_path):
 
 @pytest.mark.parametrize("left", [0, 1, 100, -1000, -1])
 def test_a_truncated_file_is_refused(tmp_path, left):
-    path = anchored().pack(tmp_path / "rows").path
+    path = anchored().pack(path=tmp_path / "rows").path
     path.write_bytes(path.read_bytes()[:left])
     with pytest.raises(StorageError, match="rows is not a file of packed"):
-        cl.PackedEmbeddings.open(path)
+        cl.PackedEmbeddings.load(path)
 
 
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(StorageError, match="no file"):
-        cl.PackedEmbeddings.open(tmp_path / "none")
+        cl.PackedEmbeddings.load(tmp_path / "none")
     path = anchored().save(tmp_path / "rows.npz")
     with pytest.raises(StorageError, match="holds celsa-item-embeddings version"):
-        cl.PackedEmbeddings.open(path)
-    path = anchored().pack(tmp_path / "rows.npz").path
+        cl.PackedEmbeddings.load(path)
+    path = anchored().pack(path=tmp_path / "rows.npz").path
     with pytest.raises(StorageError, match="holds celsa-packed-embeddings version 2"):
         cl.ItemEmbeddings.load(path)
 
@@ -344,12 +368,12 @@ def rewritten(path, compress=False, **changes):
     ],
 )
 def test_parts_that_do_not_fit_together_are_refused(tmp_path, changes):
-    path = anchored().pack(tmp_path / "rows.npz").path
+    path = anchored().pack(path=tmp_path / "rows.npz").path
     rewritten(path)
-    cl.PackedEmbeddings.open(path)
+    cl.PackedEmbeddings.load(path)
     rewritten(path, **changes)
     with pytest.raises(StorageError, match="rows.npz"):
-        cl.PackedEmbeddings.open(path)
+        cl.PackedEmbeddings.load(path)
 
 
 def test_released_rows_lose_nothing_at_four_bits(real_data, tmp_path):
@@ -358,7 +382,7 @@ def test_released_rows_lose_nothing_at_four_bits(real_data, tmp_path):
     rows, folds = cl.ItemEmbeddings(users.released, users.item_ids), cl.holdout_folds(users.X[:400])
     expected = cl.evaluate(rows, folds).mean["ndcg@100"]
     for bits, size, most in ((8, 35, 0.0005), (4, 26, 0.001), (3, 24, 0.004)):
-        packed = rows.pack(tmp_path / "rows", bits)
+        packed = rows.pack(bits, tmp_path / "rows")
         assert size - 1 < packed.bytes_per_item < size
         assert cl.evaluate(packed, folds).mean["ndcg@100"] == pytest.approx(expected, abs=most)
 
@@ -372,7 +396,8 @@ def test_released_rows_lose_nothing_at_four_bits(real_data, tmp_path):
 def test_item_weights_are_scored_from_their_file(tmp_path, model, bits):
     """x·B of the weights that the file holds, which are near the model's; nothing is taken off."""
     ids = np.array([f"item {i}" for i in range(40)])
-    packed = model.fit(users_of(40).sign(), ids).pack(tmp_path / "weights", bits)
+    packed = model.fit(users_of(40).sign(), ids).pack(bits, tmp_path / "weights")
+    assert np.array_equal(packed.score(users_of(40)), model.pack(bits).score(users_of(40)))
     assert isinstance(packed, PackedWeights) and packed.item_ids.tolist() == ids.tolist()
     held, X = packed.rows()[0], users_of(40)
     assert np.array_equal(held.toarray() != 0, model.weights_.toarray() != 0)
@@ -382,18 +407,18 @@ def test_item_weights_are_scored_from_their_file(tmp_path, model, bits):
     items, scores = packed.recommend(X, 3)
     assert (np.take_along_axis(packed.score(X), items, axis=1) == scores).all()
     assert (np.take_along_axis(X.toarray(), items, axis=1) == 0).all()
-    again = PackedWeights.open(packed.path)
+    again = PackedWeights.load(packed.path)
     assert again.bytes_per_item == packed.bytes_per_item < model.bytes_per_item
 
 
 def test_weights_and_embeddings_are_not_taken_for_each_other(tmp_path):
     with pytest.raises(NotFittedError):
-        PrunedEASE().pack(tmp_path / "weights")
-    path = SparseMRF(1.0, 5).fit(users_of(40).sign()).pack(tmp_path / "weights").path
+        PrunedEASE().pack(path=tmp_path / "weights")
+    path = SparseMRF(1.0, 5).fit(users_of(40).sign()).pack(path=tmp_path / "weights").path
     with pytest.raises(StorageError, match="holds celsa-packed-weights"):
-        cl.PackedEmbeddings.open(path)
-    path = anchored().pack(tmp_path / "rows").path
+        cl.PackedEmbeddings.load(path)
+    path = anchored().pack(path=tmp_path / "rows").path
     with pytest.raises(StorageError, match="holds celsa-packed-embeddings"):
-        PackedWeights.open(path)
+        PackedWeights.load(path)
     with pytest.raises(DataError, match="the item embeddings have 30"):
-        cl.PackedEmbeddings.open(path).score(users_of(40))
+        cl.PackedEmbeddings.load(path).score(users_of(40))

@@ -127,7 +127,7 @@ def test_rows_are_what_their_files_give(result, tmp_path):
         rows = model if label.startswith("EASE") else model.item_embeddings
         size = {"width": 16} if label == DENSE else {"nnz": 8}
         for bits in (3, 4, 8):
-            packed = rows.pack(tmp_path / "rows", bits)
+            packed = rows.pack(bits, tmp_path / "rows")
             (row,) = result.select(label=label, form=f"{bits} bits", **size)
             assert row["bytes_per_item"] == pytest.approx(packed.bytes_per_item, abs=0.005)
             found = cl.evaluate(packed, task.folds)

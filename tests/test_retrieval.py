@@ -74,7 +74,7 @@ def test_only_what_may_be_is_recommended(kind, users, histories, tmp_path):
     A = random_sparse(60, 16, 1 if kind == "dense" else 0.2, format="csr", random_state=0)
     embeddings = cl.ItemEmbeddings(A.astype(np.float32))
     if kind == "packed":
-        embeddings = embeddings.pack(tmp_path / "rows.packed")
+        embeddings = embeddings.pack(path=tmp_path / "rows.packed")
     X, among, without = histories[:users], np.arange(5, 50), [7, 9, 59]
     scores = embeddings.score(X)
     scores[X.toarray() > 0] = -np.inf

@@ -50,8 +50,8 @@ from celsa_lib.retrieval import engines
 from scipy.sparse import eye
 
 rows = cl.ItemEmbeddings(eye(40, format="csr", dtype=np.float32))
-rows.save("rows.npz"), rows.pack("rows.packed")
-loaded, packed = cl.ItemEmbeddings.load("rows.npz"), cl.PackedEmbeddings.open("rows.packed")
+rows.save("rows.npz"), rows.pack(path="rows.packed")
+loaded, packed = cl.ItemEmbeddings.load("rows.npz"), cl.PackedEmbeddings.load("rows.packed")
 X = eye(40, format="csr")[np.arange(1_100) % 40]
 for found in (loaded, packed):
     assert found.recommend(X)[0].shape == (1_100, 10)

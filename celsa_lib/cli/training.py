@@ -211,12 +211,12 @@ def pack(
     """Write compressed embeddings, quantised and bit-packed; they are scored from the file.
 
     `celsa evaluate` and `celsa recommend` read it; in Python,
-    celsa_lib.PackedEmbeddings.open(OUT).recommend(X, n).
+    celsa_lib.PackedEmbeddings.load(OUT).recommend(X, n).
     """
     from celsa_lib.retrieval import csr_bytes_per_item
 
     check_writable(out, embeddings)
     found = read_embeddings(embeddings, packed=False)
-    packed = found.pack(out, bits)
+    packed = found.pack(bits, out)
     plain = csr_bytes_per_item(found.matrix, found.input_scales)
     typer.echo(f"{out}: {packed.bytes_per_item:.1f} B per item, {plain:.1f} in memory unpacked")

@@ -178,7 +178,7 @@ def plain_bytes(model) -> float:
 
 def _packed(stored: ItemEmbeddings | SparseWeights, folder: Path, bits: int) -> Form:
     """Rows or weights in a file, scored from it; dense rows are taken out of it for that."""
-    found = stored.pack(folder / packed_name(bits), bits)
+    found = stored.pack(bits, folder / packed_name(bits))
     return found.unpack() if found.is_dense else found, found.bytes_per_item
 
 

@@ -11,7 +11,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
 from celsa_lib.models.base import Recommender, histories
 from celsa_lib.models.ease import EASE, EDLAE, blocks_of, gram_matrix
-from celsa_lib.retrieval import PackedRows, write_packed
+from celsa_lib.retrieval import PackedRows
 
 PRUNED_BY = ("row", "matrix")
 
@@ -25,23 +25,20 @@ class SparseWeights(Recommender):
         self._check_fitted()
         return -(-8 * self.weights_.nnz // self.weights_.shape[0])
 
-    def pack(self, path: str | Path, bits: int = 4) -> "PackedWeights":
-        """Write weights of `bits` (3, 4 or 8) to `path`, whole or not; what is in them.
+    def pack(self, bits: int = 4, path: str | Path | None = None) -> "PackedWeights":
+        """Weights of `bits` (3, 4 or 8), in memory, or in a file at `path`, read there.
 
         Raises NotFittedError, ConfigError for other bits, StorageError.
         """
         self._check_fitted()
-        form = PackedWeights.FORMAT
-        return PackedWeights.open(
-            write_packed(path, self.weights_, self.item_ids_, {}, bits=bits, form=form)
-        )
+        return PackedWeights.of(path, self.weights_, self.item_ids_, {}, bits=bits)
 
     def _score(self, X: csr_matrix) -> np.ndarray:
         return (X @ self.weights_).toarray()
 
 
 class PackedWeights(PackedRows):
-    """Item weights B in a packed file (`SparseWeights.pack`): scores x·B, read from the file."""
+    """Packed item weights B (`SparseWeights.pack`): scores x·B."""
 
     FORMAT, WHAT = "celsa-packed-weights", "item weights"
 

@@ -77,7 +77,7 @@ class Entry(NamedTuple):
 
 def claims(folder: str | Path = "results", judged: Sequence[Claim] = CLAIMS) -> "Ledger":
     """Claims, judged by what is stored in `folder`. Raises StorageError, DataError."""
-    names = dict.fromkeys(name for claim in judged for name in claim.stored)
+    names = dict.fromkeys(n for claim in judged for n in (*claim.stored, *claim.beside))
     paths = {name: located(Path(folder) / f"{name}.json") for name in names}
     results = {name: load_intact(path) for name, path in paths.items() if path.exists()}
     return Ledger(tuple(Entry(claim, claim.judge(results)) for claim in judged))

@@ -30,16 +30,18 @@ def better_at(result: Result, label: str, other: str, budget: int) -> Check:
 
 
 def smaller(result: Result, factor: int, share: float, ours: str = OURS) -> list[Check]:
-    """Compressed ELSA (`ours`) − share × dense ELSA, at the largest budget `factor` times smaller.
+    """Compressed ELSA (`ours`) − share × dense ELSA, at the largest size `factor` times smaller.
 
-    Where no budget is that small, the smallest is compared and the wanted one is missing.
+    Where none that is stored is that small, the smallest is compared and the wanted one, the last
+    check, is missing: `contrast` takes no smaller factor for it.
     """
     dense = result.select(label=DENSE)
     if not dense:
         return [missing("dense ELSA")]
     size = dense[0]["budget_bytes"]
-    fitting = [budget for budget in BUDGETS if budget * factor <= size]
-    budget = max(fitting, default=min(BUDGETS))
+    budgets = {*BUDGETS, *(row["budget_bytes"] for row in result.select(label=ours))}
+    fitting = [budget for budget in budgets if budget * factor <= size]
+    budget = max(fitting, default=min(budgets))
     what = f"{budget:,} B instead of {size:,} B, {size / budget:.0f}× smaller"
     checks = [check_of(result, what, _at(ours, budget), {"label": DENSE}, share)]
     if not fitting:
@@ -112,12 +114,13 @@ def diminishing(result: Result) -> list[Check]:
 def above_dense(result: Result) -> list[Check]:
     """Compressed ELSA of each width and budget − dense ELSA, intervals widened for their number."""
     pairs = [(w, b) for w in _widths(result) for b in BUDGETS]
-    confidence = 1 - 0.05 / max(len(pairs), 1)
-    options = {"confidence": confidence, "n_resamples": 10_000}  # far tails need more resamples
-    dense = {"label": DENSE}
-    return [
-        check_of(result, f"width {w:,}, {b:,} B", _wide(w, b), dense, **options) for w, b in pairs
-    ]
+    return _above(result, {f"width {w:,}, {b:,} B": _wide(w, b) for w, b in pairs})
+
+
+def recommended_above_dense(result: Result) -> list[Check]:
+    """The recommended setting of each size − dense ELSA, intervals widened for their number."""
+    sizes = sorted({row["budget_bytes"] for row in result.select(label=RECOMMENDED)})
+    return _above(result, {f"{size:,} B": _at(RECOMMENDED, size) for size in sizes})
 
 
 def latents(result: Result) -> list[Check]:
@@ -179,6 +182,14 @@ def _scheduled(schedule: str, budget: int, restart: bool = True) -> dict:
 
 def _wide(width: int, budget: int) -> dict:
     return {**_at(OURS, budget), "width": width}
+
+
+def _above(result: Result, ours: dict[str, dict]) -> list[Check]:
+    """What `ours` selects − dense ELSA, intervals at 95 % for all together."""
+    confidence = 1 - 0.05 / max(len(ours), 1)
+    options = {"confidence": confidence, "n_resamples": 10_000}  # far tails need more resamples
+    dense = {"label": DENSE}
+    return [check_of(result, what, one, dense, **options) for what, one in ours.items()]
 
 
 def _widths(result: Result) -> list[int]:

@@ -1,18 +1,20 @@
 """From intervals to words: what is checked, how checks add up to a verdict.
 
 An interval is always of something that is above 0 if the paper is right. A check holds if its
-interval lies above 0, is contradicted if it lies below, and is undecided otherwise. A claim that
+interval lies above 0, is contradicted if it lies below, and is undecided otherwise. A verdict
+follows from the checks that were made; how many could not be made is said beside it. A claim that
 something holds everywhere is
 
 - reproduced if every check holds,
-- partly reproduced if some hold and others do not, or could not be made,
-- not reproduced if checks were made and none holds,
+- partly reproduced if some hold and others do not,
+- not reproduced if none holds,
 - not tested here if none could be made.
 
 A claim that something holds somewhere is reproduced if one check holds; its intervals are widened
 for the number of checks (Bonferroni), because the best of many looks good by chance. A claim that
 sets one thing against another, its last check, is not reproduced where that check does not hold:
-without the other side nothing is contrasted.
+without the other side nothing is contrasted. Where that check could not be made, what holds of the
+rest decides nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -76,8 +78,8 @@ def missing(what: str) -> Check:
 
 def everywhere(checks: Sequence[Check]) -> str:
     """The word for a claim that every check should bear out."""
-    outcomes = {check.outcome for check in checks}
-    if outcomes <= {MISSING}:
+    outcomes = _made(checks)
+    if not outcomes:
         return NOT_TESTED
     if outcomes == {HOLDS}:
         return REPRODUCED
@@ -86,16 +88,23 @@ def everywhere(checks: Sequence[Check]) -> str:
 
 def somewhere(checks: Sequence[Check]) -> str:
     """The word for a claim that one check should bear out."""
-    outcomes = {check.outcome for check in checks}
-    if outcomes <= {MISSING}:
+    outcomes = _made(checks)
+    if not outcomes:
         return NOT_TESTED
     return REPRODUCED if HOLDS in outcomes else NOT_REPRODUCED
 
 
 def contrast(checks: Sequence[Check]) -> str:
-    """The word for a claim of two sides, the second being the last check."""
-    failed = bool(checks) and checks[-1].outcome in (CONTRADICTED, UNDECIDED)
-    return NOT_REPRODUCED if failed else everywhere(checks)
+    """The word for a claim that hangs on its last check, as one of two sides on the second."""
+    last, word = checks[-1].outcome if checks else MISSING, everywhere(checks)
+    if last == MISSING:
+        return word if word == NOT_REPRODUCED else NOT_TESTED
+    return word if last == HOLDS else NOT_REPRODUCED
+
+
+def _made(checks: Sequence[Check]) -> set[str]:
+    """Outcomes of the checks that could be made."""
+    return {check.outcome for check in checks} - {MISSING}
 
 
 def judged(
@@ -114,18 +123,20 @@ def _deciding(checks: Sequence[Check], rule) -> tuple[float, float] | None:
 
 
 def _why(checks: Sequence[Check]) -> str:
-    """How many hold, and which do not."""
+    """How many of those that were made hold, which do not, and what was not tested."""
     if not checks:
         return "nothing to compare is stored"
     if len(checks) == 1:
         return _why_one(checks[0])
     held = sum(check.outcome == HOLDS for check in checks)
-    parts = [f"holds in {held} of {len(checks)} checks"]
+    made = sum(check.outcome != MISSING for check in checks)
+    parts = [f"holds in {held} of {made} checks"] if made else []
     for outcome in (CONTRADICTED, UNDECIDED, MISSING):
         names = [check.what for check in checks if check.outcome == outcome]
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            parts.append(f"{outcome}: {'; '.join(names[:NAMED])}{more}")
+            count = f"{len(names)} " if outcome == MISSING else ""
+            parts.append(f"{count}{outcome}: {'; '.join(names[:NAMED])}{more}")
     return ". ".join(parts)
 
 

@@ -1,7 +1,7 @@
 """From embeddings or weights to ranked lists."""
 
 from celsa_lib.retrieval.export import FORMATS, check_format, export_rows, split_signs
-from celsa_lib.retrieval.packed import PackedRows, csr_bytes_per_item, write_packed
+from celsa_lib.retrieval.packed import PackedRows, csr_bytes_per_item
 from celsa_lib.retrieval.ranking import (
     BATCH_USERS,
     exclude_seen,
@@ -24,5 +24,4 @@ __all__ = [
     "recommend_in_batches",
     "split_signs",
     "top_n",
-    "write_packed",
 ]

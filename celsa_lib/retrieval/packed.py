@@ -1,4 +1,4 @@
-"""Item rows in a file of few bytes, scored where they lie: `PackedRows`.
+"""Item rows of few bytes, in memory or in a file, scored where they lie: `PackedRows`.
 
 The file is an uncompressed .npz: any NumPy reads its arrays, a checksum is over all of them, and
 they are mapped into memory. The latent of its own that an anchored row holds needs no index.
@@ -42,17 +42,18 @@ SHIFTS = range(-2, 3)  # tried: bits of a gap's remainder more than those of the
 
 
 class PackedRows:
-    """Packed item rows (items × width): scores as those of ItemEmbeddings, read from the file.
+    """Packed item rows (items × width): scores as those of ItemEmbeddings, of the rows as they lie.
 
-    In memory are 8 bytes per item (where each row starts), and what the system keeps of the file.
+    Of rows in a file, 8 bytes per item (where each row starts) are in memory, and what the system
+    keeps of the file. path: None for rows in memory.
     """
 
     FORMAT, WHAT = FORMAT, "item embeddings"  # what such a file calls itself, and a message
 
-    def __init__(self, path: Path, header: dict, arrays: dict):
-        """What `write_packed` wrote. Raises ValueError if the parts do not fit together."""
+    def __init__(self, path: Path | None, header: dict, arrays: dict):
+        """What `packed_parts` gives. Raises ValueError if the parts do not fit together."""
         _check_header(header, arrays)
-        self.path, self.about = path, header["about"]
+        self.path, self.about, self._header = path, header["about"], header
         self.shape, self.bits = tuple(header["shape"]), header["bits"]
         self.is_dense, self.item_ids = header["is_dense"], arrays["item_ids"]
         self._layout = _layout(header, arrays["words"])
@@ -61,7 +62,23 @@ class PackedRows:
             raise ValueError("a row does not end, or points at no scale")
 
     @classmethod
-    def open(cls, path: str | Path) -> "PackedRows":
+    def of(cls, path: str | Path | None, *parts, bits: int = 4, **kind) -> "PackedRows":
+        """Rows packed by `packed_parts`: in memory, or in a file at `path` and read from it.
+
+        Raises ConfigError for other bits, StorageError.
+        """
+        header, arrays = packed_parts(*parts, bits=bits, **kind)
+        packed = cls(None, header, arrays)
+        return packed if path is None else cls.load(packed.save(path))
+
+    def save(self, path: str | Path) -> Path:
+        """Write one .npz that `load` maps into memory, whole or not at all. Raises StorageError."""
+        header = {"format": self.FORMAT, "version": VERSION} | self._header
+        arrays = {"words": self._layout.words, "item_ids": self.item_ids}  # words: same place
+        return save_arrays(path, header, arrays, compress=False)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "PackedRows":
         """Verify the file and map it into memory. Raises StorageError for anything else."""
         opened = map_arrays(path, cls.FORMAT, VERSION, f"packed {cls.WHAT}")
         with opened as (header, arrays):
@@ -138,8 +155,7 @@ class PackedRows:
         return matching(X, self.shape[0], f"the {self.WHAT} have")
 
 
-def write_packed(
-    path: str | Path,
+def packed_parts(
     matrix: csr_matrix,
     item_ids: np.ndarray,
     about: dict,
@@ -147,17 +163,15 @@ def write_packed(
     anchored: bool = False,
     is_dense: bool = False,
     bits: int = 4,
-    form: str = FORMAT,
-) -> Path:
-    """Write rows `matrix` (items × width, columns ascend) for `PackedRows.open`, whole or not.
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """(header, arrays) of `PackedRows` for rows `matrix` (items × width, columns ascend).
 
     Values take `bits` (3, 4 or 8) each, indices as few as they can. anchored: every row holds a
-    latent of its own, of the row's number. form: what the file calls itself. Raises ConfigError for
-    other bits, StorageError.
+    latent of its own, of the row's number. Raises ConfigError for other bits.
     """
     check_bits(bits)
     rows = _without(matrix, own=anchored)
-    header = {"format": form, "version": VERSION, "shape": matrix.shape, "about": about}
+    header = {"shape": matrix.shape, "about": about}
     header |= {"is_dense": is_dense, "bits": bits, "middle": middle_of(rows, bits)}
     lengths = np.diff(rows.indptr).astype(np.int64)
     header["longest"] = longest = int(lengths.max(initial=0))
@@ -171,8 +185,8 @@ def write_packed(
     heads = np.stack([codes for codes, _ in coded], axis=1)
     header["head_bits"] = [int(most).bit_length() for most in heads.max(axis=0, initial=0)]
     words = _words_of(header, rows, heads)
-    arrays = {"words": words, "item_ids": item_ids}  # in this order: words lie at the same place
-    return save_arrays(path, header, arrays, compress=False)
+    words.flags.writeable = False  # as those of a file are
+    return header, {"words": words, "item_ids": item_ids}
 
 
 def csr_bytes_per_item(matrix: csr_matrix, input_scales: np.ndarray | None = None) -> float:
@@ -245,7 +259,7 @@ def _words_of(header: dict, rows: csr_matrix, heads: np.ndarray) -> np.ndarray:
 
 
 def _check_header(header: dict, arrays: dict) -> None:
-    """Raise ValueError for what `write_packed` writes into no header: loops trust it."""
+    """Raise ValueError for what `packed_parts` gives no header: loops trust it."""
     (n_items, width), words, ids = header["shape"], arrays["words"], arrays["item_ids"]
     numbers = [n_items, width, *(header[name] for name in HEADER_COUNTS), *header["head_bits"]]
     fits = all(type(number) is int and 0 <= number < 2**31 for number in numbers)
