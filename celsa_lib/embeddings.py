@@ -247,7 +247,7 @@ class ItemEmbeddings:
         """
         parts = self.matrix, self.item_ids, self.about, self.input_scales
         kind = self.is_anchored, self.is_dense
-        return PackedEmbeddings.of(path, *parts, *kind, bits)
+        return PackedEmbeddings.of(path, *parts, *kind, bits=bits)
 
     def _matching(self, X: csr_matrix) -> csr_matrix:
         return matching(X, self.matrix.shape[0], "the embeddings have")

@@ -59,6 +59,13 @@ def check_positive(**parameters: float) -> None:
             raise ConfigError(f"{name} must be a finite number above 0, got {plainly(value)}")
 
 
+def check_not_negative(**parameters: float) -> None:
+    """Raise ConfigError for a parameter that is not a finite number of at least 0."""
+    for name, value in parameters.items():
+        if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < inf:
+            raise ConfigError(f"{name} must be a finite number, 0 or above, got {plainly(value)}")
+
+
 def check_share(**parameters: float) -> None:
     """Raise ConfigError for a parameter that is not a share from 0 up to, but not, 1."""
     for name, value in parameters.items():

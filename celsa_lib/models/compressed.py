@@ -9,8 +9,9 @@ from sklearn.base import clone
 from celsa_lib.errors import ConfigError, check_count, check_positive
 from celsa_lib.models.gradient import GradientRecommender
 from celsa_lib.models.schedules import make_schedule
-from celsa_lib.training import Callback, Run, Stage, Trained, TrainingOptions, resolve_device
+from celsa_lib.training import Callback, Run, Stage, Trained, TrainingOptions
 from celsa_lib.training.anchored import anchored_rows, neighbourhoods
+from celsa_lib.training.backends.choice import training_device
 from celsa_lib.training.rows import Rows
 
 PAPER_WIDTH = 4096  # of the paper's procedure
@@ -154,7 +155,8 @@ def _train(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained]:
 
 def _train_anchored(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained]:
     """One run per model, from rows anchored at items; their partial correlations are shared."""
-    first, device = models[0], resolve_device(models[0].device)
+    first = models[0]
+    device = training_device(TrainingOptions.of(first), ragged=True)
     if first.width != X.shape[1]:
         raise ConfigError(
             f"anchored rows have a latent per item, {X.shape[1]} here, not {first.width}: leave "

@@ -58,10 +58,12 @@ def fill(given: dict, X: csr_matrix, width: int) -> dict:
     steps = math.ceil(learners / result["batch_size"])
     if given["recipe"] == "paper" and steps < FEWEST_STEPS:
         counted = "1 step" if steps == 1 else f"{steps} steps"
+        smaller = result["batch_size"] > batch_size
         warnings.warn(
             f"an epoch has {counted}, too few to learn from: batch_size "
-            f"{result['batch_size']}, {learners} users; leave batch_size out, or take "
-            f'recipe="recommended"',
+            f"{result['batch_size']}, {learners} users; "
+            f"{f'take batch_size {batch_size}, or' if smaller else 'take'} "
+            f'recipe="recommended"{"" if smaller else " or more epochs"}',
             stacklevel=2,
         )
     return result

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from celsa_lib.arrays import check_csr
 from celsa_lib.errors import ConfigError, TrainingError
 from celsa_lib.training.backends import Memory
-from celsa_lib.training.backends.choice import not_triton_because, on_gpu
+from celsa_lib.training.backends.choice import not_triton_because, on_gpu, training_device
 from celsa_lib.training.batches import UserBatch
 from celsa_lib.training.callbacks import Callback
 from celsa_lib.training.device import device_name, resolve_device
@@ -67,7 +67,7 @@ class Run:
     ):
         self.X, self.width, self.restart = X, width, restart
         self.options, self.callbacks = options, callbacks
-        self.device = resolve_device("cpu" if options.backend == "sparse" else options.device)
+        self.device = training_device(options, start is not None and start.starts is not None)
         if options.precision == "tf32" and self.device.type != "cuda":
             raise ConfigError(
                 f'precision "tf32" needs a CUDA GPU, this is {self.device}; choose "float32"'
@@ -147,11 +147,14 @@ class Run:
         return gpu_trainer(self.rows, self.optimiser, stage, self.options, self.epochs_on_gpu)
 
     def _by(self) -> str:
-        """What makes the steps on a GPU, and why, for the log."""
-        reason = not_triton_because(self.options, self.device)
+        """What makes the steps on a GPU, or why none is used where one is there; for the log."""
+        there = resolve_device(self.options.device)
+        reason = not_triton_because(self.options, there)
         if not reason:
             return ", by Triton kernels"
-        return "" if self.device.type == "cpu" else f", by torch: {reason}"
+        if self.device != there:
+            return f", not on the GPU: {reason}"
+        return "" if there.type == "cpu" else f", by torch: {reason}"
 
     def _window(self) -> int:
         """Steps whose batches are cut at once. Raises TrainingError for a GPU that is too small."""

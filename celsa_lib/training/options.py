@@ -5,7 +5,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import ConfigError, check_count, check_positive, check_seed, check_share
+from celsa_lib.errors import (
+    ConfigError,
+    check_count,
+    check_not_negative,
+    check_positive,
+    check_seed,
+    check_share,
+)
 
 NUMBERS = {
     "batch_size": int,
@@ -94,8 +101,7 @@ class TrainingOptions:
         check_count(batch_size=self.batch_size)
         check_seed(self.seed)
         check_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
-        if self.length_exponent:
-            check_positive(length_exponent=self.length_exponent)
+        check_not_negative(length_exponent=self.length_exponent)
         if self.relu_cap is not None:
             check_positive(relu_cap=self.relu_cap)
         if self.max_outputs is not None:

@@ -10,7 +10,7 @@ from celsa_lib.training.backends.dense import DenseBackend
 from celsa_lib.training.backends.protocol import Backend, Memory
 from celsa_lib.training.backends.reference import ReferenceBackend
 from celsa_lib.training.backends.sparse import SparseBackend
-from celsa_lib.training.device import density_of_dense
+from celsa_lib.training.device import density_of_dense, resolve_device
 from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows
 
@@ -22,6 +22,17 @@ def not_triton_because(options: TrainingOptions, device: torch.device) -> str:
     if options.backend == "auto" and device.type != "cuda":
         return "there is no CUDA GPU"
     return "" if find_spec("triton") else "Triton is not installed"
+
+
+def training_device(options: TrainingOptions, ragged: bool) -> torch.device:
+    """The device of a training by `options`. Raises ConfigError as `resolve_device`.
+
+    ragged: of rows of different lengths, which on a GPU only Triton's kernels train: "auto" takes
+    the CPU where these cannot run.
+    """
+    device = resolve_device("cpu" if options.backend == "sparse" else options.device)
+    left = ragged and options.device == "auto" and not_triton_because(options, device)
+    return torch.device("cpu") if left else device
 
 
 def on_gpu(options: TrainingOptions, device: torch.device) -> bool:
