@@ -18,7 +18,7 @@ pytest.importorskip("triton")
 
 import celsa_lib as cl
 from celsa_lib.data.synthetic import make_synthetic
-from celsa_lib.training import TrainingOptions
+from celsa_lib.training import TrainingOptions, gpu_dense
 from celsa_lib.training.backends import choice
 from celsa_lib.training.backends.choice import not_triton_because
 from celsa_lib.training.gpu import DenseGpuTrainer, Epochs, SparseGpuTrainer, gpu_trainer
@@ -202,6 +202,27 @@ def test_a_support_that_moves_is_that_of_the_formula(through, precision):
         assert torch.equal(ours.result().cols, theirs.result().cols)
 
 
+@pytest.mark.parametrize("stage", [Stage(WIDTH, 1), Stage(6, 1, True), Stage(6, 1, True, True)])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_row_wider_than_what_is_updated_at_a_time(X, stage, precision, monkeypatch):
+    """Of 12 columns 8 and 4, or 5 times 2 and 2 more: the rows are those of all at once."""
+    options = TrainingOptions(batch_size=BATCH, weight_averaging=0.7 * (not stage.dynamic),
+                              precision=precision, non_negative=not stage.dynamic)  # fmt: skip
+    found = []
+    for columns in (4096, 8, 2):
+        monkeypatch.setattr(gpu_dense, "COLUMNS", columns)
+        rows, _ = some_rows("full", False)
+        epochs = Epochs(X, options, DEVICE)
+        trainer = gpu_trainer(rows, Nadam.start(rows.values), stage, options, epochs)
+        for batch in trainer.batches(np.random.default_rng(0), options.rates(3)):
+            trainer.step(batch)
+        mean = () if trainer.mean is None else (trainer.mean,)
+        found.append((trainer.A, trainer.m, trainer.v, trainer.inverse_norms, *mean))
+    for parts in found[1:]:
+        for ours, whole in zip(parts, found[0], strict=True):
+            assert torch.allclose(ours, whole, rtol=1e-4, atol=2e-3 * (precision != "float32"))
+
+
 def test_dense_rows_that_are_not_full_stay_so():
     """A stage that is dense for the GPU: pruned entries come back as zero, kept ones train."""
     X = make_synthetic(n_users=20, n_items=20, n_segments=4, mean_interactions=6.0).X
@@ -302,6 +323,23 @@ def test_what_makes_the_steps_is_said_with_its_reason(monkeypatch, caplog, X):
     assert caplog.messages[0].endswith("float32, by Triton kernels")
     monkeypatch.setattr(choice, "find_spec", lambda name: None)
     assert not_triton_because(auto, gpu) == "Triton is not installed"
+
+
+def test_anchored_rows_train_on_the_cpu_where_a_gpu_has_no_triton(X, monkeypatch, caplog):
+    """As on Windows; on a GPU that was asked for, they are refused."""
+    options = {"nnz": 3, "recipe": "recommended", "epochs": 1, "progress": False}
+    expected = cl.CompressedELSA(**options, device="cpu").fit(X)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(choice, "find_spec", lambda name: None)
+    with caplog.at_level("INFO", "celsa_lib.training"):
+        found = cl.CompressedELSA(**options).fit(X)
+    said = "training on CPU, float32, not on the GPU: Triton is not installed"
+    assert said in caplog.messages and found.backend_ == "sparse"
+    assert (found.item_embeddings.matrix != expected.item_embeddings.matrix).nnz == 0
+    assert choice.training_device(TrainingOptions(), ragged=False).type == "cuda"
+    rows, _ = some_rows("ragged", False)
+    with pytest.raises(ConfigError, match='does not train anchored rows .* device "cpu"'):
+        choice.make_backend(replace(rows, values=rows.values.to("meta")), TrainingOptions())
 
 
 def test_tf32_is_a_gpus():

@@ -168,11 +168,13 @@ def test_a_batch_that_fits(learners, size):
 
 
 def test_too_few_steps_are_told(histories):
-    with pytest.warns(UserWarning, match='an epoch has 1 step, .*take recipe="recommended"'):
+    with pytest.warns(UserWarning, match="1 step, .*; take batch_size 16, or recipe="):
         cl.CompressedELSA(16, 2, epochs=1, batch_size=1024, progress=False).fit(histories)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         cl.CompressedELSA(16, 2, epochs=1, progress=False).fit(histories)
+    with pytest.warns(UserWarning, match='9 steps, .*; take recipe="recommended" or more epochs'):
+        cl.CompressedELSA(16, 2, epochs=1, progress=False).fit(histories[:9])
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ def test_wrong_recipes_are_found_before_any_work(histories):
         ({"support": "regrown"}, 'unknown support "regrown"'),
         ({"scales": True}, "scales belong to anchored rows"),
         ({"dropout": 1.0}, "dropout is a share from 0 up to 1"),
-        ({"length_exponent": -1.0}, "length_exponent must be a finite number above 0"),
+        ({"length_exponent": -1.0}, "length_exponent must be a finite number, 0 or above"),
         ({"floor": 0}, "floor"),
         ({"floor": 3}, "floor is 3: no row has less"),
         ({"reg": -1.0}, "reg"),

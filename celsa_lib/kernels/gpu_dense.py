@@ -102,43 +102,59 @@ def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G
                  POSITIVE: tl.constexpr, THROUGH: tl.constexpr, K: tl.constexpr):  # fmt: skip
     """One row: the encoder's part of its gradient added to the decoder's (G·‖a‖), and a step.
 
+    K columns at a time, twice: the gradient, left in G, and its part along the row; then the step.
     MASKED: what is scored is a at `mask`; elsewhere the gradient is 0, or with THROUGH what it
     would be there.
     """
     i, t = tl.program_id(0), tl.load(step)
-    c = tl.arange(0, K)
-    inside = c < width
-    at = i.to(tl.int64) * width + c
-    a = tl.load(A + at, mask=inside, other=0.0)
+    row = i.to(tl.int64) * width
     inverse = tl.load(inverse_norms + i)
-    g = tl.load(G + at, mask=inside, other=0.0).to(tl.float32) / inverse
-    first = tl.load(seen_starts + t * n_items + i)
-    for n in range(first, tl.load(seen_starts + t * n_items + i + 1)):
-        visible = inside
-        if DROPOUT:
-            visible &= ~is_dropped(tl.load(interactions + n), tl.load(seeds + t), below)
-        lane = tl.load(seen_lanes + n).to(tl.int64)
-        g += tl.load(D + lane * width + c, mask=visible, other=0.0).to(tl.float32)
-    scored = a
-    if MASKED:
-        kept = tl.load(mask + at, mask=inside, other=0) != 0
-        scored = tl.where(kept, a, 0.0)
-        if not THROUGH:
-            g = tl.where(kept, g, 0.0)
-    g = (g - scored * (tl.sum(scored * g) * inverse * inverse)) * inverse
-    m_old = tl.load(m + at, mask=inside, other=0.0)
-    v_old = tl.load(v + at, mask=inside, other=0.0)
-    a, m_new, v_new = nadam(a, g, m_old, v_old, table + t * N_SCALARS)
-    if POSITIVE:
-        a = tl.maximum(a, 0.0)
-    a = tl.where(inside, a, 0.0)
-    tl.store(A + at, a, mask=inside)
-    tl.store(m + at, m_new, mask=inside)
-    tl.store(v + at, v_new, mask=inside)
-    tl.store(inverse_norms + i, 1.0 / tl.maximum(tl.sqrt(tl.sum(a * a)), 1e-12))
-    if MEAN:
-        rate = tl.load(table + t * N_SCALARS + RATE_OF_MEAN)
-        before = tl.load(mean + at, mask=inside, other=0.0)
-        tl.store(mean + at, before + rate * (a - before), mask=inside)
-    if ROUNDED:
-        tl.store(rounded + at, a.to(tl.bfloat16), mask=inside)
+    begin, end = tl.load(seen_starts + t * n_items + i), tl.load(seen_starts + t * n_items + i + 1)
+    along = tl.zeros((K,), tl.float32)
+    for first in range(0, width, K):
+        c = first + tl.arange(0, K)
+        inside, at = c < width, row + c
+        g = tl.load(G + at, mask=inside, other=0.0).to(tl.float32) / inverse
+        for n in range(begin, end):
+            visible = inside
+            if DROPOUT:
+                visible &= ~is_dropped(tl.load(interactions + n), tl.load(seeds + t), below)
+            lane = tl.load(seen_lanes + n).to(tl.int64)
+            g += tl.load(D + lane * width + c, mask=visible, other=0.0).to(tl.float32)
+        scored = tl.load(A + at, mask=inside, other=0.0)
+        if MASKED:
+            kept = tl.load(mask + at, mask=inside, other=0) != 0
+            scored = tl.where(kept, scored, 0.0)
+            if not THROUGH:
+                g = tl.where(kept, g, 0.0)
+        along += scored * g
+        tl.store(G + at, g, mask=inside)
+    tl.debug_barrier()  # G is read by other threads than have written it
+    part = tl.sum(along) * inverse * inverse
+    squares = tl.zeros((K,), tl.float32)
+    for first in range(0, width, K):
+        c = first + tl.arange(0, K)
+        inside, at = c < width, row + c
+        a = tl.load(A + at, mask=inside, other=0.0)
+        g = tl.load(G + at, mask=inside, other=0.0)
+        scored = a
+        if MASKED:
+            scored = tl.where(tl.load(mask + at, mask=inside, other=0) != 0, a, 0.0)
+        g = (g - scored * part) * inverse
+        m_old = tl.load(m + at, mask=inside, other=0.0)
+        v_old = tl.load(v + at, mask=inside, other=0.0)
+        a, m_new, v_new = nadam(a, g, m_old, v_old, table + t * N_SCALARS)
+        if POSITIVE:
+            a = tl.maximum(a, 0.0)
+        a = tl.where(inside, a, 0.0)
+        squares += a * a
+        tl.store(A + at, a, mask=inside)
+        tl.store(m + at, m_new, mask=inside)
+        tl.store(v + at, v_new, mask=inside)
+        if MEAN:
+            rate = tl.load(table + t * N_SCALARS + RATE_OF_MEAN)
+            before = tl.load(mean + at, mask=inside, other=0.0)
+            tl.store(mean + at, before + rate * (a - before), mask=inside)
+        if ROUNDED:
+            tl.store(rounded + at, a.to(tl.bfloat16), mask=inside)
+    tl.store(inverse_norms + i, 1.0 / tl.maximum(tl.sqrt(tl.sum(squares)), 1e-12))
