@@ -4,7 +4,7 @@ PackedEmbeddings is what `pack` makes of it: a few bits per value, in a file tha
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -145,9 +145,13 @@ class ItemEmbeddings:
     def score(self, X: csr_matrix) -> np.ndarray:
         """x·A·Aᵀ − x, or x·W·(U·Uᵀ − I)·S: users × items, float32.
 
-        Raises DataError if X has other columns.
+        Many users are scored on a CUDA GPU where there is one. Raises DataError if X has other
+        columns.
         """
         X = self._matching(X)
+        found = self._on_gpu(X, lambda index: index.scores(X))
+        if found is not None:
+            return found
         encoded = self.activations(X)
         if self.is_dense:
             scores = encoded @ self.matrix.toarray().T
@@ -175,10 +179,8 @@ class ItemEmbeddings:
         X = self._matching(X)
         check_count(n=n)
         hidden = hidden_items(X.shape[1], among, without)
-        if X.shape[0] >= BATCH_USERS and has_gpu() and not len(hidden):
-            from celsa_lib.retrieval.gpu import where_it_fits
-
-            found = where_it_fits(lambda: self._gpu_index.recommend(X, n, exclude_seen))
+        if not len(hidden):
+            found = self._on_gpu(X, lambda index: index.recommend(X, n, exclude_seen))
             if found is not None:
                 return found
         if self.is_dense:
@@ -204,6 +206,14 @@ class ItemEmbeddings:
     @cached_property
     def _unit(self) -> "ItemEmbeddings":
         return ItemEmbeddings(self._times_rows(1.0), self.item_ids)
+
+    def _on_gpu(self, X: csr_matrix, compute: Callable):
+        """What `compute(index on a GPU)` gives; None for few users, and where a GPU cannot."""
+        if X.shape[0] < BATCH_USERS or not has_gpu():
+            return None
+        from celsa_lib.retrieval.gpu import where_it_fits
+
+        return where_it_fits(lambda: compute(self._gpu_index))
 
     @cached_property
     def _gpu_index(self):

@@ -380,6 +380,8 @@ def test_ranking_on_a_gpu_is_that_of_a_cpu(without_seen, dense):
         theirs = SparseIndex(A, encoder.data, own).recommend(X, n, without_seen)
         for found, expected in zip(ours, theirs, strict=True):
             assert np.array_equal(found, expected)
+    scores = (X @ encoder @ A.T).toarray() - X.toarray() * own
+    assert np.array_equal(GpuIndex(A, encoder, own, DEVICE, dense).scores(X), scores)
 
 
 def test_ranking_where_a_gpu_is_too_small(monkeypatch, caplog):
@@ -389,8 +391,9 @@ def test_ranking_where_a_gpu_is_too_small(monkeypatch, caplog):
 
     X = make_synthetic(n_users=1100, n_items=N_ITEMS, n_segments=4, mean_interactions=6.0).X
     rows = (np.random.default_rng(0).integers(-8, 9, (N_ITEMS, 5)) / 8).astype(np.float32)
-    found = cl.ItemEmbeddings(csr_matrix(rows)).recommend(X, 4)
-    ranked, most, blocks = gpu.ranked, [300], []
+    embedded = cl.ItemEmbeddings(csr_matrix(rows))
+    found, scores = embedded.recommend(X, 4), embedded.score(X)
+    ranked, whole, most, blocks = gpu.ranked, gpu.GpuIndex.score, [300], []
 
     def with_room(scores, n):
         if len(scores) > most[0]:
@@ -398,13 +401,21 @@ def test_ranking_where_a_gpu_is_too_small(monkeypatch, caplog):
         blocks.append(len(scores))
         return ranked(scores, n)
 
+    def with_room_to_score(index, users, without_seen=False):
+        if len(users.indptr) - 1 > most[0]:
+            raise torch.OutOfMemoryError("no room")
+        return whole(index, users, without_seen)
+
     monkeypatch.setattr(gpu, "ranked", with_room)
+    monkeypatch.setattr(gpu.GpuIndex, "score", with_room_to_score)
     monkeypatch.setattr(embeddings, "has_gpu", lambda: True)
     placed = gpu.GpuIndex
     monkeypatch.setattr(gpu, "GpuIndex", lambda *parts: placed(*parts[:3], DEVICE, parts[4]))
     for room, fits in ((300, True), (0, False)):
         most[0] = room
-        again = cl.ItemEmbeddings(csr_matrix(rows)).recommend(X, 4)
+        embedded = cl.ItemEmbeddings(csr_matrix(rows))
+        again = embedded.recommend(X, 4)
+        assert np.array_equal(embedded.score(X), scores)
         assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
         assert ("the GPU has no room: no room" in caplog.text) != fits
     assert sum(blocks) == X.shape[0] and max(blocks) <= 300

@@ -1,8 +1,9 @@
-"""Top-n on a GPU: blocks of users, products of sparse matrices, and a ranking that knows ties."""
+"""Scores and top-n on a GPU: blocks of users, sparse products, and a ranking that knows ties."""
 
 import logging
 import warnings
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ log = logging.getLogger(__name__)
 
 SCORES_AT_ONCE = 2**26  # scores held at once: users of a block × items
 Ranking = tuple[np.ndarray, np.ndarray]
+Found = TypeVar("Found")
 
 
 class GpuIndex:
@@ -28,6 +30,12 @@ class GpuIndex:
     def recommend(self, X: csr_matrix, n: int, without_seen: bool) -> Ranking:
         """(indices, scores) of the n best per user, users × n; ties go to the lower index."""
         return rank_in_blocks(lambda users: self.score(users, without_seen), X, n)
+
+    def scores(self, X: csr_matrix) -> np.ndarray:
+        """x·A·Aᵀ − x, users × items, float32, from blocks of users."""
+        scores = np.empty((X.shape[0], self.n_items), np.float32)
+        fill_in_blocks(lambda users: (self.score(users),), X, (scores,))
+        return scores
 
     def score(self, X: csr_matrix, without_seen: bool = False) -> torch.Tensor:
         """x·A·Aᵀ − x on the device, users × items; −inf at seen items where they are left out."""
@@ -46,33 +54,44 @@ class GpuIndex:
 def rank_in_blocks(
     score: Callable[[csr_matrix], torch.Tensor], X: csr_matrix, n: int, at_once: int | None = None
 ) -> Ranking:
-    """(indices, scores) of the n best of `score(users)`, `at_once` users of X at a time.
+    """(indices, scores) of the n best of `score(users)`, from blocks of users of X."""
+    ranking = empty_ranking(X.shape[0], min(n, X.shape[1]))
+    most = ranking[0].shape[1]
+    fill_in_blocks(lambda users: ranked(score(users), most), X, ranking, at_once)
+    return ranking
+
+
+def fill_in_blocks(
+    compute: Callable[[csr_matrix], tuple[torch.Tensor, ...]],
+    X: csr_matrix,
+    arrays: tuple[np.ndarray, ...],
+    at_once: int | None = None,
+) -> None:
+    """Put what `compute(users)` gives into `arrays`, `at_once` users of X at a time.
 
     Fewer where the memory is short. Raises torch.OutOfMemoryError if not even one has room.
     """
-    ranking = empty_ranking(X.shape[0], min(n, X.shape[1]))
     at_once, first = at_once or max(1, SCORES_AT_ONCE // X.shape[1]), 0
     while first < X.shape[0]:
         block = slice(first, first + at_once)
         try:
-            best = ranked(score(X[block]), ranking[0].shape[1])
+            found = compute(X[block])
         except torch.OutOfMemoryError:
             if at_once == 1:
                 raise
             at_once //= 2
             continue
-        for whole, part in zip(ranking, best, strict=True):
+        for whole, part in zip(arrays, found, strict=True):
             whole[block] = part.cpu().numpy()
         first += at_once
-    return ranking
 
 
-def where_it_fits(rank: Callable[[], Ranking]) -> Ranking | None:
-    """What `rank` gives; None, for a CPU to do it, where a GPU has no room for it."""
+def where_it_fits(compute: Callable[[], Found]) -> Found | None:
+    """What `compute` gives; None, for a CPU to do it, where a GPU has no room for it."""
     try:
-        return rank()
+        return compute()
     except torch.OutOfMemoryError as error:
-        log.warning("ranking on the CPU, as the GPU has no room: %s", str(error).splitlines()[0])
+        log.warning("scoring on the CPU, as the GPU has no room: %s", str(error).splitlines()[0])
     return None
 
 
