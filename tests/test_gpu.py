@@ -217,7 +217,7 @@ def test_a_row_wider_than_what_is_updated_at_a_time(X, stage, precision, monkeyp
                               precision=precision, non_negative=not stage.dynamic)  # fmt: skip
     found = []
     for columns in (4096, 8):
-        monkeypatch.setattr(gpu_dense, "COLUMNS", columns)
+        monkeypatch.setattr(gpu_dense, "BLOCK_COLUMNS", columns)
         rows, _ = some_rows("full", False)
         epochs = Epochs(X, options, DEVICE)
         trainer = gpu_trainer(rows, Nadam.start(rows.values), stage, options, epochs)

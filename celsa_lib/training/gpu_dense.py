@@ -14,7 +14,7 @@ from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.rows import Rows
 
-COLUMNS = 4096  # of a row that are updated at a time: more would leave the registers
+BLOCK_COLUMNS = 4096  # of a row that are updated at a time: more would leave the registers
 
 
 class DenseGpuTrainer(GpuTrainer):
@@ -84,7 +84,7 @@ class DenseGpuTrainer(GpuTrainer):
             self.A if self.mean is None else self.mean, self.inverse_norms, self.rounded, below,
             n_items, width, DROPOUT=dropout, MASKED=self.mask is not None,
             MEAN=self.mean is not None, ROUNDED=self.low, POSITIVE=options.non_negative,
-            THROUGH=self.through, K=min(COLUMNS, triton.next_power_of_2(width)),
+            THROUGH=self.through, K=min(BLOCK_COLUMNS, triton.next_power_of_2(width)),
             num_warps=8 if width > 1024 else 4,
         )  # fmt: skip
 
