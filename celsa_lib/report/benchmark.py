@@ -3,7 +3,7 @@
 from html import escape
 from typing import ClassVar
 
-from celsa_lib.report import cost, cost_figures, faults
+from celsa_lib.report import cost, cost_figures, faults, million, million_figures
 from celsa_lib.report.base import Parts, Report
 from celsa_lib.report.engines import engines_table
 from celsa_lib.report.tables import Html, runs_note
@@ -19,6 +19,15 @@ SECTIONS = {
     "gpu trainings": ("training",),
     "inference growth": ("growth",),
     "density": ("density", "choice"),
+    "million growth": ("million items",),
+    "million choice": ("million items",),
+    "load": ("million items",),
+    "million limits": ("million items", "rows", "hardware"),
+    "million rows": ("rows",),
+    "million accuracy": ("equal accuracy",),
+    "million latency": ("million items",),
+    "million recall": ("million items",),
+    "million costs": ("million items",),
     "growth": tuple(f"growth {size}" for size in cost_figures.GROWING),
 }
 
@@ -42,6 +51,13 @@ class BenchmarkReport(Report):
         "inference growth": cost.inference_growth,
         "packed": cost.packed_table,
         "engines": engines_table,
+        "million items": million.million_table,
+        "million growth": million.million_growth,
+        "million choice": million.million_choice,
+        "million limits": million.million_limits,
+        "million rows": million.million_rows,
+        "million accuracy": million.million_accuracy,
+        "load": million.million_loads,
         "fuzz": faults.fuzz_table,
         "faults": faults.faults_table,
     }
@@ -51,6 +67,9 @@ class BenchmarkReport(Report):
         "growth": cost_figures.growth_figure,
         "gpu steps": cost_figures.gpu_figure,
         "inference": cost_figures.inference_figure,
+        "million latency": million_figures.million_latency,
+        "million recall": million_figures.million_recall,
+        "million costs": million_figures.million_costs,
     }
 
     def _there(self, parts: Parts) -> Parts:
