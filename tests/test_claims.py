@@ -506,7 +506,7 @@ def test_the_second_column_asks_the_same_of_the_recommended_setting(stored, tmp_
 
 
 def test_text_in_a_ledger_is_escaped():
-    claim = Claim("x", "<i>.", "§ <1>", "claims", "<b>", ("none",), lambda result: [])
+    claim = Claim("x", "<i>.", "§ <1>", "claims", "<b>", ("none",), lambda result: [], "")
     ledger = Ledger((Entry(claim, claim.judge({})),))
     table = ledger.table() + ledger.in_short()
     assert "<i>" not in table and "<b>" not in table and "§ <1>" not in table

@@ -104,7 +104,9 @@ def test_every_picture_has_alt_text(executed, stem):
     [
         pytest.param(OF_EACH_KIND, id="one of each kind"),
         pytest.param(
-            {path.stem for path in NOTEBOOKS} - OF_EACH_KIND, id="the others", marks=pytest.mark.slow
+            {path.stem for path in NOTEBOOKS} - OF_EACH_KIND,
+            id="the others",
+            marks=pytest.mark.slow,
         ),
     ],
 )
