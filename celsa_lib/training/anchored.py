@@ -88,10 +88,10 @@ def neighbourhoods(
     """Partial correlations of the items of X (users × items) with their closest neighbours.
 
     Where the blocks of two items differ on their r, the larger is kept; only positive ones are.
-    With as many neighbours as there are others P is inverted whole: items × items numbers.
+    With as many neighbours as items P is inverted whole: items × items numbers.
     """
     counts, n_items = counts_of(X, device), X.shape[1]
-    if n_neighbours >= n_items - 1:
+    if n_neighbours >= n_items:
         return _of_whole_inverse(counts, n_items, reg, device)
     found = counts.closest(min(n_neighbours, n_items - 1))
     members = np.concatenate([np.arange(n_items, dtype=np.int32)[:, None], found], axis=1)
