@@ -14,7 +14,7 @@ import pandas as pd
 from celsa_lib.evaluation import Difference
 from celsa_lib.models.registry import OURS, RECOMMENDED, SAE
 from celsa_lib.report.base import Absent, absent
-from celsa_lib.report.recommended_findings import BESIDE, at_size
+from celsa_lib.report.recommended_findings import BESIDE, THEIR_PACKAGE, at_size
 from celsa_lib.report.statistics import better, is_stored
 from celsa_lib.report.tables import Html, difference_cell, plain_table
 from celsa_lib.results import BUDGETS, Result, load_intact, located
@@ -22,14 +22,21 @@ from celsa_lib.results import BUDGETS, Result, load_intact, located
 REACHED, UNDETERMINED, MISSED = "reached", "undecided", "missed"
 WORST_FIRST = (MISSED, UNDETERMINED, REACHED)
 CLOSE = 0.001  # what is lower by no more is not below
-SMALLEST, *_ = SIZES = (32, *sorted(BUDGETS))
+ASKED_AT = (32, *sorted(BUDGETS))  # bytes per item
 STRICT = (64, 128)  # bytes per item at which item weights should be clearly worse
 PRUNED = (
     "Pruned EASE", "EASE, one threshold", "EASE, threshold, refitted",
     "Pruned EDLAE", "EDLAE, one threshold", "EDLAE, threshold, refitted",
 )  # fmt: skip
-PACKAGE = "compresso-recsys"
-RIVALS = (OURS, *PRUNED, "Sparse MRF", "Low-dim ELSA", "Low-dim ELSA, regularised", SAE, PACKAGE)
+RIVALS = (
+    OURS,
+    *PRUNED,
+    "Sparse MRF",
+    "Low-dim ELSA",
+    "Low-dim ELSA, regularised",
+    SAE,
+    THEIR_PACKAGE,
+)
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def exposed(result: Result, name: str) -> list[Measured]:
     rows = [row for row in result.rows if name in row]
     theirs = [row[name] for row in rows if row["label"] == "EASE"]
     found = []
-    for size in SIZES if theirs else ():
+    for size in ASKED_AT if theirs else ():
         ours = [
             row[name] for row in rows
             if row["label"] == RECOMMENDED and row["budget_bytes"] == size
@@ -106,13 +113,13 @@ def exposed(result: Result, name: str) -> list[Measured]:
     return found
 
 
-OTHER_SIZES = tuple(size for size in SIZES if size not in STRICT)
+OTHER_SIZES = tuple(size for size in ASKED_AT if size not in STRICT)
 TARGETS: Mapping[str, Callable[[Result], list[Measured]]] = {
     **{
         f"above {BESIDE.get(rival, rival)} at every size": partial(
-            against, rivals=(rival,), sizes=SIZES, judge=above
+            against, rivals=(rival,), sizes=ASKED_AT, judge=above
         )
-        for rival in (OURS, "Low-dim ELSA", "Low-dim ELSA, regularised", SAE, PACKAGE)
+        for rival in (OURS, "Low-dim ELSA", "Low-dim ELSA, regularised", SAE, THEIR_PACKAGE)
     },
     "above pruned and refitted EASE and EDLAE at 64 and 128 bytes": partial(
         against, rivals=PRUNED, sizes=STRICT, judge=above
@@ -127,7 +134,7 @@ TARGETS: Mapping[str, Callable[[Result], list[Measured]]] = {
         against, rivals=("EDLAE",), sizes=(256,), judge=not_below
     ),
     "32 bytes above every rival at 64": partial(
-        against, rivals=RIVALS, sizes=(SMALLEST,), judge=above, of_rivals=64
+        against, rivals=RIVALS, sizes=ASKED_AT[:1], judge=above, of_rivals=64
     ),
     "coverage at 50 not below that of whole EASE": partial(exposed, name="coverage@50"),
     "recall of rare items not below that of whole EASE": partial(exposed, name="rare recall@50"),
