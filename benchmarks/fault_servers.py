@@ -30,6 +30,8 @@ class _Bad(http.server.BaseHTTPRequestHandler):
         elif self.server.fault == "packed":
             self.begin(200, **{"Content-Encoding": "gzip"})
             self.send([_packed()])
+        elif self.server.fault == "slow head":
+            self.send([b"HTTP/1.0 200 OK\r\nX: ", *[b"x"] * 1000], pause=0.2)
         elif self.server.fault == "slow":
             self.begin(200)
             self.send([b" "] * 1000, pause=0.2)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
-from celsa_lib.arrays import format_of, save_arrays, stored_arrays
+from celsa_lib.arrays import check_csr, format_of, save_arrays, stored_arrays
 from celsa_lib.errors import ConfigError, DataError, check_count, plainly
 from celsa_lib.parts import as_rows, as_scales, check_distinct, ids_array, plain_about
 from celsa_lib.retrieval import (
@@ -237,7 +237,7 @@ class ItemEmbeddings:
             if [array.dtype.kind for array in arrays] != ["f", "i", "i"]:
                 raise ValueError("arrays of other types than were saved")
             matrix = csr_matrix(arrays, shape=tuple(header["shape"]))
-            matrix.check_format(full_check=True)
+            check_csr(matrix)
             scales = stored.get("input_scales")
             return cls(matrix, stored["item_ids"], header["about"], scales)
 

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 LONGEST_ID = 1000  # characters of an id of an item or a user
 SHOWN = 60  # letters of a wrong value that a message shows
+MOST = 2**31 - 1  # that 32 bits count: places in rows and columns have no more
 
 
 class CelsaError(Exception):
@@ -65,20 +66,20 @@ def check_share(**parameters: float) -> None:
             raise ConfigError(f"{name} is a share from 0 up to 1, not {plainly(value)}")
 
 
-def check_count(least: int = 1, **parameters: int) -> None:
-    """Raise ConfigError for a parameter that is not a whole number of at least `least`."""
+def check_count(least: int = 1, most: int = MOST, **parameters: int) -> None:
+    """Raise ConfigError for a parameter that is not a whole number from `least` to `most`."""
     for name, value in parameters.items():
         if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
             raise ConfigError(
                 f"{name} must be a whole number, at least {least}, got {plainly(value)}"
             )
+        if value > most:
+            raise ConfigError(f"{name} must be at most {most:,}, got {plainly(value)}")
 
 
 def check_seed(seed: int) -> None:
     """Raise ConfigError for what seeds no generator: they take 64 bits."""
-    check_count(0, seed=seed)
-    if seed >= 2**64:
-        raise ConfigError(f"seed must be below 2**64, got {plainly(seed)}")
+    check_count(0, 2**64 - 1, seed=seed)
 
 
 def check_between(low: float, high: float, **parameters: float) -> None:

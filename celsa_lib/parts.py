@@ -5,6 +5,7 @@ import json
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from celsa_lib.arrays import check_csr
 from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, plainly
 
 
@@ -43,6 +44,8 @@ def check_distinct(item_ids: np.ndarray) -> None:
 
 def as_rows(matrix) -> csr_matrix:
     """Rows as CSR float32. Raises DataError for what is no matrix of numbers."""
+    if hasattr(matrix, "indptr"):
+        _check_places(matrix)
     try:
         if matrix is None or getattr(matrix, "ndim", 2) != 2:
             raise ValueError("it has not two dimensions")
@@ -54,6 +57,14 @@ def as_rows(matrix) -> csr_matrix:
             f"embedding rows are a matrix of numbers, items × width with two dimensions, got a "
             f"{type(matrix).__name__}"
         ) from error
+
+
+def _check_places(matrix) -> None:
+    """Raise DataError unless each value of a sparse matrix has a place."""
+    try:
+        check_csr(matrix)
+    except ValueError as error:
+        raise DataError(f"the embedding rows do not fit together: {error}") from error
 
 
 def plain_about(about) -> dict:

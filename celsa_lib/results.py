@@ -195,13 +195,25 @@ def load_result(path: str | Path) -> Result:
     result = Result(content["manifest"], content["rows"], content.get("trials", {}), path=path)
     result.digest = content.get("digest")
     if users_path(path).exists():
-        result.users = plain_arrays(users_path(path), "users' values", RESTORE)
+        result.users = _users(users_path(path))
     try:
         checked(list[KINDS[result.kind]], result.rows)
     except (KeyError, ConfigError) as error:
         wrong = f"{path} has rows that are not of its kind, {result.kind} ({error})"
         raise StorageError(f"{wrong}; delete it, then run again") from error
     return result
+
+
+def _users(path: Path) -> dict[str, np.ndarray]:
+    """Users' values by the hash of their row, each (users,) float32. Raises StorageError."""
+    users = plain_arrays(path, "users' values", RESTORE)
+    for name, values in users.items():
+        if values.dtype != np.float32 or values.ndim != 1:
+            raise StorageError(
+                f"{path} has {values.ndim} axes of {values.dtype} for row {name}, not a float32 "
+                f"per user; {RESTORE}"
+            )
+    return users
 
 
 def load_intact(path: str | Path) -> Result:

@@ -1,6 +1,7 @@
 """A real local HTTP server that speaks POST /v1/chat/completions, well or badly."""
 
 import http.server
+import io
 import json
 import threading
 from collections.abc import Callable
@@ -9,12 +10,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Reply:
-    """What the server sends back."""
+    """What the server sends back; drop by drop with a pause, in seconds, after each byte."""
 
     body: bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    pause: float = 0.0
 
 
 def completion(text: str | None, finish: str = "stop") -> Reply:
@@ -66,6 +68,19 @@ class ChatServer(http.server.ThreadingHTTPServer):
         """A client that has gone away is no news."""
 
 
+class _Drops(io.BufferedIOBase):
+    """A file that gets a byte at a time, with a pause after each until `released`."""
+
+    def __init__(self, file, pause: float, released: threading.Event):
+        self._file, self._pause, self._released = file, pause, released
+
+    def write(self, content: bytes) -> int:
+        for byte in content:
+            self._file.write(bytes([byte]))
+            self._released.wait(self._pause)
+        return len(content)
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -78,6 +93,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.server.heads.append(heads)
         right = self.path == "/v1/chat/completions"
         reply = self.server.answer(number, body) if right else failure(404)
+        if reply.pause:
+            self.wfile = _Drops(self.wfile, reply.pause, self.server.released)
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(reply.body)))

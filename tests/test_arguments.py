@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 import celsa_lib as cl
 from celsa_lib.data import make_synthetic
 from celsa_lib.evaluation.compare import difference_by_user, paired_difference
+from celsa_lib.experiments import user_data_config
 
 DATA = make_synthetic(n_users=300, n_items=60, n_segments=5)
 X = DATA.X
@@ -22,6 +23,13 @@ def with_value(value: float) -> csr_matrix:
     return history
 
 
+def with_pointers(last: int) -> csr_matrix:
+    """Of two rows, the first ends far beyond what is stored, whatever the last pointer says."""
+    matrix = csr_matrix(np.ones((2, 60), np.float32))
+    matrix.indptr[1:] = [10**6, last]
+    return matrix
+
+
 def compared(theirs=(3, 1, 2), **options):
     return difference_by_user([1, 2, 3], list(theirs), **options)
 
@@ -34,6 +42,9 @@ WRONG = {
     "score NaN": (lambda: EMBEDDINGS.score(with_value(np.nan)), "not finite"),
     "recommend inf": (lambda: EMBEDDINGS.recommend(with_value(np.inf)), "not finite"),
     "huge rows": (lambda: cl.ItemEmbeddings(csr_matrix(np.full((9, 4), 1e38))), "1e\\+15 and more"),
+    "users with pointers": (lambda: EMBEDDINGS.score(with_pointers(0)), "do not ascend"),
+    "columns with pointers": (lambda: cl.EASE().fit(with_pointers(0).T), "do not ascend"),
+    "rows with pointers": (lambda: cl.ItemEmbeddings(with_pointers(60)), "do not ascend"),
     "text rows": (lambda: cl.ItemEmbeddings("a"), "a matrix of numbers.* got a str"),
     "no rows": (lambda: cl.ItemEmbeddings(None), "got a NoneType"),
     "flat rows": (lambda: cl.ItemEmbeddings(np.ones(3)), "two dimensions"),
@@ -66,7 +77,7 @@ WRONG = {
         lambda: cl.load_interactions(TABLE, min_user_interactions="a"),
         "min_user_interactions .* got 'a'",
     ),
-    "a large seed": (lambda: cl.CompressedELSA(nnz=4, seed=2**64), "seed must be below 2"),
+    "a large seed": (lambda: cl.CompressedELSA(nnz=4, seed=2**64), "at most 18,446.* got 18446"),
     "noise": (lambda: make_synthetic(noise="x"), "noise must be .* from 0 to 1, got 'x'"),
     "exponent": (lambda: make_synthetic(popularity_exponent=np.nan), "popularity_exponent .* nan"),
     "weights": (lambda: make_synthetic(segment_weights="a"), "segment_weights are numbers"),
@@ -105,6 +116,29 @@ WRONG = {
         "min_rating .* got 'a'",
     ),
     "one id": (lambda: cl.ItemEmbeddings(EMBEDDINGS.matrix, "abc"), "item ids are a list"),
+    "width": (
+        lambda: cl.CompressedELSA(10**10, 4), "width must be at most 2,147,483,647, got 10000000000"
+    ),
+    "width of these items": (
+        lambda: cl.ELSA(2**31 - 1).fit(X), "width is 2147483647, and may be [0-9,]{9,10} at most:"
+    ),
+    "width of a code": (
+        lambda: cl.SparseAutoencoderELSA(4, 2**30, 4).fit(X), "code_width is 1073741824, and may"
+    ),
+    "budget": (lambda: cl.PrunedEASE(nnz=2**31), "nnz must be at most 2,147,483,647, got"),
+    "epochs": (lambda: cl.ELSA(epochs=10**9), "epochs must be at most 100,000, got 1000000000"),
+    "epochs of a schedule": (
+        lambda: cl.CompressedELSA(64, 4, epochs=10**9), "epochs must be at most 100,000"
+    ),
+    "epochs of a code": (
+        lambda: cl.SparseAutoencoderELSA(sae_epochs=10**9), "sae_epochs must be at most 100,000"
+    ),
+    "seeds": (lambda: user_data_config(DATA, "smoke", 10**9), "seeds must be at most 1,000, got"),
+    "users of a batch": (lambda: cl.ELSA(batch_size=2**31), "batch_size must be at most"),
+    **{
+        f"device {name}": (lambda name=name: cl.ELSA(device=name), """is .*; .* "auto", "cpu\"""")
+        for name in ("tpu", "meta", "cuda:99", "", 5, None)
+    },
     "checkpoint": (lambda: cl.training.Checkpoint(5), "pass its path, not 5"),
 }  # fmt: skip
 

@@ -51,6 +51,11 @@ def test_test_users_that_are_missing_or_damaged(tmp_path, monkeypatch):
     (folder / "released_embeddings_2048_16nnz.npz").write_bytes(b"")
     with pytest.raises(StorageError, match=r"test_users.npz .* damaged; fetch it again"):
         load_goodbooks_test_users(tmp_path)
+    numbers = {"data": np.ones(2), "indices": np.zeros(2, int), "indptr": np.array([0, 9999, 0])}
+    for shape, said in [((2, 1), "do not ascend"), ((2, 1 + 0j), "values or indices that are no")]:
+        np.savez(folder / "test_users.npz", format=b"csr", shape=shape, **numbers)
+        with pytest.raises(DataError, match=f"test_users.npz .*{said}"):
+            load_goodbooks_test_users(tmp_path)
 
 
 @pytest.mark.parametrize(

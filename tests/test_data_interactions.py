@@ -169,7 +169,7 @@ def test_bad_options(frame):
         load_interactions(frame, **COLUMNS, min_rating=4)
     with pytest.raises(ConfigError, match="min_rating None: name the rating column and"):
         load_interactions(frame, **COLUMNS, value="stars")
-    with pytest.raises(ConfigError, match="user and item are both 'who'"):
+    with pytest.raises(ConfigError, match="column 'who' is named for two of user"):
         load_interactions(frame, user="who", item="who")
     with pytest.raises(ConfigError, match="give one character"):
         load_interactions(frame, **COLUMNS, separator="::")
@@ -440,6 +440,42 @@ def test_what_is_no_table_is_refused(source):
 def test_what_is_no_rating_is_refused(frame, values, said):
     with pytest.raises(DataError, match=said):
         load_interactions(frame.assign(stars=values), **ROLES)
+
+
+def rated(ratings):
+    """As many interactions, of ten users, with these ratings."""
+    rows = np.arange(len(ratings))
+    return pd.DataFrame({"who": rows % 10, "what": rows // 10, "stars": ratings})
+
+
+@pytest.mark.parametrize(
+    "ratings", [np.arange(100), 7 + 3 * np.arange(100)[::-1], 90 * np.arange(10_000)]
+)
+def test_ids_are_no_ratings(ratings):
+    with pytest.raises(DataError, match="'stars': no two of 10.* are alike; these look like ids"):
+        load_interactions(rated(ratings), **ROLES)
+
+
+@pytest.mark.parametrize(
+    "ratings",
+    [
+        np.arange(99),
+        np.arange(200) / 2,
+        1 + np.arange(10_000) % 5,
+        1 + np.arange(101) % 100,
+        np.random.default_rng(0).permutation(900_000)[:500],  # seconds of plays, all different
+        np.random.default_rng(0).integers(0, 900_000, 10_000),
+    ],
+)
+def test_numbers_that_may_rate_are_taken(ratings):
+    data = load_interactions(rated(ratings), **ROLES | {"min_rating": 0})
+    assert data.X.nnz == len(ratings)
+
+
+@pytest.mark.parametrize("given", [{"value": "what", "min_rating": 4}, {"time": "who"}])
+def test_a_column_has_one_role(frame, given):
+    with pytest.raises(ConfigError, match="is named for two of user, item, value and time"):
+        load_interactions(frame, **COLUMNS, **given)
 
 
 @pytest.mark.parametrize("column", ["who", "what"])

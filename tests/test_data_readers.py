@@ -220,6 +220,7 @@ def test_netflix_truncated_tar(folder_of):
         ("user_id,book,rating\n1,2,4\n", "no column 'book_id'; its columns are 'user_id', 'book'"),
         ("user_id,book_id,rating\n1,2,4\n1,3,good\n", "line 3, column 'rating': 'good'"),
         ("user_id,book_id,rating\nu7,2,4\n", "line 2, column 'user_id': 'u7'"),
+        ("user_id,book_id,rating\n1e999,2,4\n", "line 2, column 'user_id': '1e999' is not a num"),
         ("user_id,book_id,rating\n1,2,4\n1,3,6\n", "line 3: rating 6 is outside 1 to 5"),
         ("user_id,book_id,rating\n1,2,4\n1,3,\n", "line 3: rating nan"),
         ("user_id,book_id,rating\n1,2,4\n", "no user has 5"),
@@ -228,6 +229,7 @@ def test_netflix_truncated_tar(folder_of):
         ("", "truncated or corrupt"),
     ],
 )
+@pytest.mark.filterwarnings("error")  # pandas' own attempts are no news
 def test_bad_ratings(folder_of, ratings, said):
     folder_of("goodbooks-10k-partial", ratings__csv=ratings)
     with pytest.raises(DataError, match=said):

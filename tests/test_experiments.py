@@ -404,6 +404,18 @@ def test_damaged_users_are_refused(config, planted, tmp_path):
         load_result(path)
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [(np.ones(3, np.complex64), "1 axes of complex64"), (np.ones((3, 1), np.float32), "2 axes of")],
+)
+def test_users_of_another_type_are_refused(tmp_path, values, said):
+    manifest = {"kind": "benchmark", "what": "made up", "runs": {}}
+    path = save_result(Result(manifest, [], users={"h": np.ones(3)}), tmp_path / "result.json")
+    np.savez_compressed(users_path(path), h=values)
+    with pytest.raises(StorageError, match=f"{said}.* for row h, not a float32 per user"):
+        load_result(path)
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"format": "celsa-result", "version": 99}'])
 def test_another_file_is_refused(tmp_path, text):
     path = tmp_path / "result.json"

@@ -1,5 +1,6 @@
 """Accidents of processes: killed, full, closed, slow, forked. The real commands survive them."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -63,6 +64,27 @@ def test_a_process_that_lost_its_threads_does_not_compute(compute, monkeypatch):
     monkeypatch.setattr(forks, "_lost", ["omp"])
     with pytest.raises(ProcessError, match="spawn"):
         compute(csr_matrix(np.eye(3, dtype=np.float32)))
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_in_an_import_ctrl_c_ends_the_process_whatever_swallows_it(inside):
+    """A module that is being imported, and one that was, catch everything."""
+    raising = "import signal\ntry: signal.raise_signal(2)\nexcept BaseException: pass\n"
+    code = "import importlib.abc, importlib.util, signal, sys\n"
+    code += "from celsa_lib.__main__ import stop\nsignal.signal(2, stop)\n"
+    if inside:
+        code += (
+            "class Greedy(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):\n"
+            "    def find_spec(self, name, path, target=None):\n"
+            "        return importlib.util.spec_from_loader(name, self) if name == 'x' else None\n"
+            f"    def get_source(self, name): return {raising!r}\n"
+            "sys.meta_path.insert(0, Greedy())\nimport x\n"
+        )
+    done = subprocess.run(
+        [sys.executable, "-c", code if inside else code + raising], capture_output=True, check=False
+    )
+    stopped = (130, b"celsa: stopped\n")
+    assert (done.returncode, done.stderr) == (stopped if inside else (0, b""))
 
 
 def test_the_table_sums_its_kinds():

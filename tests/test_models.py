@@ -85,6 +85,20 @@ class TestEveryRecommender:
         everything, _ = fitted.recommend(checkerboard, n=20, exclude_seen=False)
         assert (np.sort(everything, axis=1) == np.arange(20)).all()
 
+    def test_only_what_may_be_recommended(self, fitted, checkerboard):
+        scores, may = fitted.score(checkerboard), [1, 7, 8]
+        best, values = fitted.recommend(
+            checkerboard, n=4, exclude_seen=False, among=[8, 1, 4, 7], without=[4, 0]
+        )
+        assert (np.sort(best, axis=1) == [-1, *may]).all()
+        assert np.allclose(values[:, :3], -np.sort(-scores[:, may], axis=1), atol=1e-5)
+        unseen, _ = fitted.recommend(checkerboard, n=20, without=[0])
+        for row, seen in zip(unseen, checkerboard.toarray() > 0, strict=True):
+            assert set(row) == {-1, *np.flatnonzero(~seen[1:]) + 1}
+        for given in ({"among": [20]}, {"without": [-1]}, {"among": "a"}):
+            with pytest.raises(ConfigError, match="is a list of positions"):
+                fitted.recommend(checkerboard, **given)
+
     def test_one_user_as_in_a_batch(self, fitted, checkerboard):
         whole, alone = fitted.score(checkerboard)[3], fitted.score(checkerboard[3])[0]
         assert np.allclose(whole, alone, atol=1e-5)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +277,17 @@ def test_a_slow_server(describer, server):
 
     server.answer = late
     failing(describer(timeout=0.1, max_retries=0), r"longer than 0.1 s; raise timeout")
+
+
+def test_a_server_that_answers_drop_by_drop(describer, server):
+    """Its time is up while the head comes, though no byte of it is late."""
+    server.answer = lambda number, body: replace(completion("Fine Name"), pause=0.05)
+    failing(describer(timeout=0.5, max_retries=0), "too slow; it took longer than 0.5 s")
+
+
+def test_an_answer_in_time_may_come_drop_by_drop(describer, server):
+    server.answer = lambda number, body: replace(completion("Fine Name"), pause=1e-4)
+    assert texts(describer(timeout=60).describe(GROUPS[:1], ITEMS)) == ["Fine Name"]
 
 
 def test_nobody_there(describer, server, monkeypatch, sleeps):

@@ -50,11 +50,41 @@ def dense(X) -> list:
         [float(LEAP_DAY), LEAP_DAY + 1.0],
         [f"{LEAP_DAY}", f" {LEAP_DAY + 1}"],
         pd.array([LEAP_DAY, LEAP_DAY + 1], dtype="Int64"),
+        [20240229000000, 20240229000001],
+        ["20240229000000", "20240229000001"],
     ],
 )
 def test_dates_and_unix_times_are_one(values):
     found = times_of(pd.Series(values, name="at"), "f")
     assert found.dtype == "datetime64[us]" and [written(at) for at in found] == DATES
+
+
+@pytest.mark.parametrize(
+    ("values", "dates"),
+    [
+        ([20240301, 19981231], ["2024-03-01", "1998-12-31"]),
+        (["20240301"], ["2024-03-01"]),
+        ([202611281530, 202611290000], ["2026-11-28T15:30", "2026-11-29"]),
+        ([20261128153059], ["2026-11-28T15:30:59"]),
+        ([2026112815, 2026112899], ["2034-03-16T09:06:55", "2034-03-16T09:08:19"]),  # hour 99: Unix
+        ([1_312_311_200, 1_312_399_999], ["2011-08-02T18:53:20", "2011-08-03T19:33:19"]),
+    ],
+)
+def test_dates_in_digits_are_what_they_say(values, dates):
+    assert [written(at) for at in times_of(pd.Series(values, name="at"), "f")] == dates
+
+
+@pytest.mark.parametrize(
+    ("values", "form"),
+    [
+        ([2611281530, 2611281531], "in s or dates as YYMMDDhhmm: data row 1 has 2611281530"),
+        ([2026112815, 2026112816], "in s or dates as YYYYMMDDhh"),
+        (["971128153000", "971128153001"], "in ms or dates as YYMMDDhhmmss"),
+    ],
+)
+def test_numbers_that_may_be_two_times_are_refused(values, form):
+    with pytest.raises(DataError, match=f"may hold Unix times {form}"):
+        times_of(pd.Series(values, name="at"), "f")
 
 
 @pytest.mark.parametrize(
@@ -78,6 +108,7 @@ def test_other_numbers_stay_as_they_are(values, kind):
         (pd.array([1, None], dtype="Int64"), "data row 2, .* is no time"),
         (pd.to_datetime(["2024-02-29", None]), "data row 2, .* is no time"),
         ([LEAP_DAY, LEAP_DAY * 1000], r"mixes Unix times in s and ms: data row 1 has 1709164800"),
+        ([20240229, 20230229], "row 2, column 'at': 20230229 is no time"),
         (["29/02/2024"], "write a date as 2024-03-01"),
         ([True, False], "has bool, not times"),
     ],
@@ -275,7 +306,7 @@ def test_other_commands_take_rows_that_were_trained_by_time(own, words):
         (["evaluate", "emb.npz", "mine.csv", "--test-from", "2024-02-01"], "leave out --test-from"),
         (["train", "mine.csv", *COLUMNS, "--test-from", "2024-03-01"], "name the column by --time"),
         (["train", "mine.csv", *COLUMNS, "--time", "then"], "has no column 'then'"),
-        (["train", "mine.csv", *COLUMNS, "--time", "customer"], "is no time; write a date"),
+        (["train", "mine.csv", *COLUMNS, "--time", "customer"], "named for two of user, item"),
         (["train", "mine.csv", *COLUMNS, "--time", "at", "--test-from", "May"], "which is no time"),
         (["train", "synthetic", "--test-from", "5"], "nothing says when interactions took place"),
         (["compare", "mine.csv", *COLUMNS, "--test-from", "5"], "name the column of times too"),

@@ -1,5 +1,5 @@
 """`python -m celsa_lib.cli` is the command `celsa`."""
 
-from celsa_lib.cli import app
+from celsa_lib.__main__ import main
 
-app()
+main()

@@ -60,7 +60,7 @@ def high_ratings(
     user, item, rating = columns
     dtype = {user: np.int32, item: np.int32, rating: np.float32}
     kept = []
-    with reading(path):
+    with reading(path), np.errstate(invalid="ignore"):  # pandas tries, checks, and raises
         require_header(path, columns, layout)
         try:
             for chunk, place in _chunks(path, columns, layout, dtype=dtype):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from celsa_lib.arrays import plain_arrays
+from celsa_lib.arrays import check_csr, plain_arrays
 from celsa_lib.data.checks import reading
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.download import data_root, find_file
@@ -138,11 +138,11 @@ def _load_csr(path: Path) -> csr_matrix:
         stored = plain_arrays(path, "sparse rows", "fetch it again")
         if stored["format"].item() != b"csr":
             raise DataError(f"{path} holds {stored['format'].item()!r}, not CSR; fetch it again")
-        kinds = [stored[name].dtype.kind for name in ("data", "indices", "indptr")]
-        if kinds[0] not in "fiub" or kinds[1:] != ["i", "i"]:
+        kinds = [stored[name].dtype.kind for name in ("data", "indices", "indptr", "shape")]
+        if kinds[0] not in "fiub" or kinds[1:] != ["i", "i", "i"]:
             raise DataError(f"{path} has values or indices that are no numbers; fetch it again")
         parts = stored["data"].astype(np.float32), stored["indices"], stored["indptr"]
         matrix = csr_matrix(parts, shape=tuple(stored["shape"]))
-        matrix.check_format(full_check=True)
+        check_csr(matrix)
         matrix.sort_indices()
         return matrix

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.data.checks import reading, sha256_of
 from celsa_lib.data.dataset import Dataset
-from celsa_lib.data.formats import numbers
+from celsa_lib.data.ratings import ratings_of
 from celsa_lib.data.tables import (
     Layout,
     as_frame,
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 TABLE = "the table"  # what messages call data that is in no file
 TEXTS = ("title", "authors", "genres", "description")  # of items: 007 and 0.50 stay as written
-LARGEST_RATING = 10**6  # a day since 1970, in seconds, is more by far
 
 
 def binarise(
@@ -140,7 +139,7 @@ def load_interactions(
     users, item_values = (_ids(frame[c], where, text_ids) for c in (user, item))
     when = None if time is None else times_of(frame[time], where)
     if value is not None:
-        keep = _ratings(frame[value], where) >= min_rating
+        keep = ratings_of(frame[value], where) >= min_rating
         users, item_values = users[keep], item_values[keep]
         when = None if when is None else when[keep]
     X, user_ids, item_ids = binarise(users, item_values, min_user_interactions, where)
@@ -226,9 +225,13 @@ def _open_table(
     source, ids: list[str], others: tuple[str | None, ...], layout: Layout
 ) -> tuple[pd.DataFrame, str, str]:
     """Columns `ids` and `others` (None: none) of `source`, its name for messages, its sha256."""
-    if len(set(ids)) < 2:
-        raise ConfigError(f"user and item are both {ids[0]!r}; name two columns")
-    columns = list(dict.fromkeys([*ids, *(name for name in others if name is not None)]))
+    columns = [*ids, *(name for name in others if name is not None)]
+    for column in columns:
+        if columns.count(column) > 1:
+            raise ConfigError(
+                f"column {column!r} is named for two of user, item, value and time; name one "
+                "column for each, or leave value or time out"
+            )
     if isinstance(source, (str, Path)):
         path = Path(source).expanduser()
         if not path.is_file():
@@ -275,20 +278,3 @@ def _ids(values: pd.Series, where: str, as_text: bool = False) -> np.ndarray:
     if not as_text and whole.dtype == np.int64 and (whole.astype(str) == texts).all():
         return whole.to_numpy()[codes]
     return texts.to_numpy(dtype=object)[codes]
-
-
-def _ratings(values: pd.Series, where: str) -> np.ndarray:
-    """A column of ratings as float64. Raises DataError for one of dates, or of times in seconds."""
-    of = pd.api.types
-    kind = getattr(values.dtype, "categories", values).dtype
-    if of.is_bool_dtype(kind) or not (
-        of.is_numeric_dtype(kind) or of.is_object_dtype(kind) or of.is_string_dtype(kind)
-    ):
-        raise DataError(f"{where}, column {values.name!r} has {values.dtype}, not ratings")
-    ratings = numbers(values, lambda row: f"{where}, data row {row + 1}")
-    if len(ratings) and ratings.min() > LARGEST_RATING:
-        raise DataError(
-            f"{where}, column {values.name!r}: every value is above {LARGEST_RATING:,}, the first "
-            f"{ratings[0]:.0f}; these look like times, not ratings: name the column of ratings"
-        )
-    return ratings

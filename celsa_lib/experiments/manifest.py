@@ -16,6 +16,7 @@ from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.models.registry import by_name
 from celsa_lib.results import METHOD_STUDY, UNKNOWN
 from celsa_lib.training import resolve_device
+from celsa_lib.training.memory import memory_of_machine
 from celsa_lib.versions import versions
 
 
@@ -71,11 +72,10 @@ def git_state() -> tuple[str, bool | None]:
 
 def machine() -> dict:
     """CPU model, cores this process may use, memory in GiB, device of training."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if _has_sysconf() else 0
     return {
         "cpu": _cpu_model(),
         "cores": usable_cores(),
-        "memory_gib": round(memory / 2**30, 1),
+        "memory_gib": round(memory_of_machine() / 2**30, 1),
         "device": _device(),
         "system": f"{platform.system()} {platform.machine()}",
     }
@@ -94,10 +94,6 @@ def usable_cores() -> int:
 
 def _on_linux() -> bool:
     return sys.platform == "linux"
-
-
-def _has_sysconf() -> bool:
-    return hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
 
 
 def _cpu_model() -> str:

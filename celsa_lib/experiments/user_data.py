@@ -30,6 +30,7 @@ MIN_USERS = 300  # 50 to test, 50 to choose with, 200 to learn from
 STEPS = 400  # of a dense model in all, where the data is big; 3 to 10 epochs bound it
 FEW_LEARNERS = 2000  # below it 5 epochs, and so 2 a prune: as for MovieLens-100K
 LARGEST_WIDTH = {"smoke": 64, "laptop": 2048, "paper": 4096}
+MOST_SEEDS = 1000  # trainings of each model: no study has a use for more
 MIN_TESTED = 50  # users, also to choose with
 WIDENINGS = 4  # of a grid whose end is chosen
 BYTES_PER_NONZERO = 8  # by the paper's count
@@ -116,7 +117,7 @@ def user_data_config(
     `loading` is part of the configuration: the same file read with other options is other data.
     Raises CelsaError.
     """
-    check_count(seeds=n_seeds)
+    check_count(most=MOST_SEEDS, seeds=n_seeds)
     items = dataset.X.shape[1]
     settings, test_from = _settings_for(dataset, profile, scope.test_from)
     if scope.budgets:

@@ -1,7 +1,7 @@
 """What every recommender does: fit, score, recommend."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError, NotFittedError
 from celsa_lib.kernels.forks import check_threads
 from celsa_lib.parts import check_distinct, ids_array
-from celsa_lib.retrieval import recommend_in_batches
+from celsa_lib.retrieval import hidden_items, recommend_in_batches
 from celsa_lib.split import canonical, matching
 
 
@@ -62,10 +62,21 @@ class Recommender(BaseEstimator, ABC):
         return self._score(self._matching(X))
 
     def recommend(
-        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+        self,
+        X: csr_matrix,
+        n: int = 10,
+        exclude_seen: bool = True,
+        among: Sequence[int] | None = None,
+        without: Sequence[int] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The `n` best items per user: (indices, scores), users × n; −1 where none is left."""
-        return recommend_in_batches(self._score, self._matching(X), n, exclude_seen)
+        """The `n` best items per user: (indices, scores), users × n; −1 where none is left.
+
+        among, without: positions of the only items that may be recommended, and of those that may
+        not. Raises ConfigError for a position that is not there or n < 1.
+        """
+        X = self._matching(X)
+        hidden = hidden_items(X.shape[1], among, without)
+        return recommend_in_batches(self._score, X, n, exclude_seen, hidden)
 
     @property
     @abstractmethod
@@ -129,10 +140,16 @@ class EmbeddingRecommender(Recommender):
         return self.item_embeddings.bytes_per_item
 
     def recommend(
-        self, X: csr_matrix, n: int = 10, exclude_seen: bool = True
+        self,
+        X: csr_matrix,
+        n: int = 10,
+        exclude_seen: bool = True,
+        among: Sequence[int] | None = None,
+        without: Sequence[int] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """See Recommender."""
-        return self.item_embeddings.recommend(self._matching(X), n, exclude_seen)
+        X = self._matching(X)
+        return self.item_embeddings.recommend(X, n, exclude_seen, among, without)
 
     def _score(self, X: csr_matrix) -> np.ndarray:
         return self.item_embeddings.score(X)

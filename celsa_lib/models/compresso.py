@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import ConfigError, check_count, check_positive
+from celsa_lib.errors import ConfigError, check_count, check_positive, check_seed
 from celsa_lib.models.base import EmbeddingRecommender
+from celsa_lib.training.options import MOST_EPOCHS
 
 
 class Compresso(EmbeddingRecommender):
@@ -52,9 +53,10 @@ class Compresso(EmbeddingRecommender):
 
     def check_parameters(self) -> None:
         """See Recommender."""
-        check_count(width=self.width, nnz=self.nnz, epochs=self.epochs, stages=self.stages)
-        check_count(stage_epochs=self.stage_epochs, batch_size=self.batch_size)
-        check_count(0, seed=self.seed)
+        check_count(width=self.width, nnz=self.nnz, batch_size=self.batch_size)
+        epochs = {"epochs": self.epochs, "stages": self.stages, "stage_epochs": self.stage_epochs}
+        check_count(most=MOST_EPOCHS, **epochs)
+        check_seed(self.seed)
         check_positive(learning_rate=self.learning_rate)
         if self.nnz > self.width:
             raise ConfigError(f"nnz must be between 1 and the width {self.width}, got {self.nnz}")

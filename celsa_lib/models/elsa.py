@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib.errors import check_count
 from celsa_lib.models.gradient import GradientRecommender
 from celsa_lib.training import Run, Stage, TrainingOptions
+from celsa_lib.training.options import MOST_EPOCHS
 
 
 @dataclass(eq=False, repr=False)
@@ -30,7 +31,7 @@ class ELSA(GradientRecommender):
         super().check_parameters()
         check_count(width=self.width)
         if self.epochs is not None:
-            check_count(epochs=self.epochs)
+            check_count(most=MOST_EPOCHS, epochs=self.epochs)
 
     def _fit(self, X: csr_matrix) -> None:
         filled = self._filled(X, self.width)

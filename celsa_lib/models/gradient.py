@@ -10,7 +10,7 @@ from celsa_lib.errors import ConfigError, plainly
 from celsa_lib.models.base import EmbeddingRecommender
 from celsa_lib.models.recipes import check_recipe, fill
 from celsa_lib.training import Callback, Trained, TrainingOptions
-from celsa_lib.training.device import check_process
+from celsa_lib.training.device import check_process, resolve_device
 
 NOT_RESOLVED = ("callbacks", "progress", "device")
 
@@ -47,6 +47,7 @@ class GradientRecommender(EmbeddingRecommender):
         """See Recommender."""
         check_recipe(self.recipe)
         TrainingOptions.of(self)
+        resolve_device(self.device)
         if not isinstance(self.callbacks, Sequence):
             raise ConfigError(f"callbacks are a list, got {plainly(self.callbacks)}")
         for one in self.callbacks:

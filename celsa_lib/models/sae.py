@@ -12,6 +12,8 @@ from celsa_lib.errors import ConfigError, check_count, check_positive
 from celsa_lib.models.elsa import ELSA
 from celsa_lib.models.gradient import GradientRecommender
 from celsa_lib.training import resolve_device, sparsify_rows, top_k_columns, unit_rows
+from celsa_lib.training.memory import check_fits
+from celsa_lib.training.options import MOST_EPOCHS
 
 AUXILIARY_WEIGHT = 1 / 8  # of the term with more nonzeros
 ITEMS_PER_BATCH = 1024
@@ -43,8 +45,9 @@ class SparseAutoencoderELSA(GradientRecommender):
         super().check_parameters()
         check_count(width=self.width, code_width=self.code_width, nnz=self.nnz)
         if self.epochs is not None:
-            check_count(epochs=self.epochs)
-        check_count(sae_epochs=self.sae_epochs, wider=self.wider)
+            check_count(most=MOST_EPOCHS, epochs=self.epochs)
+        check_count(most=MOST_EPOCHS, sae_epochs=self.sae_epochs)
+        check_count(wider=self.wider)
         check_positive(sae_learning_rate=self.sae_learning_rate)
         if self.nnz > self.code_width:
             raise ConfigError(f"nnz {self.nnz} is more than code_width {self.code_width}")
@@ -80,11 +83,18 @@ class SparseAutoencoderELSA(GradientRecommender):
             sae_learning_rate=sae_learning_rate,
             wider=wider,
         )
+        model._check_fits(elsa.item_embeddings.matrix.shape[0])
         model._compress(elsa)
         return model
 
     def _fit(self, X: csr_matrix) -> None:
+        self._check_fits(X.shape[1])
         self._compress(self.elsa().fit(X, self.item_ids_))
+
+    def _check_fits(self, n_items: int) -> None:
+        """Raise ConfigError where codes of the items, or the decoder, are too large."""
+        rows = max(n_items, self.width)
+        check_fits(rows, resolve_device(self.device), code_width=self.code_width)
 
     def _compress(self, elsa: ELSA) -> None:
         rows = torch.from_numpy(elsa.item_embeddings.matrix.toarray())

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from celsa_lib.errors import ConfigError, check_count
 from celsa_lib.training import Stage
+from celsa_lib.training.options import MOST_EPOCHS
 
 
 def levels(width: int, nnz: int) -> list[int]:
@@ -65,7 +66,8 @@ def make_schedule(name: str, width: int, nnz: int, epochs: int) -> list[Stage]:
     """
     if name not in SCHEDULES:
         raise ConfigError(f'unknown schedule "{name}"; choose one of {", ".join(SCHEDULES)}')
-    check_count(width=width, nnz=nnz, epochs=epochs)
+    check_count(width=width, nnz=nnz)
+    check_count(most=MOST_EPOCHS, epochs=epochs)
     if nnz > width:
         raise ConfigError(f"nnz must be between 1 and the width {width}, got {nnz}")
     return _distinct(SCHEDULES[name](int(width), int(nnz), int(epochs)))

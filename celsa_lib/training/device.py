@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from celsa_lib.errors import ConfigError, ProcessError
+from celsa_lib.errors import ConfigError, ProcessError, plainly
 
 _threads_of: list[int] = []  # the process whose threads have trained here
 
@@ -13,18 +13,24 @@ _threads_of: list[int] = []  # the process whose threads have trained here
 def resolve_device(device: str) -> torch.device:
     """The torch device for `device`; "auto" takes a CUDA GPU where there is one, else the CPU.
 
-    Raises ConfigError if torch does not know the name or the device is not there.
+    Raises ConfigError, with the devices that are here, for any other.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=device)
-        return torch.device(device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f'device "{device}" cannot be used here ({reason}); use "auto" or "cpu"'
-        ) from error
+    here = devices_here()
+    if str(device) not in here:
+        possible = ", ".join(f'"{name}"' for name in ("auto", *here))
+        raise ConfigError(f"device is {plainly(device)}; on this machine it may be {possible}")
+    return torch.device(device)
+
+
+def devices_here() -> list[str]:
+    """Names that `resolve_device` takes here: the CPU, and each accelerator that torch finds."""
+    names = ["cpu"]
+    if torch.accelerator.is_available():
+        kind = torch.accelerator.current_accelerator().type
+        names += [kind, *(f"{kind}:{n}" for n in range(torch.accelerator.device_count()))]
+    return names
 
 
 def check_process() -> None:

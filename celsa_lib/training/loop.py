@@ -9,13 +9,14 @@ import torch
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
+from celsa_lib.arrays import check_csr
 from celsa_lib.errors import ConfigError, TrainingError
 from celsa_lib.training.backends import Memory
 from celsa_lib.training.backends.choice import not_triton_because, on_gpu
 from celsa_lib.training.batches import UserBatch
 from celsa_lib.training.callbacks import Callback
 from celsa_lib.training.device import device_name, resolve_device
-from celsa_lib.training.memory import Sizes, window_that_fits
+from celsa_lib.training.memory import Sizes, check_fits, window_that_fits
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.plan import make_plan
@@ -73,6 +74,7 @@ class Run:
             )
         self.plan, self.memory = make_plan(paths), Memory(self.device)
         if start is None:
+            check_fits(X.shape[1], self.device, width=width)
             values = initial_embeddings(X.shape[1], width, options.seed)
             start = full_rows(values.to(self.device))
         self.initial = start
@@ -253,7 +255,7 @@ class Run:
             elif kind == "done":
                 parts = tuple(arrays[f"done {n} {part}"] for part in CSR_PARTS)
                 matrix = csr_matrix(parts, shape=(self.X.shape[1], self.width))
-                matrix.check_format(full_check=True)
+                check_csr(matrix)
                 self.finished[int(n)] = matrix, arrays.get(f"done {n} scales")
         if "optimiser" in plain:
             self.rows = self._unpacked(arrays, "now")

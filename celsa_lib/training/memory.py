@@ -4,6 +4,7 @@ Counted is what lies there at once: rows with their moments, a stage's own tenso
 stages start from, and the batches of a window of an epoch with what sorting them takes.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from celsa_lib.errors import TrainingError
+from celsa_lib.errors import MOST, ConfigError, TrainingError, plainly
 from celsa_lib.training.batches import most_interactions
 from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.plan import Plan
@@ -106,6 +107,30 @@ def bytes_of_window(window: int, sizes: Sizes) -> int:
         + 80 * interactions
         + window * ((24 + 4 * sampled) * n_items + 4 * lanes_of(sizes.X, sizes.options))
     )
+
+
+def memory_of_machine() -> int:
+    """Bytes of memory that this machine has; 0 where the system does not say."""
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return 0
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def check_fits(n_rows: int, device: torch.device, **named: int) -> None:
+    """Raise ConfigError for a number of columns with which `n_rows` full rows are too large.
+
+    Their places have 32 bits; on a CPU they lie in memory with a gradient and two moments.
+    """
+    ((name, width),) = named.items()
+    most, memory, why = MOST // n_rows, memory_of_machine(), "no array has more places"
+    if device.type == "cpu" and 0 < memory // (16 * n_rows) < most:
+        most = memory // (16 * n_rows)
+        why = f"this machine has {memory / 2**30:.1f} GiB of memory"
+    if width > most:
+        raise ConfigError(
+            f"{name} is {plainly(width)}, and may be {most:,} at most: it goes with {n_rows:,} "
+            f"rows, and {why}"
+        )
 
 
 def free_memory(device: torch.device) -> tuple[int, int] | None:

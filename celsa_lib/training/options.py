@@ -18,6 +18,7 @@ NUMBERS = {
     "epsilon": float,
     "relu_cap": float,
 }
+MOST_EPOCHS = 100_000  # of a stage: no training has a use for more
 BACKENDS = ("auto", "sparse", "dense", "triton", "reference")
 PRECISIONS = ("float32", "tf32", "bfloat16")
 # How anchored rows begin (`training.anchored`).

@@ -4,18 +4,17 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import import_module
-from time import monotonic, sleep
+from time import sleep
 
 from celsa_lib.errors import DescriberError
 from celsa_lib.segments.naming.answers import leaks
+from celsa_lib.segments.naming.bounds import bounded_client
 from celsa_lib.segments.naming.prompt import INSTRUCTIONS, plain
 
 OPENAI = "https://api.openai.com/v1"
 ADDRESS = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:]+\])(:[1-9]\d{0,4})?(/[^@\s]*)?")
 CHARACTERS_PER_TOKEN = 4  # of English text, roughly
 NAME_TOKENS = 6
-ANSWER_BYTES = 2**20  # that are read of an answer: a name takes a thousand
 PAUSES = (1, 2, 4, 8, 16)  # seconds before an answer that holds an error is asked for again
 NO_KEY = "none"  # what a local server gets that asks for no key
 # A model that thinks first takes a temperature only where thinking is switched off.
@@ -88,9 +87,7 @@ def connect(timeout: float, max_retries: int):
         raise DescriberError("openai is not installed; run `pip install celsa[text]`") from error
     address, key = _address(), _key()
     try:
-        http = openai.DefaultHttpxClient(
-            event_hooks={"response": [_bounded(timeout)]}, headers={"Accept-Encoding": "identity"}
-        )
+        http = bounded_client(openai.DefaultHttpxClient, timeout)
     except ValueError as error:  # of httpx, for HTTP_PROXY and its like
         raise DescriberError(
             "a proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names is no address such as "
@@ -99,44 +96,6 @@ def connect(timeout: float, max_retries: int):
     return openai.OpenAI(
         base_url=address, api_key=key, timeout=timeout, max_retries=max_retries, http_client=http
     )
-
-
-def _bounded(timeout: float):
-    """What makes of each response one that ends: after `timeout` seconds, or ANSWER_BYTES.
-
-    httpx's own timeout begins again with each byte. A Retry-After beyond `timeout` is not heeded,
-    and nothing is unpacked: a thousand bytes could become a million.
-    """
-
-    def bound(response) -> None:
-        # openai decides which httpx it uses, and that wants streams of a class of its own.
-        library = import_module(type(response).__module__.partition(".")[0])
-
-        class Stream(library.SyncByteStream):
-            def __init__(self, stream):
-                self.stream = stream
-
-            def __iter__(self):
-                end, left = monotonic() + timeout, ANSWER_BYTES
-                for chunk in self.stream:
-                    left -= len(chunk)
-                    if monotonic() > end:
-                        raise library.ReadTimeout("it was too slow", request=response.request)
-                    if left < 0:
-                        raise ValueError("an answer of more than a megabyte")
-                    yield chunk
-
-            def close(self):
-                self.stream.close()
-
-        response.headers.pop("content-encoding", None)
-        after = response.headers.get("retry-after", "")
-        if not re.fullmatch("[0-9]{1,9}", after) or int(after) > timeout:
-            response.headers.pop("retry-after", None)
-            response.headers.pop("retry-after-ms", None)
-        response.stream = Stream(response.stream)
-
-    return bound
 
 
 def _address() -> str:
