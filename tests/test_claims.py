@@ -526,7 +526,7 @@ def test_a_study_without_the_recommended_setting_is_judged_by_the_table_that_has
 
 
 def test_text_in_a_ledger_is_escaped():
-    claim = Claim("x", "<i>.", "§ <1>", "claims", "<b>", ("none",), lambda result: [])
+    claim = Claim("x", "<i>.", "§ <1>", "claims", "<b>", ("none",), lambda result: [], "")
     ledger = Ledger((Entry(claim, claim.judge({})),))
     table = ledger.table() + ledger.in_short()
     assert "<i>" not in table and "<b>" not in table and "§ <1>" not in table

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from celsa_lib.experiments import data_size, run_data_size
 from celsa_lib.experiments.task import prepare
 from celsa_lib.models import CompressedELSA, PrunedEASE
 from celsa_lib.report import data_size as data_size_report
+from celsa_lib.report.data_size import EVENLY, called, served, served_against
 from celsa_lib.report.tables import typeset
 from celsa_lib.results import load_result, users_path
 
@@ -29,15 +31,22 @@ def result(path):
     return run_data_size("synthetic", "smoke", path)
 
 
+def place_of(result, place):
+    """The rows of the paper's procedure and of pruned EASE at one place."""
+    rows = {called(row): row for row in result.select(**place)}
+    return rows["Compressed ELSA"], rows["Pruned EASE"]
+
+
 @pytest.fixture(scope="module")
 def histories():
     return load_dataset("synthetic", n_users=300, n_items=120, n_segments=8).X
 
 
 def test_every_training_set_group_size_and_method_has_a_row(result):
-    places = ("trained on", "tested on", "budget_bytes", "method")
-    found = {tuple(row[name] for name in places) for row in result.rows}
-    assert len(found) == len(result.rows) == 5 * 2 * 2 * 2
+    places = ("trained on", "tested on", "budget_bytes")
+    found = {(*(row[name] for name in places), called(row)) for row in result.rows}
+    further = 5 * 2 + 1  # five at two sizes and whole EASE, trained on everything alone
+    assert len(found) == len(result.rows) == 5 * 2 * 2 * 2 + 2 * further
     assert {r["tested on"] for r in result.rows} == {data_size.TEST, data_size.THINNED}
     users = {r["trained on"]: r["users"] for r in result.rows}
     assert users["half of the users"] == users["everything"] // 2
@@ -53,8 +62,7 @@ def test_a_row_is_what_its_model_gives(result):
     X, groups = data_size.divide(config, task)
     part = data_size.training_sets(X, config.split_seed)["half of the users"]
     place = {"trained on": "half of the users", "tested on": data_size.THINNED, "budget_bytes": 64}
-    (row,) = result.select(method="CompressedELSA", **place)
-    (baseline,) = result.select(method="PrunedEASE", **place)
+    row, baseline = place_of(result, place)
     ours = CompressedELSA(
         nnz=8, width=64, epochs=2, batch_size=128, seed=0, progress=False,
         learning_rate=row["params"]["learning_rate"],
@@ -75,6 +83,7 @@ def test_a_row_is_what_its_model_gives(result):
 
 def test_smaller_sets_are_read_more_often():
     config = data_size.data_size_config("synthetic", "smoke")  # batches of 128, one epoch
+    config = replace(config, methods=[m for m in config.methods if "recipe" not in m.params])
     compressed = [m for m in config.methods if m.name == "CompressedELSA"]
     for users, epochs in ((1024, 1), (512, 2), (500, 2), (250, 4), (60, 8), (5000, 1)):
         longer = data_size.with_steps_of(1024, users, config)
@@ -90,8 +99,7 @@ def test_a_change_is_between_the_same_users(result):
     gap = {}
     for name in ("everything", "half of the users"):
         place = {"trained on": name, "tested on": data_size.TEST, "budget_bytes": 128}
-        (ours,) = result.select(method="CompressedELSA", **place)
-        (theirs,) = result.select(method="PrunedEASE", **place)
+        ours, theirs = place_of(result, place)
         gap[name] = ours["ndcg@100"] - theirs["ndcg@100"]
     places = ["trained on", "tested on", "budget_bytes"]
     lines = data_size_report.compared_data_sizes(result).set_index(places).sort_index()
@@ -104,8 +112,6 @@ def test_a_change_is_between_the_same_users(result):
 
 def test_nobody_is_tested_who_was_learned_from():
     """Held-out users are cut from what is learned, where the test users are a set of their own."""
-    from dataclasses import replace
-
     config = data_size.data_size_config("synthetic", "smoke")
     _, task = prepare(config)
     X, groups = data_size.divide(replace(config, test_users="elsewhere"), task)
@@ -170,12 +176,56 @@ def test_only_what_is_missing_is_run(result, path, tmp_path, monkeypatch):
     (row, *_) = result.select(**{"trained on": "half of each history"})
     assert sizes == [row["users"]]
 
+    assert_same_numbers(found, result)
+
+
+def assert_same_numbers(found, result):
+    """But for when they were computed, and by which run."""
+
     def numbers(rows):
         of_run = {"seconds": 0, "run": "", "digest": ""}
         return sorted(json.dumps(row | of_run, sort_keys=True) for row in rows)
 
     assert numbers(found.rows) == numbers(result.rows)
     assert set(found.users) == set(result.users)
+
+
+def test_a_method_that_joins_is_run_alone(result, path, tmp_path, monkeypatch):
+    """A file of fewer methods, as older ones are, keeps its rows."""
+    content = json.loads(path.read_text())
+    config = content["manifest"]["config"]
+    config["methods"] = [m for m in config["methods"] if m["name"] != "EASE"]
+    content["rows"] = [row for row in content["rows"] if row["method"] != "EASE"]
+    older = tmp_path / "older.json"
+    older.write_text(json.dumps(content))
+    shutil.copy(users_path(path), users_path(older))
+    methods = []
+    run = data_size.run_and_keep
+
+    def noted(config, data, task):
+        methods.extend(method.name for method in config.methods)
+        return run(config, data, task)
+
+    monkeypatch.setattr(data_size, "run_and_keep", noted)
+    found = run_data_size("synthetic", "smoke", older)
+    assert methods == ["EASE"]
+    assert_same_numbers(found, result)
+
+
+def test_the_recommended_setting_is_held_against_others_by_who_is_tested(result, path):
+    lines = served(result)
+    assert set(lines["tested on"]) == {data_size.TEST, data_size.THINNED}
+    others = {EVENLY, "EASE", "Pruned EASE", "EASE, one threshold", "EASE, threshold, refitted"}
+    assert set(lines["compared with"]) == others | {"EDLAE, one threshold", "Compressed ELSA"}
+    line = lines[(lines["compared with"] == "EASE") & (lines["bytes per item"] == 64)].iloc[0]
+    assert line["difference"].mean == pytest.approx(line["ours"] - line["theirs"], abs=3e-5)
+    checks = served_against(result, "EASE")
+    assert [c.what for c in checks][:2] == ["test users, 128 B", "test users, 64 B"]
+    assert "thinned histories, 64 B" in [c.what for c in checks]
+    shown = report.stored(path.stem, path.parent).served_table()
+    assert typeset(f"{line['difference'].mean:+.4f}") in shown
+    older = replace(result, rows=[r for r in result.rows if "recipe" not in r["params"]])
+    assert "not in" in report.shown(replace(older, path=path)).served_table()
 
 
 def test_the_page_shows_lines_of_sets_and_of_groups(result, path):

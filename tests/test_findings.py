@@ -9,7 +9,7 @@ import pytest
 
 from celsa_lib.book.findings import MARKED, QUOTED, ROLES, prose, stored_checks, unmarked
 from celsa_lib.errors import DataError
-from celsa_lib.report import finding_list
+from celsa_lib.report import finding_list, recommended_findings
 from celsa_lib.report.findings import PHRASES, comparison, evidence, finding, verdict
 from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED
 from celsa_lib.results import Result
@@ -311,9 +311,10 @@ def test_the_recommended_setting_is_compared_at_every_size_that_both_have():
         for label, size, _ in models
     ]
     users = {f"{label} {size}": np.full(4, value) for label, size, value in models}
+    stored = Result({}, rows, users=users)
     outcomes = lambda label: [  # noqa: E731
         (check.what, round(check.difference.mean, 2))
-        for check in finding_list.recommended_against(Result({}, rows, users=users), label)
+        for check in recommended_findings.recommended_against(stored, label)
     ]
     assert outcomes("Pruned EASE") == [("32 B", -0.05), ("64 B", 0.1)]
     assert outcomes("Compressed ELSA") == [("64 B", 0.2)]

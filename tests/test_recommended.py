@@ -82,16 +82,29 @@ def test_a_dense_elsa_profits_too(movies):
     assert cl.paired_difference(ours, plain).low > 0.02
 
 
-def test_partial_correlations_of_whole_neighbourhoods_are_those_of_the_inverse(histories):
-    """With all items as neighbours each block is XᵀX + λI, in another order."""
+@pytest.mark.parametrize("short", [1, 0, -1000])
+def test_partial_correlations_of_whole_neighbourhoods_are_those_of_the_inverse(histories, short):
+    """With all others as neighbours each block is XᵀX + λI, in another order; then P is whole."""
     n_items = histories.shape[1]
-    near = neighbourhoods(histories, 20.0, CPU, n_neighbours=n_items - 1)
+    near = neighbourhoods(histories, 20.0, CPU, n_neighbours=n_items - short)
     P = np.linalg.inv((histories.T @ histories).toarray() + 20.0 * np.eye(n_items))
     r = -P / np.sqrt(np.outer(np.diag(P), np.diag(P)))
     np.fill_diagonal(r, 0.0)
     assert (histories.T @ histories).toarray().all()  # everybody is everybody's neighbour
     assert np.allclose(near.partial.toarray(), np.maximum(r, 0.0), atol=1e-5)
     assert np.allclose(near.precision, np.diag(P), rtol=1e-4)
+
+
+def test_a_start_by_other_neighbourhoods_is_another_start(movies):
+    rows = [
+        cl.CompressedELSA(nnz=8, recipe="recommended", n_neighbours=n, epochs=1, progress=False)
+        .fit(movies.X)
+        .item_embeddings.matrix
+        for n in (None, 50, 10)
+    ]
+    assert (rows[0] != rows[1]).nnz == 0 and (rows[1] != rows[2]).nnz > 0
+    with pytest.raises(cl.CelsaError, match="n_neighbours"):
+        cl.CompressedELSA(n_neighbours=0).fit(movies.X)
 
 
 def test_a_pair_of_items_by_hand():

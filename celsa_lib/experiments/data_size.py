@@ -1,7 +1,8 @@
 """What data size decides: Compressed ELSA beside pruned EASE with less to learn from.
 
 Goodbooks-10k partial has about a fifth of the paper's ratings, and its test users' histories are
-whole. So two things are changed, one at a time: how much is learned from, and who is tested.
+whole. So two things are changed, one at a time: how much is learned from, and who is tested. By who
+is tested the recommended setting is held against whole and pruned models too.
 """
 
 from dataclasses import replace
@@ -14,11 +15,19 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.data import Dataset
 from celsa_lib.evaluation import evaluate, standard_error
-from celsa_lib.experiments.config import ExperimentConfig
+from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.profiles import configuration, methods_for, settings_for
+from celsa_lib.experiments.profiles import (
+    Settings,
+    configuration,
+    further_baselines,
+    methods_for,
+    recommended_methods,
+    settings_for,
+)
 from celsa_lib.experiments.run import TUNED_ON, run_and_keep
 from celsa_lib.experiments.task import Task, folds_of, prepare
+from celsa_lib.models.registry import RECOMMENDED, by_name
 from celsa_lib.results import DATA_SIZE, Result, load_result, save_result
 from celsa_lib.split import Fold, keep, split_users
 
@@ -26,15 +35,17 @@ TWO_METHODS = ("CompressedELSA", "PrunedEASE")
 EVERYTHING = "everything"
 TEST, THINNED, KEPT_OUT = "test users", "test users, thinned", "users kept out"
 THIN = 0.2  # Goodbooks-10k partial has about a fifth of the ratings
+SERVED_AT = (128, 64)  # bytes per item of what is trained on everything alone
+SERVED = (RECOMMENDED, "EASE, one threshold", "EASE, threshold, refitted", "EDLAE, one threshold")
 SHORTEST = 5  # interactions of a user, as in the protocol
 
 
 def run_data_size(dataset: str, profile: str = "laptop", out: str | Path | None = None) -> Result:
     """A row for each training set, group of test users, size and method; users' nDCG@100 of each.
 
-    Both methods choose on validation users of the same training set. Smaller sets are read more
-    often, so that the number of gradient steps stays. A training set that `out` has already, of the
-    same configuration and data, is not run again. Raises CelsaError.
+    Methods choose on validation users of the same training set. Smaller sets are read more often,
+    so that the number of gradient steps stays. A method that `out` has already on a training set,
+    of the same users and data, is not run on it again. Raises CelsaError.
     """
     config = data_size_config(dataset, profile)
     data, task = prepare(config)
@@ -43,12 +54,15 @@ def run_data_size(dataset: str, profile: str = "laptop", out: str | Path | None 
     result.manifest["runs"] = runs | result.manifest["runs"]
     X, groups = divide(config, task)
     for name, part in training_sets(X, config.split_seed).items():
-        if name not in {row["trained on"] for row in result.rows}:
-            longer = with_steps_of(X.shape[0], part.shape[0], config)
-            rows, users = _rows_of(longer, data, name, part, groups)
+        longer = with_steps_of(X.shape[0], part.shape[0], config)
+        missing = [
+            m for m in longer.methods if _is_wanted(m, name) and not _is_among(m, name, result.rows)
+        ]
+        if missing:
+            rows, users = _rows_of(replace(longer, methods=missing), data, name, part, groups)
             result.rows += [row | {"run": result.run} for row in rows]
             result.users |= users
-            seconds = {row["trained on"]: row["seconds"] for row in result.rows}
+            seconds = {(row["trained on"], row["run"]): row["seconds"] for row in result.rows}
             result.manifest["seconds"] = round(sum(seconds.values()), 1)
             if out:
                 save_result(result, out)
@@ -56,10 +70,41 @@ def run_data_size(dataset: str, profile: str = "laptop", out: str | Path | None 
 
 
 def data_size_config(dataset: str, profile: str) -> ExperimentConfig:
-    """Both methods at every size, tuned; width and epochs scaled down as in the ablations."""
+    """Two methods at every size, tuned, width and epochs scaled down as in the ablations; then what
+    is trained on everything alone.
+    """
     settings = settings_for(profile, dataset).scaled_down()
     methods = methods_for(settings, with_sae=False, tuned=True)
-    return configuration(dataset, profile, [m for m in methods if m.name in TWO_METHODS])
+    both = [m for m in methods if m.name in TWO_METHODS]
+    return configuration(dataset, profile, [*both, *served_methods(settings)])
+
+
+def served_methods(settings: Settings) -> list[MethodConfig]:
+    """The recommended setting, also with users drawn evenly; whole EASE; pruned rivals."""
+    ours = recommended_methods(settings, SERVED_AT) + further_baselines(settings)
+    ours = [m for m in ours if m.params.get("nnz") in {size // 8 for size in SERVED_AT}]
+    chosen = [m for m in ours if by_name(m.name, compressed=True, params=m.params).label in SERVED]
+    even = [
+        replace(m, params=m.params | {"length_exponent": 0.0})
+        for m in chosen
+        if by_name(m.name, params=m.params).label == RECOMMENDED
+    ]
+    return [*chosen, *even, MethodConfig("EASE", grid={"reg": settings.regs})]
+
+
+def _is_wanted(method: MethodConfig, name: str) -> bool:
+    """Whether a method is trained on the training set `name`."""
+    ours = by_name(method.name, compressed=True, params=method.params).label in SERVED
+    return name == EVERYTHING or (method.name in TWO_METHODS and not ours)
+
+
+def _is_among(method: MethodConfig, name: str, rows: list[dict]) -> bool:
+    """Whether there are rows of a choice of the method, trained on the set `name`."""
+    choices = [candidate.params for candidate in method.candidates()]
+    return any(
+        row["trained on"] == name and row["method"] == method.name and row["params"] in choices
+        for row in rows
+    )
 
 
 def divide(config: ExperimentConfig, task: Task) -> tuple[csr_matrix, dict[str, list[Fold]]]:
@@ -125,7 +170,7 @@ def batches_of(users: int, batch_size: int) -> int:
 def _rows_of(
     config: ExperimentConfig, data: Dataset, name: str, X: csr_matrix, groups: dict[str, list[Fold]]
 ) -> tuple[list[dict], dict[str, np.ndarray]]:
-    """Choose and fit both methods on X, then test every group: rows, users' nDCG@100 by hash."""
+    """Choose and fit each method on X, then test every group: rows, users' nDCG@100 by hash."""
     started = perf_counter()
     n_val = min(config.n_val, X.shape[0] // 5)
     split = split_users(X, 0, n_val, config.split_seed)
@@ -162,19 +207,21 @@ def _steps(fitted: dict, users: int) -> int:
     """Gradient steps of a fitted row's model; 0 for a closed form."""
     if "history" not in fitted:
         return 0
-    return len(fitted["history"]) * batches_of(users, fitted["params"]["batch_size"])
+    params = fitted.get("resolved", fitted["params"])
+    return len(fitted["history"]) * batches_of(users, params["batch_size"])
 
 
 def _finished(
     out: str | Path | None, manifest: dict
 ) -> tuple[list[dict], dict[str, np.ndarray], dict[str, dict]]:
-    """Rows, users and runs of earlier calls with the same configuration and data.
+    """Rows, users and runs of earlier calls with the same data and users, whatever the methods.
 
     Raises StorageError.
     """
     if not out or not Path(out).expanduser().exists():
         return [], {}, {}
     stored = load_result(out)
-    same = all(stored.manifest[part] == manifest[part] for part in ("config", "data"))
+    before, now = (m["config"] | {"methods": []} for m in (stored.manifest, manifest))
+    same = before == now and stored.manifest["data"] == manifest["data"]
     rows = stored.intact_rows() if same else []
     return rows, {r["hash"]: stored.users[r["hash"]] for r in rows}, stored.manifest["runs"]

@@ -20,6 +20,7 @@ from celsa_lib.experiments.profiles import (
     recommended_methods,
     settings_for,
 )
+from celsa_lib.experiments.rule_study import rule
 from celsa_lib.experiments.run import run, run_task
 from celsa_lib.experiments.synthetic_sizes import SIZES, beside_baselines
 from celsa_lib.experiments.task import prepare
@@ -215,6 +216,10 @@ STUDIES = {
     "ml-100k-compresso": Study(compresso, "ml-100k", (0,)),
     "goodbooks-parts": Study(parts, GOODBOOKS, (0,)),
     "ml-100k-parts": Study(parts, "ml-100k", (0, 1, 2, 3, 4)),
+    "goodbooks-rule": Study(partial(rule, budgets=(64,)), GOODBOOKS, (0,)),
+    "ml-100k-rule": Study(rule, "ml-100k", (0, 1, 2)),
+    "synthetic-800-rule": Study(partial(rule, n_items=800), "synthetic", (0, 1, 2)),
+    "synthetic-3500-rule": Study(partial(rule, budgets=(64,), n_items=3_500), "synthetic", (0,)),
     "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),
     "ml-100k-widths": Study(widths, "ml-100k", (0, 1, 2, 3, 4)),
     **{

@@ -78,8 +78,14 @@ def beside_baselines(
     tuned = methods_for(settings, with_sae=False, tuned=True)
     methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
     methods += recommended_methods(settings) + further_baselines(settings)
+    methods = [_afforded(m, n_items) for m in methods]
+    return with_users_of(settings, configuration(dataset, profile, methods, seeds))
+
+
+def with_users_of(settings: Settings, config: ExperimentConfig) -> ExperimentConfig:
+    """The configuration with the data and as many users to test and to choose by as `settings`."""
     return replace(
-        configuration(dataset, profile, [_afforded(m, n_items) for m in methods], seeds),
+        config,
         n_test=settings.n_test,
         n_val=settings.n_val,
         data_params=settings.data_params,

@@ -56,9 +56,10 @@ class CompressedELSA(GradientRecommender):
     "moving" prunes nothing for good: each step takes the k largest, and the gradient reaches all.
 
     recipe "recommended": support "anchored", a latent per item, `nnz` nonzeros per row on average
-    and at least `floor`, from partial correlations with ridge `reg`; scales, input dropout, long
-    histories drawn more often, cosine decay and weight averaging. It has no schedule; nothing but
-    `nnz` need be given.
+    and at least `floor`, from partial correlations with ridge `reg` among an item and its
+    `n_neighbours` closest (as many as there are items: from the whole inverse, of items × items);
+    scales, input dropout, long histories drawn more often, cosine decay and weight averaging. It
+    has no schedule; nothing but `nnz` need be given.
 
     Other parameters: see TrainingOptions; None: by recipe and data. Raises ConfigError.
     """
@@ -74,6 +75,7 @@ class CompressedELSA(GradientRecommender):
     support: str | None = None
     floor: int | None = None
     reg: float | None = None
+    n_neighbours: int | None = None
     scales: bool | None = None
     non_negative: bool | None = None
 
@@ -86,6 +88,8 @@ class CompressedELSA(GradientRecommender):
             )
         if self.reg is not None:
             check_positive(reg=self.reg)
+        if self.n_neighbours is not None:
+            check_count(n_neighbours=self.n_neighbours)
         if self.floor is not None:
             check_count(floor=self.floor)
             if self.floor > self.nnz:
@@ -162,7 +166,7 @@ def _train_anchored(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained
             f"anchored rows have a latent per item, {X.shape[1]} here, not {first.width}: leave "
             f"width out"
         )
-    near, trained = neighbourhoods(X, first.reg, device), []
+    near, trained = neighbourhoods(X, first.reg, device, first.n_neighbours), []
     for model in models:
         rows = anchored_rows(near, model.nnz, model.floor, model.scales, device)
         stages = [Stage(rows.nnz, int(model.epochs))]

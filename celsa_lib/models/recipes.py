@@ -50,7 +50,7 @@ def fill(given: dict, X: csr_matrix, width: int) -> dict:
         filled = PAPER_RECIPE | {"width": width, "batch_size": batch_size}
         if given.get("support") == "anchored":  # which the paper does not have
             anchored = of_data(X, learners, given["nnz"])
-            filled |= {name: anchored[name] for name in ("width", "floor", "reg")}
+            filled |= {name: anchored[name] for name in ("width", "floor", "reg", "n_neighbours")}
     else:
         filled = of_data(X, learners, given.get("nnz")) | {"batch_size": batch_size}
     filled = {name: value for name, value in filled.items() if name in given}
@@ -86,6 +86,7 @@ def of_data(X: csr_matrix, learners: int, nnz: int | None) -> dict:
     if nnz is None:
         return DENSE_ROWS | by_users
     by_data = {"width": X.shape[1], "floor": max(1, round(FLOOR * nnz))}
+    by_data["n_neighbours"] = NEIGHBOURS
     return SPARSE_ROWS | by_users | (OF_MANY if many else OF_FEW) | by_data
 
 

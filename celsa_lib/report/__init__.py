@@ -21,6 +21,7 @@ from celsa_lib.report.segments import (
 from celsa_lib.report.several import differences
 from celsa_lib.report.stored import shown, sources, stored
 from celsa_lib.report.tables import Html, notice, plain_table
+from celsa_lib.report.targets import shortfalls, targets_reached
 
 __all__ = [
     "Html",
@@ -40,9 +41,11 @@ __all__ = [
     "schedule_curves",
     "segments_table",
     "served_figure",
+    "shortfalls",
     "shown",
     "side_by_side",
     "sources",
     "stored",
+    "targets_reached",
     "user_figure",
 ]

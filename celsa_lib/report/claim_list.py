@@ -27,6 +27,11 @@ BOOKS, FILMS, PRIZE, SMALL = (
 PLANTED = "planted segments"
 IN_PROSE = {"Pruned EASE": "pruned EASE", "Low-dim ELSA": "low-dimensional ELSA"}
 BY_USER = "difference in nDCG@100 by user, 95 % bootstrap interval over users"
+OF_SEGMENTS = {  # what is computed of each claim about them
+    "coherence": "groups − random groups of the same sizes, 95 % interval over groups",
+    "agreement": "signs, recommended − all segments; so by construction of x·A·Bᵀ",
+    "reach": "held-out items of users, as the top N agrees by construction; 95 % interval",
+}
 Checks = Callable[[Result], Sequence[Check]]
 
 
@@ -47,7 +52,7 @@ class Claim:
     data: str
     stored: tuple[str, ...]
     checks: Checks
-    computed: str = BY_USER
+    computed: str
     pair: tuple[str, str] = ("", "")
     rule: Callable[[Sequence[Check]], str] = everywhere
     cell: tuple[str, int] | None = None
@@ -306,11 +311,6 @@ def _segments() -> list[Claim]:
         "agreement": "Recommended segments agree with the latent activations of users.",
         "reach": "Items of the recommended segments reach users' top N.",
     }
-    computed = {
-        "coherence": "raw groups − random groups of the same sizes, 95 % interval over groups",
-        "agreement": "signs, recommended − all segments; so by construction of x·A·Bᵀ",
-        "reach": "held-out items of users, as the top N agrees by construction; 95 % interval",
-    }
     return [
         Claim(
             id=f"segments/{name}",
@@ -321,7 +321,7 @@ def _segments() -> list[Claim]:
             stored=("segments",),
             checks=partial(rules.measured, section=name),
             recommended=partial(rules.measured, section=name, recommended=True),
-            computed=computed[name],
+            computed=OF_SEGMENTS[name],
             pair=("recommended segments" if name == "reach" else "grouping by latents", "chance"),
         )
         for name, statement in statements.items()

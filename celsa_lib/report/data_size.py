@@ -1,4 +1,6 @@
-"""Compressed ELSA minus pruned EASE, by training data and by who was tested."""
+"""Compressed ELSA minus pruned EASE, by training data and by who was tested; the recommended
+setting minus others, by who was tested.
+"""
 
 from typing import ClassVar
 
@@ -8,14 +10,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from celsa_lib.evaluation import difference_by_user
-from celsa_lib.report.base import Parts, Report
+from celsa_lib.models.registry import OURS, RECOMMENDED, by_name
+from celsa_lib.report.base import Parts, Report, absent
 from celsa_lib.report.figures import bytes_axis
+from celsa_lib.report.statistics import difference_cells
 from celsa_lib.report.style import MARKS, PALETTE, new_figure
 from celsa_lib.report.tables import Html, difference_cell
+from celsa_lib.report.verdicts import Check, compared
 from celsa_lib.results import Result
 
 IN_WORDS = {"users kept out": "held-out users"}  # stored words, kept for their digests
+WITHOUT_COMMA = {"test users, thinned": "thinned histories"}  # a part of a check has no comma
+EVENLY = "Recommended setting, users drawn evenly"
 APART = 0.03  # of a mark's place, so that intervals of the same size do not hide each other
+SERVED_COLUMNS = ("tested on", "bytes per item", "compared with", "ours", "theirs", "difference")
 # Columns that both methods' rows share; a closed form has no steps.
 SHARED = (
     "trained on", "users", "interactions", "steps", "tested on", "test users", "budget_bytes"
@@ -30,9 +38,9 @@ def compared_data_sizes(result: Result) -> pd.DataFrame:
     """
     usual = {}
     lines = []
-    for ours in result.select(method="CompressedELSA"):
+    for ours in filter(lambda row: called(row) == OURS, result.rows):
         place = {name: ours[name] for name in ("trained on", "tested on", "budget_bytes")}
-        (theirs,) = result.select(method="PrunedEASE", **place)
+        (theirs,) = (row for row in result.select(**place) if called(row) == "Pruned EASE")
         gaps = result.by_user([ours]) - result.by_user([theirs])
         before = usual.setdefault((ours["tested on"], ours["budget_bytes"]), gaps)
         lines.append(
@@ -49,6 +57,44 @@ def compared_data_sizes(result: Result) -> pd.DataFrame:
 def _interval(name: str, values: np.ndarray, others: np.ndarray) -> dict[str, float]:
     found = difference_by_user(values, others)
     return {name: found.mean, f"{name} low": found.low, f"{name} high": found.high}
+
+
+def called(row: dict) -> str:
+    """The method of a row in tables; the recommended setting also with users drawn evenly."""
+    name = by_name(row["method"], compressed=True, params=row["params"]).label
+    return EVENLY if name == RECOMMENDED and "length_exponent" in row["params"] else name
+
+
+def served(result: Result) -> pd.DataFrame:
+    """The recommended setting − each other method that learned from the same, by who was tested.
+
+    Columns tested on, bytes per item, compared with, ours, theirs, difference (a Difference, by
+    user). What has one size is beside each size. Raises StorageError without users' values.
+    """
+    lines = []
+    for ours in filter(lambda row: called(row) == RECOMMENDED, result.rows):
+        size = ours["budget_bytes"]
+        place = {name: ours[name] for name in ("trained on", "tested on")}
+        for theirs in result.select(**place):
+            same_size = theirs["budget_bytes"] == size or "nnz" not in theirs["params"]
+            if same_size and called(theirs) != RECOMMENDED:
+                found = difference_by_user(result.by_user([ours]), result.by_user([theirs]))
+                lines.append(
+                    {"tested on": ours["tested on"], "bytes per item": size}
+                    | {"compared with": called(theirs), "ours": ours["ndcg@100"]}
+                    | {"theirs": theirs["ndcg@100"], "difference": found}
+                )
+    return pd.DataFrame(lines, columns=SERVED_COLUMNS).replace({"tested on": IN_WORDS})
+
+
+def served_against(result: Result, label: str) -> list[Check]:
+    """The recommended setting − the method `label` by group of users and size."""
+    lines = served(result)
+    lines = lines[lines["compared with"] == label].replace({"tested on": WITHOUT_COMMA})
+    return [
+        compared(f"{line['tested on']}, {line['bytes per item']:,} B", line["difference"])
+        for line in lines.to_dict("records")
+    ]
 
 
 def data_size_table(compared: pd.DataFrame) -> pd.DataFrame:
@@ -126,3 +172,15 @@ class DataSizeReport(Report):
     def figure(self) -> Figure:
         """Compressed ELSA minus pruned EASE by size: above by training set, below by users."""
         return data_size_figure(self.frame(), self.title)
+
+    def served_table(self) -> Html:
+        """The recommended setting minus others after learning from everything, by who was tested;
+        a note where the result was stored without it.
+        """
+        lines = served(self.result)
+        if lines.empty:
+            return absent(self.result.path, "the recommended setting by who is tested")
+        cells = [difference_cells(found) for found in lines.pop("difference")]
+        numbers = lines[["ours", "theirs"]].map("{:.4f}".format)
+        shown = lines.assign(**numbers).join(pd.DataFrame(cells))
+        return self.captioned(shown, "nDCG@100 of the recommended setting beside others, by user")

@@ -6,23 +6,15 @@ They are kept beside the claims, so that pages take their words from them (`repo
 from functools import partial
 
 from celsa_lib.evaluation import Difference
-from celsa_lib.models.registry import DENSE, OURS, RECOMMENDED, SAE, by_label
-from celsa_lib.report.claim_list import Checks, Claim
-from celsa_lib.report.data_size import compared_data_sizes
-from celsa_lib.report.findings import listed_sizes, slug
-from celsa_lib.report.real_bytes import at_equal_bytes
-from celsa_lib.report.rules import (
-    better_at,
-    check_of,
-    measured,
-    schedules_against,
-    seconds_saved,
-)
-from celsa_lib.report.statistics import choices, is_stored
+from celsa_lib.models.registry import OURS, RECOMMENDED
+from celsa_lib.report.claim_list import BY_USER, OF_SEGMENTS, Claim
+from celsa_lib.report.data_size import WITHOUT_COMMA, compared_data_sizes
+from celsa_lib.report.findings import listed_sizes
+from celsa_lib.report.recommended_findings import ABOUT_RECOMMENDED, TABLES, finding_of
+from celsa_lib.report.rules import better_at, measured, schedules_against, seconds_saved
+from celsa_lib.report.statistics import choices
 from celsa_lib.report.verdicts import Check, compared, counted
-from celsa_lib.results import BUDGETS, GRADUAL, Result
-
-WITHOUT_COMMA = {"test users, thinned": "thinned histories"}  # a part of a check has no comma
+from celsa_lib.results import GRADUAL, Result
 
 
 def data_sizes(result: Result, what: str) -> list[Check]:
@@ -84,33 +76,6 @@ def released(result: Result) -> list[Check]:
     return [better_at(result, row["label"], OURS, row["budget_bytes"]) for row in rows]
 
 
-def recommended_against(result: Result, label: str) -> list[Check]:
-    """The recommended setting − the method `label` at each size of Table 1, and below where both
-    are.
-    """
-    checks = []
-    for size in sorted({row["budget_bytes"] for row in result.select(label=RECOMMENDED)}):
-        theirs = {"label": label} | at_size(label, size)
-        if size in BUDGETS or is_stored(result, theirs):
-            ours = {"label": RECOMMENDED, "budget_bytes": size}
-            checks.append(check_of(result, f"{size:,} B", ours, theirs))
-    return checks
-
-
-def at_half(result: Result, label: str) -> list[Check]:
-    """The recommended setting at 32 bytes − the method `label` at 64."""
-    ours, theirs = (
-        {"label": RECOMMENDED, "budget_bytes": 32},
-        {"label": label, "budget_bytes": 64},
-    )
-    return [check_of(result, f"{label} at twice its size", ours, theirs)]
-
-
-def at_size(label: str, size: int) -> dict[str, int]:
-    """What selects a method's rows of a size; nothing for one that has a single size."""
-    return {"budget_bytes": size} if by_label(label).compressed else {}
-
-
 def grid_ends(result: Result) -> list[Check]:
     """What was chosen at an end of its grid, so that something better may lie beyond."""
     chosen = choices(result.select(seed=result.manifest["config"]["seeds"][0]))
@@ -141,90 +106,29 @@ def _interval(what: str, mean: float, low: float, high: float) -> Check:
     return compared(what, Difference(mean, low, high))
 
 
-def _finding(page: str, stored: str, name: str, checks: Checks, ours: str, theirs: str) -> Claim:
-    return Claim(id=name, statement=f"{ours}, {theirs}", section="this book", notebook=page,
-                 data=stored, stored=(stored,), checks=checks, pair=(ours, theirs))  # fmt: skip
-
-
 def _of(data: str) -> list[Claim]:
     """Findings of the smaller studies of one data set."""
     sizes = [
-        _finding("data_size", f"{data}-data-size", f"data-size/{what}/{data}",
-                 partial(data_sizes, what=what), OURS, "pruned EASE")
-        for what in ("difference", "change")
+        finding_of("data_size", f"{data}-data-size", f"data-size/{what}/{data}",
+                 partial(data_sizes, what=what), OURS, "pruned EASE", computed)
+        for what, computed in (
+            ("difference", BY_USER),
+            ("change", f"{BY_USER}; less the same after learning from everything"),
+        )
     ]  # fmt: skip
     waiting = partial(schedules_against, ours=GRADUAL[:2], theirs=GRADUAL[2], restart=False)
     return [
         *sizes,
-        _finding("deviations", f"{data}-deviations", f"deviations/{data}", deviations,
-                 "the deviation", "nDCG@100"),
-        _finding("schedules", f"{data}-schedules", f"every-epoch-going-on/{data}", waiting,
+        finding_of("deviations", f"{data}-deviations", f"deviations/{data}", deviations,
+                 "the deviation", "nDCG@100", f"with − without the deviation: {BY_USER}"),
+        finding_of("schedules", f"{data}-schedules", f"every-epoch-going-on/{data}", waiting,
                  "without restarts, pruning after every epoch", "step-wise pruning"),
     ]  # fmt: skip
 
 
-def _recommended(data: str, stored: str, left_out: str = "") -> list[Claim]:
-    """The recommended setting beside every other method of its study, all but one `left_out`."""
-    beside = {label: theirs for label, theirs in BESIDE.items() if label != left_out}
-    return [
-        _finding("recommended", stored, f"recommended/{data}/{slug(label)}",
-                 partial(recommended_against, label=label), "the recommended setting", theirs)
-        for label, theirs in beside.items()
-    ] + [
-        _finding("recommended", stored, f"recommended-at-half/{data}/{slug(label)}",
-                 partial(at_half, label=label), "the recommended setting at 32 bytes",
-                 f"{theirs} at 64")
-        for label, theirs in beside.items() if by_label(label).compressed
-    ]  # fmt: skip
-
-
-def _beside_their_package(data: str) -> Claim:
-    """The recommended setting beside the package of the paper's authors, at the sizes of both."""
-    return _finding("recommended", f"{data}-compresso", f"recommended/{data}/{slug(THEIR_PACKAGE)}",
-                    partial(recommended_against, label=THEIR_PACKAGE), "the recommended setting",
-                    "the package of the paper's authors")  # fmt: skip
-
-
-def _real_bytes(data: str) -> list[Claim]:
-    """The recommended setting in a packed file beside other methods, at as many bytes."""
-    return [
-        _finding("recommended", f"{data}-bytes", f"bytes/{data}/{slug(label)}",
-                 partial(at_equal_bytes, label=label), "the recommended setting at 4 bits", told)
-        for label, told in PACKED_BESIDE.items()
-    ]  # fmt: skip
-
-
-THEIR_PACKAGE = "compresso-recsys"
-TABLES = ("goodbooks-10k-partial", "ml-100k", "synthetic")
-SYNTHETIC = ("synthetic-800", "synthetic-3500", "synthetic-10000")  # without the autoencoder
-BESIDE = {  # and as prose says it
-    OURS: "the paper's procedure",
-    "Pruned EASE": "pruned EASE",
-    "Low-dim ELSA": "low-dimensional ELSA",
-    "Low-dim ELSA, regularised": "low-dimensional ELSA with the same regularisation",
-    SAE: "ELSA + SAE",
-    "EASE, one threshold": "EASE pruned by one threshold",
-    "EASE, threshold, refitted": "EASE pruned by one threshold and refitted",
-    "Pruned EDLAE": "pruned EDLAE",
-    "EDLAE, one threshold": "EDLAE pruned by one threshold",
-    "EDLAE, threshold, refitted": "EDLAE pruned by one threshold and refitted",
-    "Sparse MRF": "a sparse Markov random field",
-    "EASE": "whole EASE",
-    "EDLAE": "whole EDLAE",
-    DENSE: "dense ELSA",
-}
-PACKED_BESIDE = {
-    OURS: "the paper's procedure at 4 bits",
-    SAE: "ELSA + SAE at 4 bits",
-    DENSE: "dense ELSA at 4 bits",
-    "Low-dim ELSA, regularised": "low-dimensional ELSA at 4 bits with the same regularisation",
-    "Pruned EASE": "pruned EASE at 4 bits",
-    "EASE, threshold, refitted": "refitted EASE at 4 bits",
-    "EDLAE, threshold, refitted": "refitted EDLAE at 4 bits",
-    "Sparse MRF": "a sparse Markov random field at 4 bits",
-    "EASE": "whole EASE",
-    "EDLAE": "whole EDLAE",
-}
+SECONDS = "seconds: the other's − ours, between the ends of their intervals over rounds"
+AT_ENDS = "which choices of validation users stand at an end of their grid"
+COHERENT = "coherence of groups: ours − the other's, between their 95 % intervals over groups"
 COST, MEANING = "training_cost", "interpretability"  # pages
 
 
@@ -238,8 +142,9 @@ def _segments(prefix: str, groups: str, recommended: bool) -> list[Claim]:
          "raw groups"),
     )  # fmt: skip
     return [
-        _finding(MEANING, "segments", f"{prefix}{name}",
-                 partial(coherence, ours=one, theirs=other, recommended=recommended), *pair)
+        finding_of(MEANING, "segments", f"{prefix}{name}",
+                 partial(coherence, ours=one, theirs=other, recommended=recommended), *pair,
+                 COHERENT)
         for name, one, other, *pair in compared
     ]  # fmt: skip
 
@@ -247,32 +152,28 @@ def _segments(prefix: str, groups: str, recommended: bool) -> list[Claim]:
 FINDINGS = (
     *_of("goodbooks"),
     *_of("ml-100k"),
-    *_recommended("goodbooks", TABLES[0]),
-    *_recommended("ml-100k", TABLES[1]),
-    *_recommended("synthetic", TABLES[2]),
-    *(one for name in SYNTHETIC for one in _recommended(name, name, left_out=SAE)),
-    _beside_their_package("ml-100k"),
-    _beside_their_package("goodbooks"),
-    *_real_bytes("ml-100k"),
-    *_real_bytes("goodbooks"),
-    *(_finding("table_1", data, f"grid-ends/{data}", grid_ends, "", "") for data in TABLES),
-    _finding("goodbooks", TABLES[0], "released", released, "the authors' released model", OURS),
-    _finding(COST, "bfloat16", "bfloat16", bfloat16_differences, "bfloat16", "nDCG@100"),
-    _finding(COST, "training-cost", "step",
+    *ABOUT_RECOMMENDED,
+    *(finding_of("table_1", data, f"grid-ends/{data}", grid_ends, "", "", AT_ENDS)
+      for data in TABLES),
+    finding_of("goodbooks", TABLES[0], "released", released, "the authors' released model", OURS),
+    finding_of(COST, "bfloat16", "bfloat16", bfloat16_differences, "bfloat16", "nDCG@100",
+               f"with − without rounded products: {BY_USER}"),
+    finding_of(COST, "training-cost", "step",
              partial(quicker, section="step", column="contender", ours="celsa",
                      theirs="masked dense torch"),
-             "a k-sparse step", "a masked dense one"),
-    _finding(COST, "gpu-cost", "gpu-step",
+             "a k-sparse step", "a masked dense one", SECONDS),
+    finding_of(COST, "gpu-cost", "gpu-step",
              partial(quicker, section="step", column="contender", ours="celsa float32",
                      theirs="torch TF32"),
-             "a k-sparse step on a GPU", "the paper's formula with TF32"),
-    _finding(COST, "training-cost", "width-growth",
+             "a k-sparse step on a GPU", "the paper's formula with TF32", SECONDS),
+    finding_of(COST, "training-cost", "width-growth",
              partial(quicker, section="growth width", column="width", ours=1024, theirs=16384),
-             "a step at width 1,024", "one at width 16,384"),
+             "a step at width 1,024", "one at width 16,384", SECONDS),
     *_segments("", "grouping by latents", recommended=False),
     *_segments("exemplars/", "grouping around exemplars", recommended=True),
-    *(_finding(MEANING, "segments", f"exemplars/{section}",
-               partial(measured, section=section, recommended=True), ours, "chance")
-      for section, ours in (("coherence", "grouping around exemplars"),
-                            ("reach", "recommended segments"))),
+    *(finding_of(MEANING, "segments", f"exemplars/{section}",
+               partial(measured, section=section, recommended=True), ours, "chance", computed)
+      for section, ours, computed in (
+          ("coherence", "grouping around exemplars", OF_SEGMENTS["coherence"]),
+          ("reach", "recommended segments", OF_SEGMENTS["reach"]))),
 )  # fmt: skip

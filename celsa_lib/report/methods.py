@@ -15,6 +15,7 @@ from celsa_lib.report.budgets import advice, models_of, reference_of, shares_tab
 from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.findings import listed_sizes
 from celsa_lib.report.paper import name_in_paper, paper_table, with_demo, with_paper
+from celsa_lib.report.rule import chosen_table, start_table
 from celsa_lib.report.statistics import EXPOSURE, choices, paired_table, summary
 from celsa_lib.report.tables import Html, plain_table, results_table, typeset
 from celsa_lib.results import Result, fit_seconds
@@ -112,6 +113,15 @@ class MethodsReport(Report):
     def advice(self) -> Html:
         """Which size of Compressed ELSA is enough, in sentences."""
         return Html(f"<p>{typeset(escape(' '.join(advice(self.result))))}</p>")
+
+    def beside_choices(self) -> Html:
+        """The recommended setting's rule minus what validation users choose, a number at a time."""
+        caption = "numbers by the rule beside those that validation users choose, one at a time"
+        return self.captioned(chosen_table(self.result), caption)
+
+    def beside_starts(self) -> Html:
+        """The recommended setting minus the same started from other neighbourhoods, by user."""
+        return self.captioned(start_table(self.result), "starts by neighbourhoods")
 
     def variants(self, by: str) -> Variants:
         """Compressed ELSA in variants: by "schedule", "restart" or "width"."""

@@ -7,7 +7,7 @@ import pandas as pd
 
 from celsa_lib.models.registry import RECOMMENDED
 from celsa_lib.report.base import Absent, absent
-from celsa_lib.report.finding_list import BESIDE, at_size
+from celsa_lib.report.recommended_findings import BESIDE, at_size
 from celsa_lib.report.rules import check_of
 from celsa_lib.report.tables import Html, difference_cell, plain_table
 from celsa_lib.results import Result, load_intact, located

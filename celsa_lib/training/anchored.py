@@ -2,7 +2,7 @@
 
 With P = (XᵀX + λI)⁻¹ the partial correlation of items i and j is r_ij = −P_ij/√(P_ii·P_jj)
 (Steck 2019 learns EASE's weights from the same P). P is inverted for each item and its neighbours
-alone, so the cost grows with the items, not with their cube.
+alone, so the cost grows with the items, not with their cube; or whole, to see what that gives up.
 """
 
 from typing import NamedTuple
@@ -88,8 +88,11 @@ def neighbourhoods(
     """Partial correlations of the items of X (users × items) with their closest neighbours.
 
     Where the blocks of two items differ on their r, the larger is kept; only positive ones are.
+    With as many neighbours as items P is inverted whole: items × items numbers.
     """
     counts, n_items = counts_of(X, device), X.shape[1]
+    if n_neighbours >= n_items:
+        return _of_whole_inverse(counts, n_items, reg, device)
     found = counts.closest(min(n_neighbours, n_items - 1))
     members = np.concatenate([np.arange(n_items, dtype=np.int32)[:, None], found], axis=1)
     partial, precision = np.empty(found.shape, np.float32), np.empty(n_items, np.float32)
@@ -107,6 +110,17 @@ def neighbourhoods(
     r.data = np.maximum(r.data, 0.0)
     r.eliminate_zeros()
     return Neighbourhoods(r, precision)
+
+
+def _of_whole_inverse(
+    counts: CountsOnCpu | CountsOnGpu, n_items: int, reg: float, device: torch.device
+) -> Neighbourhoods:
+    every = np.arange(n_items, dtype=np.int32)[None]
+    P = torch.linalg.inv(counts.blocks(every, reg)[0].to(device))
+    precision = P.diagonal().clone()
+    root = precision.sqrt()
+    r = P.neg_().div_(root[:, None]).div_(root).clamp_(min=0.0).fill_diagonal_(0.0)
+    return Neighbourhoods(csr_matrix(r.cpu().numpy()), precision.cpu().numpy())
 
 
 def anchored_rows(

@@ -1,0 +1,164 @@
+"""What this book finds about the recommended setting, beside every other method of the studies."""
+
+from functools import partial
+
+from celsa_lib.models.registry import DENSE, OURS, RECOMMENDED, SAE, by_label
+from celsa_lib.report.claim_list import BY_USER, Checks, Claim
+from celsa_lib.report.data_size import EVENLY, served_against
+from celsa_lib.report.findings import slug
+from celsa_lib.report.real_bytes import at_equal_bytes
+from celsa_lib.report.rule import nearly_chosen, start_against_whole
+from celsa_lib.report.rules import check_of
+from celsa_lib.report.statistics import is_stored
+from celsa_lib.report.verdicts import Check
+from celsa_lib.results import BUDGETS, Result
+
+
+def recommended_against(result: Result, label: str) -> list[Check]:
+    """The recommended setting − the method `label` at each size of Table 1, and below where both
+    are.
+    """
+    checks = []
+    for size in sorted({row["budget_bytes"] for row in result.select(label=RECOMMENDED)}):
+        theirs = {"label": label} | at_size(label, size)
+        if size in BUDGETS or is_stored(result, theirs):
+            ours = {"label": RECOMMENDED, "budget_bytes": size}
+            checks.append(check_of(result, f"{size:,} B", ours, theirs))
+    return checks
+
+
+def at_half(result: Result, label: str) -> list[Check]:
+    """The recommended setting at 32 bytes − the method `label` at 64."""
+    ours, theirs = (
+        {"label": RECOMMENDED, "budget_bytes": 32},
+        {"label": label, "budget_bytes": 64},
+    )
+    return [check_of(result, f"{label} at twice its size", ours, theirs)]
+
+
+def at_size(label: str, size: int) -> dict[str, int]:
+    """What selects a method's rows of a size; nothing for one that has a single size."""
+    return {"budget_bytes": size} if by_label(label).compressed else {}
+
+
+def finding_of(
+    page: str,
+    stored: str,
+    name: str,
+    checks: Checks,
+    ours: str,
+    theirs: str,
+    computed: str = BY_USER,
+) -> Claim:
+    """A finding of this book, on a `page`: what a `stored` result says of the two, by checks."""
+    return Claim(id=name, statement=f"{ours}, {theirs}", section="this book", notebook=page,
+                 data=stored, stored=(stored,), checks=checks, computed=computed,
+                 pair=(ours, theirs))  # fmt: skip
+
+
+def _recommended(data: str, stored: str, left_out: str = "") -> list[Claim]:
+    """The recommended setting beside every other method of its study, all but one `left_out`."""
+    beside = {label: theirs for label, theirs in BESIDE.items() if label != left_out}
+    return [
+        finding_of("recommended", stored, f"recommended/{data}/{slug(label)}",
+                 partial(recommended_against, label=label), "the recommended setting", theirs)
+        for label, theirs in beside.items()
+    ] + [
+        finding_of("recommended", stored, f"recommended-at-half/{data}/{slug(label)}",
+                 partial(at_half, label=label), "the recommended setting at 32 bytes",
+                 f"{theirs} at 64")
+        for label, theirs in beside.items() if by_label(label).compressed
+    ]  # fmt: skip
+
+
+def _beside_their_package(data: str) -> Claim:
+    """The recommended setting beside the package of the paper's authors, at the sizes of both."""
+    name = f"recommended/{data}/{slug(THEIR_PACKAGE)}"
+    return finding_of("recommended", f"{data}-compresso", name,
+                    partial(recommended_against, label=THEIR_PACKAGE), "the recommended setting",
+                    "the package of the paper's authors")  # fmt: skip
+
+
+def _by_who_is_tested(data: str) -> list[Claim]:
+    """The recommended setting beside others after learning from the same, by group of users."""
+    return [
+        finding_of("data_size", f"{data}-data-size", f"served/{data}/{slug(label)}",
+                 partial(served_against, label=label), "the recommended setting", told)
+        for label, told in SERVED_BESIDE.items()
+    ]  # fmt: skip
+
+
+def _real_bytes(data: str) -> list[Claim]:
+    """The recommended setting in a packed file beside other methods, at as many bytes."""
+    return [
+        finding_of("recommended", f"{data}-bytes", f"bytes/{data}/{slug(label)}",
+                 partial(at_equal_bytes, label=label), "the recommended setting at 4 bits", told,
+                 f"at as many bytes of a file: {BY_USER}")
+        for label, told in PACKED_BESIDE.items()
+    ]  # fmt: skip
+
+
+def _rule(data: str) -> list[Claim]:
+    """The rule beside the best choice of validation users, and its start beside a whole inverse."""
+    return [
+        finding_of("recommended", f"{data}-rule", f"rule/{data}", nearly_chosen,
+                   "the recommended setting", "99 % of what validation users choose",
+                   f"the rule − 0.99 × the best choice: {BY_USER}"),
+        finding_of("recommended", f"{data}-rule", f"start/{data}", start_against_whole,
+                   "a start by blocks of fifty neighbours", "one by the whole inverse"),
+    ]  # fmt: skip
+
+
+THEIR_PACKAGE = "compresso-recsys"
+TABLES = ("goodbooks-10k-partial", "ml-100k", "synthetic")
+SYNTHETIC = ("synthetic-800", "synthetic-3500", "synthetic-10000")  # without the autoencoder
+BESIDE = {  # and as prose says it
+    OURS: "the paper's procedure",
+    "Pruned EASE": "pruned EASE",
+    "Low-dim ELSA": "low-dimensional ELSA",
+    "Low-dim ELSA, regularised": "low-dimensional ELSA with the same regularisation",
+    SAE: "ELSA + SAE",
+    "EASE, one threshold": "EASE pruned by one threshold",
+    "EASE, threshold, refitted": "EASE pruned by one threshold and refitted",
+    "Pruned EDLAE": "pruned EDLAE",
+    "EDLAE, one threshold": "EDLAE pruned by one threshold",
+    "EDLAE, threshold, refitted": "EDLAE pruned by one threshold and refitted",
+    "Sparse MRF": "a sparse Markov random field",
+    "EASE": "whole EASE",
+    "EDLAE": "whole EDLAE",
+    DENSE: "dense ELSA",
+}
+PACKED_BESIDE = {
+    OURS: "the paper's procedure at 4 bits",
+    SAE: "ELSA + SAE at 4 bits",
+    DENSE: "dense ELSA at 4 bits",
+    "Low-dim ELSA, regularised": "low-dimensional ELSA at 4 bits with the same regularisation",
+    "Pruned EASE": "pruned EASE at 4 bits",
+    "EASE, threshold, refitted": "refitted EASE at 4 bits",
+    "EDLAE, threshold, refitted": "refitted EDLAE at 4 bits",
+    "Sparse MRF": "a sparse Markov random field at 4 bits",
+    "EASE": "whole EASE",
+    "EDLAE": "whole EDLAE",
+}
+SERVED_BESIDE = {
+    EVENLY: "the same with users drawn evenly",
+    "Pruned EASE": "pruned EASE",
+    "EASE, one threshold": "EASE pruned by one threshold",
+    "EASE, threshold, refitted": "EASE pruned by one threshold and refitted",
+    "EDLAE, one threshold": "EDLAE pruned by one threshold",
+    "EASE": "whole EASE",
+}
+RULED = ("goodbooks", "ml-100k", "synthetic-800", "synthetic-3500")
+ABOUT_RECOMMENDED = (
+    *_recommended("goodbooks", TABLES[0]),
+    *_recommended("ml-100k", TABLES[1]),
+    *_recommended("synthetic", TABLES[2]),
+    *(one for name in SYNTHETIC for one in _recommended(name, name, left_out=SAE)),
+    _beside_their_package("ml-100k"),
+    _beside_their_package("goodbooks"),
+    *_by_who_is_tested("ml-100k"),
+    *_by_who_is_tested("goodbooks"),
+    *(one for name in RULED for one in _rule(name)),
+    *_real_bytes("ml-100k"),
+    *_real_bytes("goodbooks"),
+)

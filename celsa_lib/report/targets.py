@@ -1,0 +1,205 @@
+"""What a compressed model ought to reach, and what of it the recommended setting does, by stored
+rows: targets down, sets of data across.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import isnan
+from pathlib import Path
+from statistics import fmean
+
+import pandas as pd
+
+from celsa_lib.evaluation import Difference
+from celsa_lib.models.registry import OURS, RECOMMENDED, SAE
+from celsa_lib.report.base import Absent, absent
+from celsa_lib.report.recommended_findings import BESIDE, THEIR_PACKAGE, at_size
+from celsa_lib.report.statistics import better, is_stored
+from celsa_lib.report.tables import Html, difference_cell, plain_table
+from celsa_lib.results import BUDGETS, Result, load_intact, located
+
+REACHED, UNDETERMINED, MISSED = "reached", "undecided", "missed"
+WORST_FIRST = (MISSED, UNDETERMINED, REACHED)
+CLOSE = 0.001  # what is lower by no more is not below
+ASKED_AT = (32, *sorted(BUDGETS))  # bytes per item
+STRICT = (64, 128)  # bytes per item at which item weights should be clearly worse
+PRUNED = (
+    "Pruned EASE", "EASE, one threshold", "EASE, threshold, refitted",
+    "Pruned EDLAE", "EDLAE, one threshold", "EDLAE, threshold, refitted",
+)  # fmt: skip
+RIVALS = (
+    OURS,
+    *PRUNED,
+    "Sparse MRF",
+    "Low-dim ELSA",
+    "Low-dim ELSA, regularised",
+    SAE,
+    THEIR_PACKAGE,
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One comparison that a target asks for: how it came out, with its difference.
+
+    difference: by user; without an interval where only means are stored.
+    """
+
+    what: str
+    outcome: str
+    difference: Difference
+
+    def __str__(self) -> str:
+        """The difference as a cell has it, with what it is of."""
+        found = self.difference
+        if isnan(found.low):
+            return f"{found.mean:+.3f}, {self.what}"
+        return f"{difference_cell(found.mean, found.low, found.high)}, {self.what}"
+
+
+def above(found: Difference) -> str:
+    """Reached where the interval lies above 0, missed where it lies below."""
+    return REACHED if found.low > 0 else MISSED if found.high < 0 else UNDETERMINED
+
+
+def not_below(found: Difference) -> str:
+    """Reached where the mean is at least −0.001 and the interval, if there is one, not below 0."""
+    if found.high < 0:
+        return MISSED
+    if found.mean >= -CLOSE:
+        return REACHED
+    return MISSED if isnan(found.low) else UNDETERMINED
+
+
+def against(
+    result: Result,
+    rivals: tuple[str, ...],
+    sizes: tuple[int, ...],
+    judge: Callable[[Difference], str],
+    of_rivals: int | None = None,
+) -> list[Measured]:
+    """The recommended setting − each rival at each size; what is not stored is left out.
+
+    of_rivals: the rivals' size, where it is another than ours.
+    """
+    found = []
+    for size in sizes:
+        ours = {"label": RECOMMENDED, "budget_bytes": size}
+        for rival in rivals:
+            theirs = {"label": rival} | at_size(rival, of_rivals or size)
+            if is_stored(result, ours) and is_stored(result, theirs):
+                difference = better(result, ours, theirs)
+                what = f"{size:,} B, {BESIDE.get(rival, rival)}"
+                what += f" at {of_rivals} B" if of_rivals else ""
+                found.append(Measured(what, judge(difference), difference))
+    return found
+
+
+def exposed(result: Result, name: str) -> list[Measured]:
+    """A mean over all items or users, `name` of EXPOSURE, − that of whole EASE, by size."""
+    rows = [row for row in result.rows if name in row]
+    theirs = [row[name] for row in rows if row["label"] == "EASE"]
+    found = []
+    for size in ASKED_AT if theirs else ():
+        ours = [
+            row[name] for row in rows
+            if row["label"] == RECOMMENDED and row["budget_bytes"] == size
+        ]  # fmt: skip
+        if ours:
+            gap = Difference(fmean(ours) - fmean(theirs), float("nan"), float("nan"))
+            what = f"{size:,} B: {fmean(ours):.3f}, EASE {fmean(theirs):.3f}"
+            found.append(Measured(what, not_below(gap), gap))
+    return found
+
+
+OTHER_SIZES = tuple(size for size in ASKED_AT if size not in STRICT)
+TARGETS: Mapping[str, Callable[[Result], list[Measured]]] = {
+    **{
+        f"above {BESIDE.get(rival, rival)} at every size": partial(
+            against, rivals=(rival,), sizes=ASKED_AT, judge=above
+        )
+        for rival in (OURS, "Low-dim ELSA", "Low-dim ELSA, regularised", SAE, THEIR_PACKAGE)
+    },
+    "above pruned and refitted EASE and EDLAE at 64 and 128 bytes": partial(
+        against, rivals=PRUNED, sizes=STRICT, judge=above
+    ),
+    "not below them at any other size": partial(
+        against, rivals=PRUNED, sizes=OTHER_SIZES, judge=not_below
+    ),
+    "128 bytes not below whole EASE": partial(
+        against, rivals=("EASE",), sizes=(128,), judge=not_below
+    ),
+    "256 bytes not below whole EDLAE": partial(
+        against, rivals=("EDLAE",), sizes=(256,), judge=not_below
+    ),
+    "32 bytes above every rival at 64": partial(
+        against, rivals=RIVALS, sizes=ASKED_AT[:1], judge=above, of_rivals=64
+    ),
+    "coverage at 50 not below that of whole EASE": partial(exposed, name="coverage@50"),
+    "recall of rare items not below that of whole EASE": partial(exposed, name="rare recall@50"),
+}
+
+
+Studies = Mapping[str, tuple[str, ...]]  # stored studies by the name of their set
+
+
+def measured_targets(
+    studies: Studies, folder: str | Path = "results"
+) -> dict[tuple[str, str], list[Measured]]:
+    """What each target and set (of `studies`) is decided by. Raises StorageError for damage."""
+    found = {}
+    for name, stored in studies.items():
+        paths = [located(Path(folder) / f"{one}.json") for one in stored]
+        results = [load_intact(path) for path in paths if path.exists()]
+        for target, measure in TARGETS.items():
+            found[target, name] = [one for result in results for one in measure(result)]
+    return found
+
+
+def told(found: list[Measured]) -> str:
+    """The worst outcome of a target, how many comparisons have it, and the one that is lowest."""
+    if not found:
+        return "–"
+    outcome = next(word for word in WORST_FIRST if word in {one.outcome for one in found})
+    alike = [one for one in found if one.outcome == outcome]
+    lowest = min(alike, key=lambda one: one.difference.mean)
+    count = "" if len(found) == 1 else f" in {len(alike)} of {len(found)}"
+    return f"{outcome}{count}: {lowest}"
+
+
+def targets_reached(studies: Studies, folder: str | Path = "results") -> Html | Absent:
+    """A line per target: the worst outcome on each set, and its lowest difference.
+
+    A stand-in where nothing is stored. Raises StorageError where a file is damaged.
+    """
+    found = measured_targets(studies, folder)
+    if not any(found.values()):
+        return _none(studies, folder)
+    lines = [
+        {"target": target} | {name: told(found[target, name]) for name in studies}
+        for target in TARGETS
+    ]
+    caption = "the worst outcome of each target, and the lowest difference among those"
+    return plain_table(pd.DataFrame(lines), f"{caption}; stored results")
+
+
+def shortfalls(studies: Studies, folder: str | Path = "results") -> Html | Absent:
+    """Every comparison of a target that is missed or undecided.
+
+    A stand-in where nothing is stored. Raises StorageError where a file is damaged.
+    """
+    found = measured_targets(studies, folder)
+    if not any(found.values()):
+        return _none(studies, folder)
+    lines = [
+        {"data": name, "target": target, "": one.outcome, "difference": str(one)}
+        for (target, name), measured in found.items()
+        for one in measured
+        if one.outcome != REACHED
+    ]
+    return plain_table(pd.DataFrame(lines), "targets missed or undecided; stored results")
+
+
+def _none(studies: Studies, folder: str | Path) -> Absent:
+    return Absent(absent(Path(folder) / f"{next(iter(studies.values()))[0]}.json"))
