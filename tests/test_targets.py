@@ -65,7 +65,7 @@ def test_each_target_is_decided_by_what_is_stored(tmp_path):
     assert outcomes["128 bytes not below whole EASE"] == [("128 B, whole EASE", "reached")]
     assert outcomes["256 bytes not below whole EDLAE"] == []
     half = [("32 B, pruned EASE at 64 B", "missed")]
-    assert outcomes["32 bytes above every rival at 64"] == half
+    assert outcomes["32 bytes above every baseline at 64"] == half
     assert outcomes["coverage at 50 not below that of whole EASE"] == [
         ("32 B: 0.800, EASE 0.900", "missed"),
         ("128 B: 0.950, EASE 0.900", "reached"),

@@ -28,7 +28,7 @@ PRUNED = (
     "Pruned EASE", "EASE, one threshold", "EASE, threshold, refitted",
     "Pruned EDLAE", "EDLAE, one threshold", "EDLAE, threshold, refitted",
 )  # fmt: skip
-RIVALS = (
+ALL_BASELINES = (
     OURS,
     *PRUNED,
     "Sparse MRF",
@@ -74,24 +74,24 @@ def not_below(found: Difference) -> str:
 
 def against(
     result: Result,
-    rivals: tuple[str, ...],
+    baselines: tuple[str, ...],
     sizes: tuple[int, ...],
     judge: Callable[[Difference], str],
-    of_rivals: int | None = None,
+    of_baselines: int | None = None,
 ) -> list[Measured]:
-    """The recommended setting − each rival at each size; what is not stored is left out.
+    """The recommended setting − each baseline at each size; what is not stored is left out.
 
-    of_rivals: the rivals' size, where it is another than ours.
+    of_baselines: the baselines' size, where it is another than ours.
     """
     found = []
     for size in sizes:
         ours = {"label": RECOMMENDED, "budget_bytes": size}
-        for rival in rivals:
-            theirs = {"label": rival} | at_size(rival, of_rivals or size)
+        for baseline in baselines:
+            theirs = {"label": baseline} | at_size(baseline, of_baselines or size)
             if is_stored(result, ours) and is_stored(result, theirs):
                 difference = better(result, ours, theirs)
-                what = f"{size:,} B, {BESIDE.get(rival, rival)}"
-                what += f" at {of_rivals} B" if of_rivals else ""
+                what = f"{size:,} B, {BESIDE.get(baseline, baseline)}"
+                what += f" at {of_baselines} B" if of_baselines else ""
                 found.append(Measured(what, judge(difference), difference))
     return found
 
@@ -116,25 +116,25 @@ def exposed(result: Result, name: str) -> list[Measured]:
 OTHER_SIZES = tuple(size for size in ASKED_AT if size not in STRICT)
 TARGETS: Mapping[str, Callable[[Result], list[Measured]]] = {
     **{
-        f"above {BESIDE.get(rival, rival)} at every size": partial(
-            against, rivals=(rival,), sizes=ASKED_AT, judge=above
+        f"above {BESIDE.get(baseline, baseline)} at every size": partial(
+            against, baselines=(baseline,), sizes=ASKED_AT, judge=above
         )
-        for rival in (OURS, "Low-dim ELSA", "Low-dim ELSA, regularised", SAE, THEIR_PACKAGE)
+        for baseline in (OURS, "Low-dim ELSA", "Low-dim ELSA, regularised", SAE, THEIR_PACKAGE)
     },
     "above pruned and refitted EASE and EDLAE at 64 and 128 bytes": partial(
-        against, rivals=PRUNED, sizes=STRICT, judge=above
+        against, baselines=PRUNED, sizes=STRICT, judge=above
     ),
     "not below them at any other size": partial(
-        against, rivals=PRUNED, sizes=OTHER_SIZES, judge=not_below
+        against, baselines=PRUNED, sizes=OTHER_SIZES, judge=not_below
     ),
     "128 bytes not below whole EASE": partial(
-        against, rivals=("EASE",), sizes=(128,), judge=not_below
+        against, baselines=("EASE",), sizes=(128,), judge=not_below
     ),
     "256 bytes not below whole EDLAE": partial(
-        against, rivals=("EDLAE",), sizes=(256,), judge=not_below
+        against, baselines=("EDLAE",), sizes=(256,), judge=not_below
     ),
-    "32 bytes above every rival at 64": partial(
-        against, rivals=RIVALS, sizes=ASKED_AT[:1], judge=above, of_rivals=64
+    "32 bytes above every baseline at 64": partial(
+        against, baselines=ALL_BASELINES, sizes=ASKED_AT[:1], judge=above, of_baselines=64
     ),
     "coverage at 50 not below that of whole EASE": partial(exposed, name="coverage@50"),
     "recall of rare items not below that of whole EASE": partial(exposed, name="rare recall@50"),
