@@ -83,7 +83,7 @@ class Packed(Ours):
 
     def _made(self):
         path = self.source.folder / f"packed-{self.source.n_items}.celsa"
-        return super()._made().pack(path, bits=4)
+        return super()._made().pack(4, path)
 
     def kept_mib(self):
         return {"disk_mib": mib(self.rows.path)}
