@@ -7,7 +7,6 @@ the user's history. `efforts`: how hard it may search, from little to much, wher
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cached_property, partial
-from inspect import signature
 
 import numpy as np
 from million_source import Source, mib, place_of
@@ -56,26 +55,23 @@ class Contender:
 
 
 class Ours(Contender):
-    """ItemEmbeddings as they are, or with a share of the best that is enough."""
+    """ItemEmbeddings as they are."""
 
     first_many = 64  # so that the way for many is compiled
 
-    def __init__(self, source: Source, enough: tuple = ()):
+    def __init__(self, source: Source):
         super().__init__(source)
-        self.rows, self.efforts, self._chosen = self._made(), enough, {}
+        self.rows = self._made()
         self.ask(0)  # makes the index
 
     def _made(self):
         return cl.ItemEmbeddings(self.source.rows)
 
-    def search_harder(self, effort) -> None:
-        self._chosen = {APPROXIMATE: effort}
-
     def ask(self, number):
-        return self.rows.recommend(self.users[number], TOP, **self._chosen)[0][0]
+        return self.rows.recommend(self.users[number], TOP)[0][0]
 
     def ask_many(self, numbers):
-        self.rows.recommend(self.X[numbers], TOP, **self._chosen)
+        self.rows.recommend(self.X[numbers], TOP)
 
 
 class Packed(Ours):
@@ -87,11 +83,6 @@ class Packed(Ours):
 
     def kept_mib(self):
         return {"disk_mib": mib(self.rows.path)}
-
-
-# The option of `recommend` that trades recall for time, where there is one.
-OPTIONS = {"recall", "effort", "approximate"}
-APPROXIMATE = next(iter(OPTIONS & set(signature(cl.ItemEmbeddings.recommend).parameters)), "")
 
 
 class Opened(Contender):
@@ -207,13 +198,10 @@ def lists_of_codes(faiss, dims, n_items):
 
 
 EF, PROBES = (200, 400, 800, 1_600, 3_200), (8, 32, 128)
-EXACT_OURS, OURS_ENOUGH = "celsa, exact", "celsa, approximate"
-ENOUGH = (0.9, 0.99)
 CODED = ("faiss PQ, 128 B", "faiss IVF-PQ, 128 B")
 KEPT = ("qdrant-edge", "pgvector")  # engines that are filled, killed half-way, and gone on
 CONTENDERS = {
-    EXACT_OURS: Ours,
-    OURS_ENOUGH: partial(Ours, enough=ENOUGH),
+    "celsa, exact": Ours,
     "celsa, 4 bits": Packed,
     **{
         f"faiss {what}, {dims} dims": partial(Dense, dims=dims, make=make, **more)
@@ -233,8 +221,6 @@ CONTENDERS = {
 
 def missing(name: str, address: str | None) -> str:
     """Why a contender cannot take part, "" where it can."""
-    if name == OURS_ENOUGH:
-        return "" if APPROXIMATE else "this version has no approximate search"
     engine = "faiss-flat" if name.startswith("faiss") else name
     if engine in engines.ENGINES and engine not in engines.available():
         return f"{' and '.join(engines.ENGINES[engine].packages)} is not installed"

@@ -158,24 +158,35 @@ def test_what_is_stored_is_not_run_again(result, path, monkeypatch):
         run_data_size("synthetic", "smoke", path.with_name("alone.json"))
 
 
-def test_only_what_is_missing_is_run(result, path, tmp_path, monkeypatch):
-    content = json.loads(path.read_text())
-    content["rows"] = [r for r in content["rows"] if r["trained on"] != "half of each history"]
-    cut = tmp_path / "cut.json"
-    cut.write_text(json.dumps(content))
-    shutil.copy(users_path(path), users_path(cut))
-    sizes = []
-    run = data_size.run_and_keep
+@pytest.fixture
+def run_from(path, tmp_path, monkeypatch):
+    """A function that runs the study where a file has `rows` of `methods` alone: the result, and
+    the (users, names of methods) of each run.
+    """
+    run, runs = data_size.run_and_keep, []
 
-    def counted(config, data, task):
-        sizes.append(task.fit.shape[0])
+    def noted(config, data, task):
+        runs.append((task.fit.shape[0], [method.name for method in config.methods]))
         return run(config, data, task)
 
-    monkeypatch.setattr(data_size, "run_and_keep", counted)
-    found = run_data_size("synthetic", "smoke", cut)
-    (row, *_) = result.select(**{"trained on": "half of each history"})
-    assert sizes == [row["users"]]
+    def run_again(rows, methods):
+        content = json.loads(path.read_text())
+        content["rows"], content["manifest"]["config"]["methods"] = rows, methods
+        older = tmp_path / "older.json"
+        older.write_text(json.dumps(content))
+        shutil.copy(users_path(path), users_path(older))
+        monkeypatch.setattr(data_size, "run_and_keep", noted)
+        return run_data_size("synthetic", "smoke", older), runs
 
+    return run_again
+
+
+def test_only_what_is_missing_is_run(result, run_from):
+    half = {"trained on": "half of each history"}
+    (row, *_) = result.select(**half)
+    rows = [r for r in result.rows if r["trained on"] != half["trained on"]]
+    found, ((users, _),) = run_from(rows, result.manifest["config"]["methods"])
+    assert users == row["users"]
     assert_same_numbers(found, result)
 
 
@@ -190,25 +201,12 @@ def assert_same_numbers(found, result):
     assert set(found.users) == set(result.users)
 
 
-def test_a_method_that_joins_is_run_alone(result, path, tmp_path, monkeypatch):
+def test_a_method_that_joins_is_run_alone(result, run_from):
     """A file of fewer methods, as older ones are, keeps its rows."""
-    content = json.loads(path.read_text())
-    config = content["manifest"]["config"]
-    config["methods"] = [m for m in config["methods"] if m["name"] != "EASE"]
-    content["rows"] = [row for row in content["rows"] if row["method"] != "EASE"]
-    older = tmp_path / "older.json"
-    older.write_text(json.dumps(content))
-    shutil.copy(users_path(path), users_path(older))
-    methods = []
-    run = data_size.run_and_keep
-
-    def noted(config, data, task):
-        methods.extend(method.name for method in config.methods)
-        return run(config, data, task)
-
-    monkeypatch.setattr(data_size, "run_and_keep", noted)
-    found = run_data_size("synthetic", "smoke", older)
-    assert methods == ["EASE"]
+    methods = [m for m in result.manifest["config"]["methods"] if m["name"] != "EASE"]
+    rows = [row for row in result.rows if row["method"] != "EASE"]
+    found, ((_, names),) = run_from(rows, methods)
+    assert names == ["EASE"]
     assert_same_numbers(found, result)
 
 

@@ -12,7 +12,7 @@ from celsa_lib.errors import DataError
 from celsa_lib.report import finding_list, recommended_findings
 from celsa_lib.report.findings import PHRASES, comparison, evidence, finding, verdict
 from celsa_lib.report.verdicts import CONTRADICTED, HOLDS, MISSING, UNDECIDED
-from celsa_lib.results import Result
+from celsa_lib.results import Result, load_result
 
 ROOT = Path(__file__).parents[1]
 SIZES = (1024, 512, 256, 128, 64)
@@ -319,3 +319,22 @@ def test_the_recommended_setting_is_compared_at_every_size_that_both_have():
     assert outcomes("Pruned EASE") == [("32 B", -0.05), ("64 B", 0.1)]
     assert outcomes("Compressed ELSA") == [("64 B", 0.2)]
     assert outcomes("EASE") == [("32 B", -0.05), ("64 B", 0.05)]
+
+
+TAKES = re.compile(
+    r"\{finding\}`(recommended|bytes)/([\w-]+)/(ease|elsa): is ahead`[\s\\n\",]*"
+    r"\((?:whole|dense) \w+(?: in 4 bits)? takes ([\d,]+)"
+)
+STUDIES_OF = {"goodbooks": "goodbooks-10k-partial"}  # in the names of findings
+
+
+def test_bytes_that_prose_says_of_a_baseline_are_those_stored():
+    pages = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    said = [found for page in pages for found in TAKES.findall(page.read_text())]
+    assert len(said) >= 8
+    for kind, data, method, number in said:
+        name = f"{data}-bytes" if kind == "bytes" else STUDIES_OF.get(data, data)
+        of = {"form": "float32" if method == "ease" else "4 bits"} if kind == "bytes" else {}
+        rows = load_result(ROOT / f"results/{name}.json").select(label=method.upper(), **of)
+        taken = {round(row["bytes_per_item" if of else "budget_bytes"]) for row in rows}
+        assert taken == {int(number.replace(",", ""))}, (kind, data, method)

@@ -74,9 +74,7 @@ class Recommender(BaseEstimator, ABC):
         among, without: positions of the only items that may be recommended, and of those that may
         not. Raises ConfigError for a position that is not there or n < 1.
         """
-        X = self._matching(X)
-        hidden = hidden_items(X.shape[1], among, without)
-        return recommend_in_batches(self._score, X, n, exclude_seen, hidden)
+        return self._recommend(self._matching(X), n, exclude_seen, among, without)
 
     @property
     @abstractmethod
@@ -111,6 +109,11 @@ class Recommender(BaseEstimator, ABC):
     @abstractmethod
     def _score(self, X: csr_matrix) -> np.ndarray: ...
 
+    def _recommend(self, X: csr_matrix, n: int, exclude_seen: bool, among, without):
+        """`recommend` for X as `canonical` CSR."""
+        hidden = hidden_items(X.shape[1], among, without)
+        return recommend_in_batches(self._score, X, n, exclude_seen, hidden)
+
 
 def ids_of_columns(X: csr_matrix, item_ids: Iterable | None) -> np.ndarray:
     """An id per column of X, as given or counted. Raises DataError unless each has its own."""
@@ -139,20 +142,11 @@ class EmbeddingRecommender(Recommender):
         """See Recommender."""
         return self.item_embeddings.bytes_per_item
 
-    def recommend(
-        self,
-        X: csr_matrix,
-        n: int = 10,
-        exclude_seen: bool = True,
-        among: Sequence[int] | None = None,
-        without: Sequence[int] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See Recommender."""
-        X = self._matching(X)
-        return self.item_embeddings.recommend(X, n, exclude_seen, among, without)
-
     def _score(self, X: csr_matrix) -> np.ndarray:
         return self.item_embeddings.score(X)
+
+    def _recommend(self, X: csr_matrix, n: int, exclude_seen: bool, among, without):
+        return self.item_embeddings.recommend(X, n, exclude_seen, among, without)
 
     def _keep_rows(self, rows: csr_matrix, input_scales: np.ndarray | None = None) -> None:
         """Keep the trained rows A (items × width) as `item_embeddings`."""

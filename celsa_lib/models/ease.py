@@ -1,6 +1,5 @@
 """EASE in closed form, and with the regularisation of a denoising autoencoder, EDLAE."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,23 +43,14 @@ class EASE(Recommender):
         self._check_fitted()
         return 4 * self.weights_.shape[1]
 
-    def recommend(
-        self,
-        X: csr_matrix,
-        n: int = 10,
-        exclude_seen: bool = True,
-        among: Sequence[int] | None = None,
-        without: Sequence[int] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See Recommender; many users are ranked on a CUDA GPU where there is one."""
-        X = self._matching(X)
+    def _recommend(self, X: csr_matrix, n: int, exclude_seen: bool, among, without):
+        """Many users are ranked on a CUDA GPU where there is one."""
         check_count(n=n)
-        found, every = None, among is None and without is None
-        if X.shape[0] >= BATCH_USERS and has_gpu() and every:
+        if among is None and without is None and X.shape[0] >= BATCH_USERS and has_gpu():
             found = _recommend_on_gpu(X, self.weights_, n, exclude_seen)
-        if found is not None:
-            return found
-        return super().recommend(X, n, exclude_seen, among, without)
+            if found is not None:
+                return found
+        return super()._recommend(X, n, exclude_seen, among, without)
 
     def ridge(self, popularity: np.ndarray) -> np.ndarray:
         """λ of each item, which `popularity` users have seen."""
