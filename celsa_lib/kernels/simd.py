@@ -72,6 +72,23 @@ def store(typingctx, array, row, value):
 
 
 @intrinsic
+def prefetch(typingctx, array, index):
+    """Ask for the cache line of array[index], to be read soon; it may lie past the end."""
+
+    def build(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        place = builder.gep(data, [context.cast(builder, args[1], signature.args[1], types.intp)])
+        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        read_keep_data = [ir.Constant(number, flag) for flag in (0, 3, 1)]
+        builder.call(function, [builder.bitcast(place, pointer), *read_keep_data])
+        return context.get_dummy_value()
+
+    return types.void(array, index), build
+
+
+@intrinsic
 def splat(typingctx, number):
     """A vector of LANES times the same float32."""
 

@@ -126,7 +126,8 @@ def as_key(score, item):
 
 
 @njit(cache=True)
-def _score_and_item(key):
+def score_and_item(key):
+    """(score, item) that `as_key` made into one."""
     item = -key & 0xFFFFFFFF
     ordered = (key + item) >> 32
     bits = ordered if ordered >= 0 else -ordered - 0x80000000
@@ -156,7 +157,7 @@ def keep_best(keys, count, n):
             low = place + 1
         else:
             high = place - 1
-    return _score_and_item(keys[n - 1])[0]
+    return score_and_item(keys[n - 1])[0]
 
 
 @njit(cache=True)
@@ -167,4 +168,4 @@ def write_ranking(keys, items, values):
         keep_best(keys, len(keys), n)
     best = np.sort(keys[:n])
     for place in range(n):
-        values[place], items[place] = _score_and_item(best[n - 1 - place])
+        values[place], items[place] = score_and_item(best[n - 1 - place])

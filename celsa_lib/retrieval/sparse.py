@@ -1,8 +1,8 @@
-"""Top-n from sparse rows (Section 2, inference): two compressed copies, no score kept but the best.
+"""Top-n from sparse rows (Section 2, inference), no score kept but the best.
 
 Many users: LANES at a time, their latents against every row (decode by rows). Few users: one at a
-time through the columns that the user's latents touch, O(history · nnz) and what those columns
-hold, a block of items after the other, so that the scores that are added to stay in the cache.
+time through the lists of the latents that the user touches (`lists`), O(history · nnz) and what
+those lists hold.
 """
 
 import numpy as np
@@ -11,7 +11,6 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.kernels.forks import check_threads
 from celsa_lib.kernels.simd import (
-    CACHED,
     LANES,
     PARALLEL,
     ZERO,
@@ -20,9 +19,9 @@ from celsa_lib.kernels.simd import (
     first_lane,
     lanes_above,
     load,
-    splat,
     store,
 )
+from celsa_lib.retrieval.lists import CACHED_ITEMS, item_lists, rank_one
 from celsa_lib.retrieval.ranking import (
     ALL_SHOWN,
     BUFFER,
@@ -32,11 +31,9 @@ from celsa_lib.retrieval.ranking import (
     write_ranking,
 )
 
-CACHED_ITEMS = 32_768  # items whose scores are summed at a time: 128 KiB, within a core's own cache
-
 
 class SparseIndex:
-    """Rows A (items × width, CSR float32) stored by rows, to encode, and by columns, to decode."""
+    """Rows A (items × width, CSR float32) stored by rows, and by latents for few users."""
 
     def __init__(
         self,
@@ -44,24 +41,29 @@ class SparseIndex:
         encoder: np.ndarray | None = None,
         own: np.ndarray | None = None,
     ):
-        """Compress `matrix` twice: about 16 bytes per nonzero in all.
+        """Store `matrix` twice: 12 bytes per nonzero, 4 per latent and 32,768 items.
 
         encoder: values by which the same nonzeros encode a user; own: what a seen item adds to its
         own score, items. Without them the rows encode too, and have unit norm.
         """
-        columns = matrix.tocsc()
         self.shape = matrix.shape
         self.rows = matrix.indptr, matrix.indices, matrix.data
         self.encoder = matrix.data if encoder is None else encoder
         self.own = np.ones(matrix.shape[0], np.float32) if own is None else own
-        self.columns = columns.indptr, columns.indices, columns.data
+        self.lists = item_lists(matrix)
 
     def recommend(
-        self, X: csr_matrix, n: int, without_seen: bool, hidden: np.ndarray = ALL_SHOWN
+        self,
+        X: csr_matrix,
+        n: int,
+        without_seen: bool,
+        hidden: np.ndarray = ALL_SHOWN,
+        effort: float = 1.0,
     ) -> tuple[np.ndarray, np.ndarray]:
         """(indices, scores) of the n largest of x·A·Aᵀ − x; as `top_n` of all the scores.
 
-        hidden: see `hidden_items`.
+        hidden: see `hidden_items`. effort: below 1, only the largest latents of each of a few users
+        are looked up, with this share of the sum of squares; what they lead to is scored exactly.
         """
         n_items, width = self.shape
         n_parts = self._parts(many=X.shape[0] >= LANES)
@@ -69,8 +71,9 @@ class SparseIndex:
         histories = X.indptr, X.indices, X.data.astype(np.float32), self.encoder, self.own
         if X.shape[0] < LANES:
             _one_by_one(
-                n_parts, *histories, *self.rows, self.columns, width, without_seen, hidden, *ranking
-            )
+                n_parts, *histories, self.rows, self.lists, width, without_seen, hidden, effort,
+                *ranking,
+            )  # fmt: skip
         else:
             E = aligned((get_num_threads(), width, LANES))
             _by_blocks(*histories, *self.rows, E, without_seen, hidden, *ranking)
@@ -87,7 +90,8 @@ class SparseIndex:
         (items,), (values,) = empty_ranking(1, min(n, n_items))
         question = latents.indices, latents.toarray().ravel()
         nobody = np.empty(0, np.int32), np.empty(0, np.float32)
-        _rank(self._parts(), n_items, question, self.columns, *nobody, hidden, items, values)
+        parts = self._parts(), self.rows, self.lists
+        rank_one(*parts, question, *nobody, hidden, 1.0, items, values)
         return items, values
 
     def _parts(self, many: bool = False) -> int:
@@ -149,21 +153,20 @@ def _by_blocks(
 
 @njit(cache=True)
 def _one_by_one(
-    n_parts, indptr, seen, weights, encoder, own, row_start, cols, data, columns, width,
-    without_seen, hidden, items, values,
+    n_parts, indptr, seen, weights, encoder, own, rows, lists, width, without_seen, hidden, effort,
+    items, values,
 ):  # fmt: skip
-    n_items = len(row_start) - 1
     latents, is_touched = np.zeros(width, np.float32), np.zeros(width, np.bool_)
     touched = np.empty(width, np.int32)
     for user in range(len(indptr) - 1):
         history = slice(indptr[user], indptr[user + 1])
         n_touched = _encode_into(
-            latents, touched, is_touched, seen[history], weights[history], encoder, row_start, cols
+            latents, touched, is_touched, seen[history], weights[history], encoder, rows
         )
-        question = touched[:n_touched], latents
         changes = _changes(seen[history], weights[history], own, without_seen)
-        _rank(
-            n_parts, n_items, question, columns, seen[history], changes, hidden, items[user],
+        question = touched[:n_touched], latents
+        rank_one(
+            n_parts, rows, lists, question, seen[history], changes, hidden, effort, items[user],
             values[user],
         )  # fmt: skip
         for c in touched[:n_touched]:
@@ -171,26 +174,9 @@ def _one_by_one(
 
 
 @njit(cache=True)
-def _rank(n_parts, n_items, question, columns, seen, changes, hidden, items, values):
-    """Fill `items` and `values` with the best for one user's latents, found in `n_parts`."""
-    n = len(items)
-    keys, counts = np.empty((n_parts, BUFFER * n), np.int64), np.empty(n_parts, np.int64)
-    if n_parts == 1:
-        counts[0] = _best_between(0, n_items, question, columns, seen, changes, hidden, keys[0], n)
-    else:
-        _best_in_parts(n_items, question, columns, seen, changes, hidden, keys, counts, n)
-    count = 0
-    candidates = np.empty(counts.sum(), np.int64)
-    for part in range(n_parts):
-        candidates[count : count + counts[part]] = keys[part, : counts[part]]
-        count += counts[part]
-    write_ranking(candidates, items, values)
-
-
-@njit(cache=True)
-def _encode_into(latents, touched, is_touched, seen, weights, encoder, row_start, cols):
+def _encode_into(latents, touched, is_touched, seen, weights, encoder, rows):
     """x·A into `latents`; the columns that it touches into `touched`, and how many they are."""
-    count = 0
+    count, (row_start, cols, _) = 0, rows
     for s in range(len(seen)):
         for j in range(row_start[seen[s]], row_start[seen[s] + 1]):
             c = cols[j]
@@ -209,55 +195,3 @@ def _changes(seen, weights, own, without_seen):
         hide = without_seen and weights[s] != ZERO
         changes[s] = -np.inf if hide else -weights[s] * own[seen[s]]
     return changes
-
-
-@njit(parallel=True, cache=True)
-def _best_in_parts(n_items, question, columns, seen, changes, hidden, keys, counts, n):
-    n_parts = len(keys)
-    for part in prange(n_parts):
-        first, last = part * n_items // n_parts, (part + 1) * n_items // n_parts
-        counts[part] = _best_between(
-            first, last, question, columns, seen, changes, hidden, keys[part], n
-        )
-
-
-@njit(**CACHED)
-def _best_between(first, last, question, columns, seen, changes, hidden, keys, n):
-    """Candidates among items `first` to `last` into `keys`, and how many: the n best are there."""
-    (touched, latents), (column_start, rows, values) = question, columns
-    size = (min(CACHED_ITEMS, last - first) + LANES - 1) // LANES
-    scores = np.zeros((size, LANES), np.float32)
-    flat = scores.reshape(-1)
-    position = np.empty(len(touched), np.int64)
-    for k in range(len(touched)):
-        begin, end = column_start[touched[k]], column_start[touched[k] + 1]
-        position[k] = begin + np.searchsorted(rows[begin:end], first) if first else begin
-    count, worst = 0, np.float32(-np.inf)
-    for start in range(first, last, CACHED_ITEMS):
-        stop = min(start + CACHED_ITEMS, last)
-        for k in range(len(touched)):
-            x, r, end = latents[touched[k]], position[k], column_start[touched[k] + 1]
-            while r < end and rows[r] < stop:
-                flat[rows[r] - start] += x * values[r]
-                r += 1
-            position[k] = r
-        for s in range(len(seen)):
-            if start <= seen[s] < stop:
-                flat[seen[s] - start] += changes[s]
-        for i in range(start, stop if len(hidden) else start):
-            if hidden[i]:
-                flat[i - start] = -np.inf
-        flat[stop - start :] = -np.inf
-        for row in range((stop - start + LANES - 1) // LANES):
-            lanes = lanes_above(load(scores, row), splat(worst))
-            while lanes:
-                lane = first_lane(lanes)
-                lanes &= lanes - np.uint32(1)
-                if scores[row, lane] > worst:
-                    keys[count] = as_key(scores[row, lane], start + row * LANES + lane)
-                    count += 1
-                    if count == len(keys):
-                        worst = keep_best(keys, count, n)
-                        count = n
-        flat[:] = ZERO
-    return count
