@@ -79,7 +79,7 @@ def ours(matrix: csr_matrix):
     embeddings = ItemEmbeddings(matrix)
     embeddings.recommend(csr_matrix((1, matrix.shape[0]), dtype=np.float32), TOP)
     index = embeddings._index
-    parts = [*index.rows, *index.columns]
+    parts = [*index.rows, index.lists.starts, index.lists.entries]
     return lambda X: embeddings.recommend(X, TOP)[0], sum(part.nbytes for part in parts)
 
 

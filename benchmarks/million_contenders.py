@@ -55,23 +55,26 @@ class Contender:
 
 
 class Ours(Contender):
-    """ItemEmbeddings as they are."""
+    """ItemEmbeddings as they are, exact or with less effort."""
 
     first_many = 64  # so that the way for many is compiled
 
-    def __init__(self, source: Source):
+    def __init__(self, source: Source, efforts: tuple = ()):
         super().__init__(source)
-        self.rows = self._made()
+        self.rows, self.efforts, self.effort = self._made(), efforts, 1.0
         self.ask(0)  # makes the index
+
+    def search_harder(self, effort):
+        self.effort = effort
 
     def _made(self):
         return cl.ItemEmbeddings(self.source.rows)
 
     def ask(self, number):
-        return self.rows.recommend(self.users[number], TOP)[0][0]
+        return self.rows.recommend(self.users[number], TOP, effort=self.effort)[0][0]
 
     def ask_many(self, numbers):
-        self.rows.recommend(self.X[numbers], TOP)
+        self.rows.recommend(self.X[numbers], TOP, effort=self.effort)
 
 
 class Packed(Ours):
@@ -198,10 +201,12 @@ def lists_of_codes(faiss, dims, n_items):
 
 
 EF, PROBES = (200, 400, 800, 1_600, 3_200), (8, 32, 128)
+SHARES = (0.5, 0.7, 0.8, 0.9, 0.95)  # of a question's sum of squares that is looked up
 CODED = ("faiss PQ, 128 B", "faiss IVF-PQ, 128 B")
 KEPT = ("qdrant-edge", "pgvector")  # engines that are filled, killed half-way, and gone on
 CONTENDERS = {
     "celsa, exact": Ours,
+    "celsa, less effort": partial(Ours, efforts=SHARES),
     "celsa, 4 bits": Packed,
     **{
         f"faiss {what}, {dims} dims": partial(Dense, dims=dims, make=make, **more)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from celsa_lib.arrays import check_csr, format_of, save_arrays, stored_arrays
-from celsa_lib.errors import ConfigError, DataError, check_count, plainly
+from celsa_lib.errors import ConfigError, DataError, check_between, check_count, plainly
 from celsa_lib.parts import as_rows, as_scales, check_distinct, ids_array, plain_about
 from celsa_lib.retrieval import (
     BATCH_USERS,
@@ -168,16 +168,20 @@ class ItemEmbeddings:
         exclude_seen: bool = True,
         among: Sequence[int] | None = None,
         without: Sequence[int] | None = None,
+        effort: float = 1.0,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The `n` best items per user: (indices, scores), each users × n; −1 where none is left.
 
         among, without: positions of the only items that may be recommended, and of those that may
         not. Sparse rows are never written out, and no user's scores are kept but the best. Many
-        users are ranked on a CUDA GPU where there is one. Raises ConfigError for a position that
-        is not there or n < 1.
+        users are ranked on a CUDA GPU where there is one. effort: below 1, fewer than 32 users are
+        answered from those largest of their latents that hold this share of the sum of squares,
+        so that some of the best may be missed; what is found is scored exactly. Raises ConfigError
+        for a position that is not there, n < 1 or an effort that is not from 0 to 1.
         """
         X = self._matching(X)
         check_count(n=n)
+        check_between(0, 1, effort=effort)
         hidden = hidden_items(X.shape[1], among, without)
         if not len(hidden):
             found = self._on_gpu(X, lambda index: index.recommend(X, n, exclude_seen))
@@ -185,7 +189,7 @@ class ItemEmbeddings:
                 return found
         if self.is_dense:
             return recommend_in_batches(self.score, X, n, exclude_seen, hidden)
-        return self._index.recommend(X, n, exclude_seen, hidden)
+        return self._index.recommend(X, n, exclude_seen, hidden, effort)
 
     def similar(self, items: Sequence[int], n: int = 10) -> tuple[np.ndarray, np.ndarray]:
         """The `n` other items nearest to each of `items`, by cosine of rows, whatever their norms.

@@ -29,6 +29,7 @@ from celsa_lib.kernels.simd import (
 
 FULL, FIXED, RICE = range(3)  # how indices are written
 HALF = np.float32(0.5)
+ROWS_OF_A_PART = 32_768  # at least, for one of several threads
 FEW = 3  # users: fewer are faster one at a time than as LANES of them
 
 
@@ -204,20 +205,31 @@ def decode_users(layout: PackedLayout, longest: int, E: np.ndarray) -> np.ndarra
     """Products of users' latents E (users × width) with all packed rows: users × items."""
     scores = np.empty((len(E), len(layout.starts) - 1), np.float32)
     if len(E) < FEW:
+        parts = max(1, min(get_num_threads(), scores.shape[1] // ROWS_OF_A_PART))
         for e, of_user in zip(E, scores, strict=True):
-            _decode_one(layout, e, of_user)
+            if parts == 1:
+                _decode_between(layout, 0, len(of_user), e, of_user)
+            else:
+                _decode_in_parts(layout, parts, e, of_user)
     else:
         lanes = aligned((get_num_threads(), E.shape[1], LANES))
         _decode(layout, longest, E, lanes, scores)
     return scores
 
 
+@njit(**PARALLEL)
+def _decode_in_parts(layout, parts, e, scores):
+    n_rows = len(scores)
+    for part in prange(parts):
+        _decode_between(layout, part * n_rows // parts, (part + 1) * n_rows // parts, e, scores)
+
+
 @njit(**CACHED)
-def _decode_one(layout, e, scores):
-    """Products of one user's latents with all rows, which are written nowhere in between."""
+def _decode_between(layout, first, last, e, scores):
+    """Products of one user's latents with rows, which are written nowhere in between."""
     words, of_length, of_scale = layout.words, layout.head_bits[0], layout.head_bits[1]
     of_own, size = layout.head_bits[2], layout.head_bits.sum()
-    for i in range(len(scores)):
+    for i in range(first, last):
         start, stop = layout.starts[i], layout.starts[i + 1]
         length = layout.shortest + read(words, start, of_length)
         scale = layout.scales[read(words, start + of_length, of_scale)]

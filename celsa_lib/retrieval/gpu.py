@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from celsa_lib.retrieval.ranking import empty_ranking
+from celsa_lib.retrieval.ranking import SCORES_AT_ONCE, empty_ranking
 
 log = logging.getLogger(__name__)
 
-SCORES_AT_ONCE = 2**26  # scores held at once: users of a block × items
 Ranking = tuple[np.ndarray, np.ndarray]
 Found = TypeVar("Found")
 

@@ -108,7 +108,7 @@ def rank_one(n_parts, rows, lists, question, seen, changes, hidden, effort, item
     if effort < 1:
         touched = _largest(touched, latents, effort)
         kept, margin = SPARE * kept, 0.0
-    size = -(-blocks // n_parts) * CACHED_ITEMS
+    size = min(-(-blocks // n_parts) * CACHED_ITEMS, n_items)
     keys, counts = np.empty((n_parts, size), np.int64), np.zeros(n_parts, np.int64)
     if n_parts == 1:
         counts[0] = _candidates(
@@ -180,7 +180,7 @@ def _candidates(
 
     `keys` has room for every item of the blocks, and is touched only as far as it is filled.
     """
-    scores = np.zeros((CACHED_ITEMS // LANES, LANES), np.float32)
+    scores = np.zeros(((min(CACHED_ITEMS, n_items) + LANES - 1) // LANES, LANES), np.float32)
     flat = scores.reshape(-1)
     count, limit, floor = 0, BUFFER * kept, np.float32(-np.inf)
     for block in range(first, last):

@@ -14,6 +14,7 @@ from celsa_lib.errors import ConfigError, check_count, plainly
 from celsa_lib.kernels.forks import check_threads
 
 BATCH_USERS = 1024  # users scored at a time: a block of users × items, never all of them
+SCORES_AT_ONCE = 2**26  # scores held at once: users of a block × items, 256 MiB
 BUFFER = 3  # candidates held before the best n are kept, in multiples of n
 ALL_SHOWN = np.zeros(0, dtype=bool)  # every item may be recommended
 
@@ -78,8 +79,9 @@ def recommend_in_batches(
     """
     check_count(n=n)
     blocks = []
-    for start in range(0, X.shape[0], BATCH_USERS):
-        users = X[start : start + BATCH_USERS] if X.shape[0] > BATCH_USERS else X
+    at_once = max(1, min(BATCH_USERS, SCORES_AT_ONCE // max(1, X.shape[1])))
+    for start in range(0, X.shape[0], at_once):
+        users = X[start : start + at_once] if X.shape[0] > at_once else X
         scores = score(users)
         if len(hidden):
             scores[:, hidden] = -np.inf

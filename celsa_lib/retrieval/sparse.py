@@ -71,8 +71,8 @@ class SparseIndex:
         histories = X.indptr, X.indices, X.data.astype(np.float32), self.encoder, self.own
         if X.shape[0] < LANES:
             _one_by_one(
-                n_parts, *histories, self.rows, self.lists, width, without_seen, hidden, effort,
-                *ranking,
+                n_parts, *histories, self.rows, self.lists, width, without_seen, hidden,
+                float(effort), *ranking,
             )  # fmt: skip
         else:
             E = aligned((get_num_threads(), width, LANES))
