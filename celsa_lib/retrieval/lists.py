@@ -1,9 +1,9 @@
 """The best items for one user through inverted lists of 4 bytes per nonzero, exact or nearly so.
 
-Lists are added up item by item, a block of items after the other so that the sums stay in the
-cache (Zobel & Moffat 2006). Their values are coarse; what may be among the best is scored from its
-row, as two-stage rankers do (Mallia et al. 2022). The error of a sum is bounded (Cauchy-Schwarz),
-so that no item is lost. With less effort, lists of small latents are left unread.
+Lists are added up, a block of items after the other so that the sums stay in the cache (Zobel &
+Moffat 2006). Their values are coarse; what may be among the best is scored from its row. The error
+of a sum is bounded by Cauchy-Schwarz, so that none of the best is lost. With less effort, lists of
+small latents are left unread, as Seismic cuts its queries (Bruch et al. 2024).
 """
 
 from typing import NamedTuple
