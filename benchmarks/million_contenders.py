@@ -61,20 +61,20 @@ class Ours(Contender):
 
     def __init__(self, source: Source, efforts: tuple = ()):
         super().__init__(source)
-        self.rows, self.efforts, self.effort = self._made(), efforts, 1.0
+        self.rows, self.efforts, self.options = self._made(), efforts, {}
         self.ask(0)  # makes the index
 
     def search_harder(self, effort):
-        self.effort = effort
+        self.options = {"effort": effort}
 
     def _made(self):
         return cl.ItemEmbeddings(self.source.rows)
 
     def ask(self, number):
-        return self.rows.recommend(self.users[number], TOP, effort=self.effort)[0][0]
+        return self.rows.recommend(self.users[number], TOP, **self.options)[0][0]
 
     def ask_many(self, numbers):
-        self.rows.recommend(self.X[numbers], TOP, effort=self.effort)
+        self.rows.recommend(self.X[numbers], TOP, **self.options)
 
 
 class Packed(Ours):
