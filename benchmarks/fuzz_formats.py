@@ -16,7 +16,7 @@ from celsa_lib.book.notebook import default_parameters
 from celsa_lib.data import load_dataset, load_goodbooks_test_users
 from celsa_lib.data.goodbooks import TEST_USER_FILES, TEST_USERS
 from celsa_lib.embeddings import ItemEmbeddings, PackedEmbeddings
-from celsa_lib.report.ledger import read_ledger
+from celsa_lib.report.claims_table import read_claims
 from celsa_lib.results import BENCHMARK, Result, load_intact, save_result
 from celsa_lib.segments import Segmentation, segment_items
 from celsa_lib.segments.naming.answers import AnswerCache
@@ -259,7 +259,7 @@ FORMATS: dict[str, Format] = {
     "checkpoint": Format(_write_checkpoint, _read_checkpoint, verified=True),
     "results": Format(_write_result, _read_result, verified=True),
     "users' values": Format(_write_users, _read_users, verified=True),
-    "claims": Format(_text("claims.json", json.dumps(CLAIMS)), read_ledger),
+    "claims": Format(_text("claims.json", json.dumps(CLAIMS)), read_claims),
     "answers of a language model": Format(_write_answers, _read_answers),
     "notebook": Format(_text("a.ipynb", json.dumps(NOTEBOOK)), default_parameters),
     "sweep": Format(

@@ -96,7 +96,7 @@ class ItemEmbeddings:
     def encode(self, X: csr_matrix) -> csr_matrix | np.ndarray:
         """Users' latents x·A, or x·W·U with input scales: users × width, float32.
 
-        CSR where the rows are sparse; what a vector database is asked with.
+        CSR where the rows are sparse; what a vector database is queried with.
         """
         X = self._matching(X)
         return X @ (self._encoder.toarray() if self.is_dense else self._encoder)

@@ -105,9 +105,24 @@ def test_dead_latents_are_counted_at_the_end_and_at_the_smallest_size():
     assert shown.active()["active"].tolist() == [8] * 6 + [6]
     assert shown.active()["dead"].tolist() == ["0.0%"] * 6 + ["25.0%"]
     assert "25.0\N{NO-BREAK SPACE}%" in shown.active_table()
-    axes = shown.active_figure().axes[0]
-    assert axes.get_ylabel() == "latents in use" and len(axes.lines) == 7
-    assert axes.get_title() == "set: live run, 64 B"
+
+
+def test_the_papers_curves_are_dashed_where_the_data_are_of_its_set():
+    """A colour for what both have; a name in the legend for what only the paper has."""
+    books = MANIFEST | {"data": MANIFEST["data"] | {"name": "goodbooks-10k-partial"}}
+    result = ablation(width=2048)
+    result = Result(books, result.rows, users=result.users)
+    axes = variants("schedule", result).figure().axes[0]
+    styles = [line.get_linestyle() for line in axes.lines]
+    assert styles == ["-"] * 4 + ["--"] * 4
+    colours = [line.get_color() for line in axes.lines]
+    assert sorted(colours[:4]) == sorted(colours[4:]) and len(set(colours)) == 4
+    assert max(axes.lines[4].get_ydata()) > 0.48  # the paper's, at 1,024 bytes
+    named = variants("width", result).figure().axes[0].get_legend_handles_labels()[1]
+    assert named == ["width 2,048", *(f"width {w} (paper)" for w in ("8,192", "6,144", "4,096"))]
+    assert len(variants("restart", result).figure().axes[0].lines) == 14
+    assert not [line for line in variants("schedule").figure().axes[0].lines
+                if line.get_linestyle() == "--"]  # fmt: skip
 
 
 def test_differences_are_by_user():
@@ -119,7 +134,7 @@ def test_differences_are_by_user():
     ]
     restarts = lines_of(variants("restart").differences())
     assert [line[3] for line in restarts] == ["+0.0200", "+0.0000", "-0.0100"]
-    assert [line[-1] for line in restarts] == ["yes", "no", "yes"]
+    assert [line[-1] for line in restarts] == ["better", "n.s.", "worse"]
 
 
 def test_differences_are_of_sizes_that_both_have():
@@ -139,7 +154,7 @@ def test_a_single_user_gives_a_difference_without_an_interval():
     alone = ablation()
     alone.users = {key: values[:1] for key, values in alone.users.items()}
     line = lines_of(variants("schedule", alone).differences())[1]
-    assert line[3:] == ["+0.1500", "–", "no"]
+    assert line[3:] == ["+0.1500", "–", "n.s."]
     assert difference_cell(0.15, float("nan"), float("nan")) == "+0.1500"
     assert difference_cell(0.15, 0.1, 0.2) == "+0.1500 (+0.1000 to +0.2000)"
 

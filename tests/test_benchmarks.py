@@ -118,7 +118,7 @@ def test_packed_rows_are_measured_beside_those_in_memory():
     assert all(row["n"] == 2 and 0 < row["low"] <= row["seconds"] <= row["high"] for row in rows)
     assert all(0 < row["p50"] <= row["p99"] and row["best"] > 0 for row in rows)
     shown = packed_table(Result({}, rows))
-    assert shown["times CSR"].iloc[0] == 1 and shown["bytes per item"].tolist()[0] == 36.1
+    assert shown["relative time"].iloc[0] == 1 and shown["bytes per item"].tolist()[0] == 36.1
 
 
 def test_every_nonzero_is_read_in_each_thread():

@@ -150,7 +150,9 @@ def test_the_example_of_the_metrics_page():
 UNUSUAL = (
     r"\b(bytes|nonzeros|numbers|seconds|lines?|rows?) an? (item|row|user|epoch|step|variant)\b|"
     r"\brivals?\b|\bkept out\b|\bown data\b|\bamounts? of data\b|[Ww]hat was learned|"
-    r"\bsize of an item\b|\bhabits? of\b"
+    r"\bsize of an item\b|\bhabits? of\b|\bstrangers\b|\bledgers?\b|\bplanted truth\b|"
+    r"\byet small\b|\bthinned histories\b|\btimes ours\b|[Ff]igures to move|"
+    r"\bat an end of (its|their) grid\b"
 )
 STORED_WORDS = "users kept out"  # in results/, under digests
 

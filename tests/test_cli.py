@@ -52,7 +52,7 @@ def test_the_package_runs_as_a_module():
     assert "ml-100k" in done.stdout
 
 
-def test_claims_writes_the_ledger(tmp_path):
+def test_claims_writes_the_claims_table(tmp_path):
     result = call("claims", "--results", tmp_path)
     assert result.exit_code == 0
     assert "not tested here" in result.output

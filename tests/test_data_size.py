@@ -16,9 +16,11 @@ from celsa_lib.experiments import data_size, run_data_size
 from celsa_lib.experiments.task import prepare
 from celsa_lib.models import CompressedELSA, PrunedEASE
 from celsa_lib.report import data_size as data_size_report
-from celsa_lib.report.data_size import EVENLY, called, served, served_against
+from celsa_lib.report.data_size import EVENLY, IN_WORDS, called, served, served_against
 from celsa_lib.report.tables import typeset
 from celsa_lib.results import load_result, users_path
+
+THINNED = IN_WORDS[data_size.THINNED]  # as pages say it
 
 
 @pytest.fixture(scope="module")
@@ -212,14 +214,14 @@ def test_a_method_that_joins_is_run_alone(result, run_from):
 
 def test_the_recommended_setting_is_held_against_others_by_who_is_tested(result, path):
     lines = served(result)
-    assert set(lines["tested on"]) == {data_size.TEST, data_size.THINNED}
+    assert set(lines["tested on"]) == {data_size.TEST, THINNED}
     others = {EVENLY, "EASE", "Pruned EASE", "EASE, one threshold", "EASE, threshold, refitted"}
     assert set(lines["compared with"]) == others | {"EDLAE, one threshold", "Compressed ELSA"}
     line = lines[(lines["compared with"] == "EASE") & (lines["bytes per item"] == 64)].iloc[0]
     assert line["difference"].mean == pytest.approx(line["ours"] - line["theirs"], abs=3e-5)
     checks = served_against(result, "EASE")
     assert [c.what for c in checks][:2] == ["test users, 128 B", "test users, 64 B"]
-    assert "thinned histories, 64 B" in [c.what for c in checks]
+    assert "20 % of each history, 64 B" in [c.what for c in checks]
     shown = report.stored(path.stem, path.parent).served_table()
     assert typeset(f"{line['difference'].mean:+.4f}") in shown
     older = replace(result, rows=[r for r in result.rows if "recipe" not in r["params"]])
@@ -230,7 +232,7 @@ def test_the_page_shows_lines_of_sets_and_of_groups(result, path):
     compared = data_size_report.compared_data_sizes(result)
     above, below = data_size_report.data_size_figure(compared).axes
     assert len(above.get_legend_handles_labels()[1]) == 5
-    assert below.get_legend_handles_labels()[1] == [data_size.TEST, data_size.THINNED]
+    assert below.get_legend_handles_labels()[1] == [data_size.TEST, THINNED]
     first, last = compared.iloc[0], compared.iloc[-1]
     table = data_size_report.data_size_table(compared)
     assert table["difference"].iloc[0].startswith(f"{first['difference']:+.4f} (")

@@ -223,7 +223,7 @@ def test_users_who_are_no_numbers_are_refused():
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("density", [0.2, 0.9])
 def test_latents_times_rows_are_the_scores_before_the_own_part(density, scaled):
-    """What a vector database returns for encode(X), and that it is asked with sparse vectors."""
+    """What a vector database returns for encode(X), and that it is queried with sparse vectors."""
     rows = some_embeddings(density=density).matrix
     scales = np.linspace(0.5, 2, 30).astype(np.float32) if scaled else None
     embeddings = cl.ItemEmbeddings(rows, input_scales=scales)

@@ -1,4 +1,4 @@
-"""The figures to move, in a real browser: the library's numbers, a keyboard, both themes."""
+"""The interactive figures, in a real browser: the library's numbers, a keyboard, both themes."""
 
 import json
 import re

@@ -141,12 +141,12 @@ def test_a_load_that_is_killed_goes_on_and_a_second_run_measures_nothing(
 
 def test_tables_by_hand():
     shown = report.shown(made_up())
-    table = shown.frame("million items").set_index("contender")
+    table = shown.frame("million items").set_index("implementation")
     assert table.loc["celsa, exact", "one user, median ms"] == "10"
     assert table.loc["kannolo", "outcome"] == "not finished in 300 s"
     assert table.loc["qdrant-edge", "outcome"].startswith("not measured yet: run benchmarks/")
     assert table.loc["pgvector", "99 %, ms"] == "4,000 of 20"
-    growth = shown.frame("million growth").set_index("contender")
+    growth = shown.frame("million growth").set_index("implementation")
     assert (
         growth.loc["celsa, exact", "growth"] == "100.0×" and growth.loc["pgvector", "growth"] == "–"
     )
@@ -161,7 +161,7 @@ def test_tables_by_hand():
     (load,) = shown.frame("load").to_dict("records")
     assert load["rows a second"] == "2,500" and load["there at the end"] == "10,000"
     (limit,) = shown.frame("million limits").to_dict("records")
-    assert limit["read at that speed, ms"] == "1.00" and limit["times"] == "10.0×"
+    assert limit["read at that speed, ms"] == "1.00" and limit["relative time"] == "10.0×"
     accuracy = shown.frame("million accuracy").to_dict("list")
     assert accuracy["nDCG@100"] == ["0.4000"] and accuracy["stored in"] == ["books"]
     assert shown.frame("million rows")["real"].tolist() == ["16"]

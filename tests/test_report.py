@@ -18,7 +18,7 @@ from celsa_lib.report.paper import with_paper
 from celsa_lib.report.statistics import choices
 from celsa_lib.report.stored import REPORTS
 from celsa_lib.report.style import OTHER_COLOUR, OTHER_MARK, colour, mark
-from celsa_lib.report.tables import provenance, results_table, typeset
+from celsa_lib.report.tables import best_rows, provenance, results_table, typeset
 from celsa_lib.results import Result, load_result, save_result
 
 ROOT = Path(__file__).parents[1]
@@ -109,6 +109,10 @@ def test_the_best_of_a_size_is_bold():
     html = results_table(LINES, MANIFEST)
     assert "<strong>0.400 ± 0.010</strong>" in html
     assert html.count("<strong>") == 1  # a size with one method has no winner
+    near = LINES.assign(**{"ndcg@100": [0.391, 0.4, 0.5]})
+    assert best_rows(near) == {0, 1}  # within one standard error, 0.01
+    assert best_rows(near.assign(**{"ndcg@100": [0.389, 0.4, 0.5]})) == {1}
+    assert best_rows(near[["label", "budget_bytes"]]) == set()
 
 
 def test_numbers_are_typeset():
@@ -291,7 +295,7 @@ def test_choices_say_what_was_tried(chosen, end):
     assert line["chosen"] == f"reg = {chosen:g}, b = 5"
     assert line["from"] == "1 to 3 (3 values), 5 to 6 (2 values)"
     assert (line["best"], line["worst"]) == ("0.3000", "0.1000")
-    assert line["at an end"] == ", ".join(filter(None, (end, "b")))
+    assert line["at the edge"] == ", ".join(filter(None, (end, "b")))
 
 
 @pytest.mark.parametrize("kind", REPORTS.values(), ids=lambda kind: kind.__name__)

@@ -174,7 +174,7 @@ def test_a_folder_without_results_is_refused(options, tmp_path):
 
 
 @pytest.mark.parametrize("text", ['{"claims"', "[]", '{"claims": [{"id": "x"}]}'])
-def test_a_damaged_ledger_is_named(text, tmp_path):
+def test_a_damaged_claims_table_is_named(text, tmp_path):
     path = tmp_path / "claims.json"
     path.write_text(text)
     with pytest.raises(StorageError, match="claims.json is not a file of claims"):
@@ -195,7 +195,7 @@ def test_a_changed_number_is_neither_shown_nor_judged(tmp_path):
             show()
 
 
-def test_a_ledger_is_not_taken_for_a_result():
+def test_a_claims_table_is_not_taken_for_a_result():
     with pytest.raises(StorageError, match="holds celsa-claims version 1, this celsa reads "):
         load_result(ROOT / "results/claims.json")
 

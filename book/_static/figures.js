@@ -1,4 +1,4 @@
-// The figures to move: sliders, and what follows from them. Each element with data-figure="name"
+// The interactive figures: sliders, and what follows from them. Each element with data-figure="name"
 // becomes that figure; the pages work without this script and say so.
 (() => {
 "use strict";

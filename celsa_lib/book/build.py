@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from celsa_lib.book.colab import lead_to_copies
-from celsa_lib.book.front import LEDGER, write_front
+from celsa_lib.book.front import CLAIMS_FILE, write_front
 from celsa_lib.book.publish import address, configure, repository
 from celsa_lib.book.slides import write_slides
 from celsa_lib.errors import ConfigError, NotebookError
@@ -53,7 +53,7 @@ def copy_sources(root: Path, work: Path) -> None:
             shutil.copytree(source, target)
         elif source.exists():
             shutil.copy2(source, target)
-    write_front(root / "results", root / BUILD / LEDGER, work / "book" / "front")
+    write_front(root / "results", root / BUILD / CLAIMS_FILE, work / "book" / "front")
     configure(work)
 
 

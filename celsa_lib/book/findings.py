@@ -18,10 +18,10 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
 from celsa_lib.errors import CelsaError
+from celsa_lib.report.claims_table import read_claims
 from celsa_lib.report.findings import comparison, evidence, finding, verdict
-from celsa_lib.report.ledger import read_ledger
 
-LEDGER_COPY = "book/front/claims.json"  # below the sources; `book.front` copies it there
+CLAIMS_COPY = "book/front/claims.json"  # below the sources; `book.front` copies it there
 QUOTED = "book/quoted.txt"  # sentences that say what the paper says, or what is true by definition
 Words = Callable[[list[dict], str], str]  # of claims and a role's text
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ ROLE = re.compile(rf"{{({'|'.join(ROLES)})}}`([^`]*)`")
 
 def stored_checks(path: Path) -> list[dict]:
     """Claims and findings of a file. Raises StorageError."""
-    content = read_ledger(path)
+    content = read_claims(path)
     return content["claims"] + content["findings"]
 
 
@@ -66,7 +66,7 @@ class Said(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """The words, or the message."""
         try:
-            checks = stored_checks(Path(self.env.srcdir) / LEDGER_COPY)
+            checks = stored_checks(Path(self.env.srcdir) / CLAIMS_COPY)
             return [nodes.Text(ROLES[self.name](checks, self.text))], []
         except CelsaError as error:
             message = self.inliner.reporter.error(f"{self.name}: {error}", line=self.lineno)

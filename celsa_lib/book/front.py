@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from celsa_lib.files import write_whole
 from celsa_lib.models.registry import METHODS, OURS, RECOMMENDED
 from celsa_lib.report import sources
+from celsa_lib.report.claims_table import read_claims
 from celsa_lib.report.figures import bytes_axis
-from celsa_lib.report.ledger import read_ledger
 from celsa_lib.report.real_bytes import curves_table, packed_lines
 from celsa_lib.report.statistics import METRIC
 from celsa_lib.report.style import colour, mark, new_figure
@@ -27,7 +27,7 @@ PANELS = {
 }
 FIGURE, CARD = "accuracy.svg", "card.png"
 COUNTS, PROVENANCE = "verdicts.txt", "sources.txt"  # .txt: no pages of their own
-LEDGER = "claims.json"
+CLAIMS_FILE = "claims.json"
 IN_FRONT = (RECOMMENDED, OURS)  # in the legend, and drawn in front of all others
 LEAST = 1.5  # bytes at the left end: room for the names of whole models
 MARGIN = 0.06  # of nDCG@100 below the lowest of ours: what is lower would flatten the rest
@@ -48,9 +48,9 @@ def write_front(results: Path, claims: Path, folder: Path) -> None:
     card.set_size_inches(8, 4.2)  # at 150 dots per inch what sites show beside a link
     write_whole(folder / CARD, lambda file: card.savefig(file, format="png", dpi=150))
     text = claims.read_bytes()  # for the roles of `book.findings`
-    write_whole(folder / LEDGER, lambda file: file.write(text))
+    write_whole(folder / CLAIMS_FILE, lambda file: file.write(text))
     stored = f"{sources(list(_stored(results).values()), results)}\n\n{not_measured(panels)}\n"
-    counted = verdicts(read_ledger(claims)["claims"])
+    counted = verdicts(read_claims(claims)["claims"])
     for name, words in ((COUNTS, counted), (PROVENANCE, stored)):
         write_whole(folder / name, lambda file, words=words: file.write(words.encode()))
 

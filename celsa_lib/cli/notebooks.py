@@ -98,7 +98,7 @@ def book(
     for run in workflow.runs if dry_run else ():
         typer.echo(f"{run.notebook}: {'would run' if run.target in pending else 'up to date'}")
     for name in studies or ():
-        typer.echo(f"study {name}: goes on first")
+        typer.echo(f"study {name}: is continued first")
     typer.echo(f"{len(pending)} of {len(workflow.runs)} notebooks are missing or changed.")
     _tell_older_results(root)
     if dry_run:
@@ -131,4 +131,4 @@ def _tell_older_results(root: Path) -> None:
     if older:
         named = ", ".join(f"{name} ({number} commits)" for name, number in older.items())
         typer.echo(f"Stored results older than the code that makes them: {named}.")
-        typer.echo("`celsa study NAME` goes on with one; `celsa verify` says if they still hold.")
+        typer.echo("`celsa study NAME` continues one; `celsa verify` says if they still hold.")

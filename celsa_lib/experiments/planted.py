@@ -1,4 +1,4 @@
-"""Planted segments, found again: groups and merges at two widths against the known truth."""
+"""Planted segments, found again: groups and merges at two widths against the ground truth."""
 
 from celsa_lib.experiments.interpretability import ACTIVATION_TAU
 from celsa_lib.experiments.profiles import settings_for

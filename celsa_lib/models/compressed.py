@@ -40,7 +40,7 @@ def train(
         if stage.nnz < run.rows.nnz and not stage.dynamic:
             run.rows = run.rows.prune(stage.nnz)  # A_s = S_k(A): equation (3)
             if restart:
-                run.rows = run.rows.restarted(run.initial)  # survivors' first values: Section 3
+                run.rows = run.rows.restarted(run.initial)  # survivors' initial values: Section 3
         for batch in run.batches():
             run.step(batch)  # of NAdam, down the loss of equation (2)
     return run.results()

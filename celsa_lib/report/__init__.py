@@ -1,12 +1,12 @@
 """What pages show: results as tables and figures, live or stored, and the paper's claims.
 
-`stored(name)` and `shown(result)` give an object per result, `claims()` the ledger. No torch.
+`stored(name)` and `shown(result)` give an object per result, `claims()` the claims table. No torch.
 """
 
 from celsa_lib.report.anatomy import served_figure
+from celsa_lib.report.claims_table import claims
 from celsa_lib.report.figures import schedule_curves
 from celsa_lib.report.latents import latents_figure, latents_table
-from celsa_lib.report.ledger import claims
 from celsa_lib.report.methods import side_by_side
 from celsa_lib.report.paper import paper_numbers, paper_table
 from celsa_lib.report.segment_study import planted_table
@@ -20,7 +20,7 @@ from celsa_lib.report.segments import (
 )
 from celsa_lib.report.several import differences
 from celsa_lib.report.stored import shown, sources, stored
-from celsa_lib.report.tables import Html, notice, plain_table
+from celsa_lib.report.tables import Html, human_size, notice, plain_table
 from celsa_lib.report.targets import shortfalls, targets_reached
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "differences",
     "group_names",
     "home_page",
+    "human_size",
     "latents_figure",
     "latents_table",
     "notice",

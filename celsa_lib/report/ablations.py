@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from celsa_lib.errors import ConfigError
 from celsa_lib.evaluation import difference_by_user
 from celsa_lib.models.registry import DENSE, OURS, RECOMMENDED
 from celsa_lib.report.figures import bytes_axis
+from celsa_lib.report.paper import demo_table, name_in_paper
 from celsa_lib.report.statistics import difference_cells
 from celsa_lib.report.style import MARKS, legend_below, new_figure, variant_colour
 from celsa_lib.report.tables import Html
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from celsa_lib.report.base import Report
 
 VARIED = ("schedule", "restart", "width", "part")
+# What the authors' demo varies, by what varies here.
+DEMO_VARIES = {
+    "schedule": ("schedule", "restart"), "restart": ("schedule", "restart"), "width": ("width",)
+}  # fmt: skip
 PARTS = {  # parameters that a part of the recommended setting is switched by
     "dropout": "input dropout",
     "length_exponent": "sampling by length",
@@ -84,9 +88,23 @@ class Variants:
         return self.report.captioned(sizes_across(self.frame()), caption)
 
     def figure(self) -> Figure:
-        """nDCG@100 against bytes per item, a line per variant, with dense ELSA where there is."""
+        """nDCG@100 against bytes per item, a line per variant, with dense ELSA where there is.
+
+        The paper's curves are dashed, where they are of these data or of what these are a part of.
+        """
         dense = self.result.select(label=DENSE)
-        return variants_figure(self.frame(), self.report.title, _mean(dense) if dense else None)
+        level = _mean(dense) if dense else None
+        theirs = self._in_demo() if self.by in DEMO_VARIES else None
+        return variants_figure(self.frame(), self.report.title, level, theirs)
+
+    def _in_demo(self) -> pd.DataFrame:
+        """The lines of the authors' demo, as `frame` has them: what Figures 1a to c show."""
+        whole = name_in_paper(self.result.manifest["data"]["name"])
+        lines = demo_table(whole, DEMO_VARIES[self.by])
+        rows = [{"params": line} for line in lines.to_dict("records")]
+        lines = lines.assign(variant=[self.name(row) for row in rows])
+        kept = [self.by != "schedule" or _restarts(row) for row in rows]
+        return lines.loc[kept, ["variant", "budget_bytes", "ndcg@100"]]
 
     def differences(self) -> Html:
         """By user at each size: each gradual schedule minus the constant one, with restarts minus
@@ -114,12 +132,6 @@ class Variants:
     def active_table(self) -> Html:
         """`active` as a table."""
         return self.report.captioned(self.active(), "one seed")
-
-    def active_figure(self) -> Figure:
-        """Share of latents in use after each epoch, at the smallest size, by variant."""
-        rows = self._smallest()
-        title = f"{self.report.title}, {rows[0]['budget_bytes']:,} B"
-        return active_figure({self.name(row): row for row in rows}, title)
 
     def _smallest(self) -> list[dict]:
         size = min(row["budget_bytes"] for row in self.rows)
@@ -181,19 +193,33 @@ def sizes_across(lines: pd.DataFrame) -> pd.DataFrame:
     return text.reset_index().rename_axis(columns=None)
 
 
-def variants_figure(lines: pd.DataFrame, title: str = "", level: float | None = None) -> Figure:
-    """nDCG@100 against bytes per item, a line per variant; `level`: an uncompressed model's."""
+def variants_figure(
+    lines: pd.DataFrame,
+    title: str = "",
+    level: float | None = None,
+    paper: pd.DataFrame | None = None,
+) -> Figure:
+    """nDCG@100 against bytes per item, a line per variant; `level`: an uncompressed model's.
+
+    `paper`: lines of the same columns, drawn dashed. Marks of what goes on are hollow.
+    """
+    paper = lines.iloc[:0] if paper is None else paper
+    names = list(dict.fromkeys([*lines["variant"], *paper["variant"]]))
     with new_figure() as (figure, axes):
-        for i, (name, group) in enumerate(lines.groupby("variant", sort=False)):
-            group = group.sort_values("budget_bytes")
-            axes.plot(
-                group["budget_bytes"],
-                group["ndcg@100"],
-                label=name,
-                color=variant_colour(name, i),
-                marker=MARKS[i % len(MARKS)],
-                linestyle="--" if name.endswith("continue") else "-",
-            )
+        for shown, dashed in ((lines, False), (paper, True)):
+            for name, group in shown.groupby("variant", sort=False):
+                group, i = group.sort_values("budget_bytes"), names.index(name)
+                axes.plot(
+                    group["budget_bytes"],
+                    group["ndcg@100"],
+                    label=_legend_label(name, dashed, names[: lines["variant"].nunique()]),
+                    color=variant_colour(name, i),
+                    marker=MARKS[i % len(MARKS)],
+                    markersize=4 if dashed else None,
+                    markerfacecolor="white" if name.endswith("continue") else None,
+                    linestyle="--" if dashed else "-",
+                    linewidth=1 if dashed else None,
+                )
         if level is not None:
             axes.axhline(level, color="#555555", linestyle=":", label="dense ELSA")
         bytes_axis(axes)
@@ -202,25 +228,11 @@ def variants_figure(lines: pd.DataFrame, title: str = "", level: float | None = 
     return figure
 
 
-def active_figure(rows: dict[str, dict], title: str = "") -> Figure:
-    """Share of latents in use after each epoch, a line per row, by its name."""
-    with new_figure() as (figure, axes):
-        for i, (name, row) in enumerate(rows.items()):
-            shares = [active / row["params"]["width"] for _, active, _ in row["history"]]
-            axes.plot(
-                range(1, len(shares) + 1),
-                shares,
-                label=name,
-                color=variant_colour(name, i),
-                marker=MARKS[i % len(MARKS)],
-                markersize=4,
-                linestyle="--" if name.endswith("continue") else "-",
-            )
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.set(xlabel="epoch", ylabel="latents in use", title=title, ylim=(0, 1.05))
-        legend_below(figure)
-    return figure
+def _legend_label(name: str, is_paper: bool, ours: list[str]) -> str:
+    """A variant in the legend; the paper's line of one that we have too needs no entry."""
+    if not is_paper:
+        return name
+    return "" if name in ours else f"{name} (paper)"
 
 
 def _restarts(row: dict) -> bool:

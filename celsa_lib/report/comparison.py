@@ -25,11 +25,10 @@ from celsa_lib.report.budgets import (
 from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.statistics import choices, paired_table
 from celsa_lib.report.style import styled
-from celsa_lib.report.tables import runs_note
+from celsa_lib.report.tables import best_rows, human_size, runs_note
 from celsa_lib.results import Result, fit_seconds
 
 COLUMNS = {"user": "user", "item": "item", "value": "rating", "time": "time"}
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def comparison_page(result: Result) -> str:
@@ -86,22 +85,19 @@ def model_table(result: Result) -> pd.DataFrame:
 def results_lines(models: pd.DataFrame, shares: list[Share], n_items: int) -> list[dict]:
     """The table of results, formatted: best of its size marked, share of the reference given."""
     kept = {(share.label, share.size): percent_cells(share) for share in shares}
-    best = models.groupby("budget_bytes")["ndcg@100"].transform("max")
-    several = models.groupby("budget_bytes")["label"].transform("size") > 1
+    best = best_rows(models)
     return [
         {
             "method": row.label,
             "bytes": f"{row.budget_bytes:,}",
             "model": human_size(row.budget_bytes * n_items),
             "ndcg": f"{row.ndcg:.4f} ± {row.error:.4f}",
-            "best": is_best,
+            "best": place in best,
             "share": kept.get((row.label, row.budget_bytes), ("–", "–")),
             "seconds": f"{row.seconds:,.2f}" if row.seconds < 10 else f"{row.seconds:,.0f}",
         }
-        for row, is_best in zip(
-            models.rename(columns={"ndcg@100": "ndcg", "ndcg@100 ±": "error"}).itertuples(),
-            (models["ndcg@100"] == best) & several,
-            strict=True,
+        for place, row in enumerate(
+            models.rename(columns={"ndcg@100": "ndcg", "ndcg@100 ±": "error"}).itertuples()
         )
     ]
 
@@ -205,14 +201,6 @@ def origin_facts(manifest: dict) -> dict[str, str]:
         "profile": config["profile"],
         "time": f"{manifest['seconds']:,.0f} s for the reported models, without the choosing",
     }
-
-
-def human_size(size: float) -> str:
-    """A number of bytes in the largest unit that leaves 1 or more."""
-    power = 0
-    while size >= 1024 and power < len(UNITS) - 1:
-        size, power = size / 1024, power + 1
-    return f"{size:,.1f} {UNITS[power]}" if power else f"{size:,.0f} {UNITS[power]}"
 
 
 def svg_uri(figure: Figure) -> str:

@@ -19,8 +19,10 @@ from celsa_lib.report.tables import Html, difference_cell
 from celsa_lib.report.verdicts import Check, compared
 from celsa_lib.results import Result
 
-IN_WORDS = {"users kept out": "held-out users"}  # stored words, kept for their digests
-WITHOUT_COMMA = {"test users, thinned": "thinned histories"}  # a part of a check has no comma
+A_FIFTH = "20 % of each history"
+# Stored words, kept for their digests.
+IN_WORDS = {"users kept out": "held-out users", "test users, thinned": f"test users, {A_FIFTH}"}
+WITHOUT_COMMA = {IN_WORDS["test users, thinned"]: A_FIFTH}  # a part of a check has no comma
 EVENLY = "Recommended setting, users drawn evenly"
 APART = 0.03  # of a mark's place, so that intervals of the same size do not hide each other
 SERVED_COLUMNS = ("tested on", "bytes per item", "compared with", "ours", "theirs", "difference")

@@ -4,7 +4,9 @@ from typing import ClassVar
 
 import pandas as pd
 
+from celsa_lib.evaluation import Difference
 from celsa_lib.report.base import Parts, Report
+from celsa_lib.report.statistics import result_word
 from celsa_lib.report.tables import Html, difference_cell
 from celsa_lib.results import Result
 
@@ -19,12 +21,16 @@ def deviations_table(result: Result) -> pd.DataFrame:
             "what": row["deviation"],
             "model": LABELS.get(row["model"], row["model"]),
             "difference": difference_cell(row["difference"], row["low"], row["high"]),
-            "clear": "yes" if row["low"] > 0 or row["high"] < 0 else "no",
+            "nDCG@100 is": result_word(_difference(row), ("higher", "lower")),
             "ours": f"{row['default']:.4f} ± {row['stderr']:.4f}",
             "as released": f"{row['as released']:.4f}",
         }
         for row in result.rows
     )
+
+
+def _difference(row: dict) -> Difference:
+    return Difference(row["difference"], row["low"], row["high"])
 
 
 class DeviationsReport(Report):

@@ -1,10 +1,11 @@
 """Figures from results: accuracy against size, and training curves."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from celsa_lib.models.registry import FAMILIES, METHODS
+from celsa_lib.models.registry import FAMILIES, METHODS, RECOMMENDED
 from celsa_lib.report.style import colour, legend_below, mark, new_figure, styled, variant_colour
 
 
@@ -38,25 +39,47 @@ def schedule_curves(stages: dict[str, list]) -> Figure:
     return figure
 
 
+def paper_beside_ours(paper: pd.DataFrame, ours: pd.DataFrame) -> Figure:
+    """Two panels of one scale with the same methods: the paper's numbers, and ours ± one error.
+
+    Those of the paper's table and the recommended setting, the ones that ours has.
+    """
+    shown = [method.label for method in METHODS if method.label in {*paper["label"], RECOMMENDED}]
+    panels = {"the paper": paper, "here": ours[ours["label"].isin(shown)]}
+    with new_figure(ncols=2, figsize=(9.6, 4.8), sharey=True) as (figure, axes):
+        for place, (title, rows) in zip(axes, panels.items(), strict=True):
+            _draw_families(place, rows)
+            place.set_title(title)
+        axes[0].set_ylabel("nDCG@100")
+        named = dict(zip(*reversed(axes[1].get_legend_handles_labels()), strict=True))
+        named = {label: named[label] for label in shown if label in named}
+        figure.legend(named.values(), named, loc="outside lower center", ncols=4, fontsize=9.5)
+    return figure
+
+
 def _drawn(rows: pd.DataFrame, title: str) -> Figure:
     """Lines and marks of the methods that are drawn, named by nothing yet."""
-    rows = drawn(rows)
     with new_figure() as (figure, axes):
-        for label, group in rows.groupby("label", sort=False):
-            group = group.sort_values("budget_bytes")
-            axes.errorbar(
-                group["budget_bytes"],
-                group["ndcg@100"],
-                yerr=group.get("ndcg@100 ±"),
-                label=label,
-                color=colour(label),
-                marker=mark(label),
-                linestyle="-" if label in FAMILIES else "none",
-                capsize=2,
-            )
-        bytes_axis(axes)
+        _draw_families(axes, drawn(rows))
         axes.set(ylabel="nDCG@100", title=title)
     return figure
+
+
+def _draw_families(axes: Axes, rows: pd.DataFrame) -> None:
+    """A line per family and a mark per model of one size, with errors where rows have them."""
+    for label, group in rows.groupby("label", sort=False):
+        group = group.sort_values("budget_bytes")
+        axes.errorbar(
+            group["budget_bytes"],
+            group["ndcg@100"],
+            yerr=group.get("ndcg@100 ±"),
+            label=label,
+            color=colour(label),
+            marker=mark(label),
+            linestyle="-" if label in FAMILIES else "none",
+            capsize=2,
+        )
+    bytes_axis(axes)
 
 
 def drawn(rows: pd.DataFrame) -> pd.DataFrame:

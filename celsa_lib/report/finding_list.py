@@ -77,9 +77,9 @@ def released(result: Result) -> list[Check]:
 
 
 def grid_ends(result: Result) -> list[Check]:
-    """What was chosen at an end of its grid, so that something better may lie beyond."""
+    """What was chosen at the edge of its grid, so that something better may lie beyond."""
     chosen = choices(result.select(seed=result.manifest["config"]["seeds"][0]))
-    at_end = chosen[chosen["at an end"] != ""].groupby(["method", "at an end"], sort=False)
+    at_end = chosen[chosen["at the edge"] != ""].groupby(["method", "at the edge"], sort=False)
     ends = [
         f"{method} ({name.replace('_', ' ')}) at {listed_sizes(list(lines['bytes per item']))}"
         for (method, name), lines in at_end
@@ -127,7 +127,7 @@ def _of(data: str) -> list[Claim]:
 
 
 SECONDS = "seconds: the other's − ours, between the ends of their intervals over rounds"
-AT_ENDS = "which choices of validation users stand at an end of their grid"
+AT_ENDS = "which choices of validation users stand at the edge of their grid"
 COHERENT = "coherence of groups: ours − the other's, between their 95 % intervals over groups"
 COST, MEANING = "training_cost", "interpretability"  # pages
 

@@ -15,14 +15,16 @@ from celsa_lib.report.budgets import advice, models_of, reference_of, shares_tab
 from celsa_lib.report.figures import accuracy_by_size
 from celsa_lib.report.findings import listed_sizes
 from celsa_lib.report.paper import name_in_paper, paper_table, with_demo, with_paper
+from celsa_lib.report.paper_grid import paper_grid
 from celsa_lib.report.rule import chosen_table, start_table
 from celsa_lib.report.statistics import EXPOSURE, choices, paired_table, summary
 from celsa_lib.report.tables import Html, plain_table, results_table, typeset
 from celsa_lib.results import Result, fit_seconds
 
+COMPARED_SETTINGS = ("width", "epochs", "learning_rate")  # what has to be alike in what is compared
 BESIDE_COLUMNS = (
-    "label", "schedule", "restart", "width", "budget_bytes", "paper ndcg@100", "ndcg@100",
-    "ndcg@100 ±", "seeds ±", "minus paper", *EXPOSURE,
+    "label", "schedule", "restart", *COMPARED_SETTINGS, "budget_bytes", "paper ndcg@100",
+    "demo ndcg@100", "ndcg@100", "ndcg@100 ±", "seeds ±", "minus paper", *EXPOSURE,
 )  # fmt: skip
 
 
@@ -81,19 +83,27 @@ class MethodsReport(Report):
         return Html(f"<details><summary>All choices</summary>{lines}</details>")
 
     def beside_paper(self) -> Html:
-        """Table 1 of the paper beside ours, on the same data or the part of it that we have."""
-        return self._beside(with_paper(self.frame(), name_in_paper(self._data)))
+        """Table 1 as the paper prints it, ours and the paper's by a switch; every line, folded.
+
+        Of a part of the paper's data too, where no line has ours minus the paper's.
+        """
+        lines = with_paper(by_size(self.result, *COMPARED_SETTINGS), name_in_paper(self._data))
+        if name_in_paper(self._data) != self._data:
+            lines = lines.drop(columns="minus paper", errors="ignore")
+        every = f"<summary>All methods and settings</summary>{self._beside(lines)}"
+        return Html(f"{paper_grid(self._data, lines)}<details>{every}</details>")
 
     def beside_demo(self, *keys: str) -> Html:
-        """The numbers of the paper's demo beside ours; `keys`: what varies.
+        """The numbers of the authors' demo beside ours; `keys`: what varies.
 
         "schedule" and "restart", or "width". Raises ConfigError for others.
         """
         if set(keys) not in ({"schedule", "restart"}, {"width"}):
             raise ConfigError(
-                f'the paper\'s demo varies "schedule" and "restart", or "width", not {list(keys)}'
+                f'the authors\' demo varies "schedule" and "restart", or "width", not {list(keys)}'
             )
-        return self._beside(with_demo(by_size(self.result, *keys), name_in_paper(self._data)))
+        lines = by_size(self.result, *keys, *COMPARED_SETTINGS)
+        return self._beside(with_demo(lines, name_in_paper(self._data)))
 
     def _beside(self, lines: pd.DataFrame) -> Html:
         """The columns BESIDE_COLUMNS; without the method where there is only one."""
@@ -142,11 +152,7 @@ class AbsentMethods(Absent):
 
     def beside_paper(self) -> Html:
         """The paper's numbers alone, and that there are none of ours."""
-        theirs = paper_table(name_in_paper(self.name)).rename(
-            columns={"ndcg@100": "paper ndcg@100"}
-        )
-        table = "" if theirs.empty else results_table(theirs, "the paper's Table 1")
-        return Html(self.why + table)
+        return Html(self.why + paper_grid(self.name))
 
 
 def side_by_side(liked: list[str], **lists: pd.DataFrame) -> Html:

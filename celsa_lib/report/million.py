@@ -1,4 +1,4 @@
-"""Tables of contenders among up to a million items, from the stored benchmark."""
+"""Tables of implementations among up to a million items, from the stored benchmark."""
 
 import pandas as pd
 
@@ -15,20 +15,20 @@ MOST_MS = 2
 
 
 def million_table(result: Result) -> pd.DataFrame:
-    """What each contender does among a million items; a note where it was not measured."""
+    """What each implementation does among a million items; a note where it was not measured."""
     names = section(result, "million items")["contender"].unique()
     rows = section(result, "million items").set_index(["items", "contender"])
     lines = []
     for name in names:
         if (MILLION, name) not in rows.index:
-            lines.append({"contender": name, "outcome": NOT_MEASURED})
+            lines.append({"implementation": name, "outcome": NOT_MEASURED})
             continue
         row = rows.loc[(MILLION, name)]
         if row["outcome"] != "measured":
-            lines.append({"contender": name, "outcome": row["said"]})
+            lines.append({"implementation": name, "outcome": row["said"]})
             continue
         lines.append({
-            "contender": name, "outcome": "measured", "recall@100": f"{row['recall']:.3f}",
+            "implementation": name, "outcome": "measured", "recall@100": f"{row['recall']:.3f}",
             "one user, median ms": _ms(row["p50"]), "99 %, ms": _p99(row),
             "users a second": f"{row['users_per_second']:,.0f}",
             "memory, MiB": f"{row['memory_mib']:,.0f}",
@@ -48,11 +48,11 @@ def million_growth(result: Result) -> pd.DataFrame:
     shown = table.map(_ms, na_action="ignore").fillna("–")
     shown.columns = [f"{items:,} items, ms" for items in table.columns]
     grown = grown.where(table.iloc[:, -1].notna() & table.iloc[:, 0].notna(), "–")
-    return shown.assign(growth=grown).reset_index()
+    return shown.assign(growth=grown).rename_axis("implementation").reset_index()
 
 
 def million_choice(result: Result) -> pd.DataFrame:
-    """Which contender to pick when, by what was measured at the most items, with its figure."""
+    """Which implementation to pick when, by what was measured at the most items."""
     rows, items = largest_million(result)
     if rows.empty:
         return pd.DataFrame({"if you want": ["–"], "pick": [NOT_MEASURED]})
@@ -152,7 +152,7 @@ def million_limits(result: Result) -> pd.DataFrame:
             "items": items, "a user's postings, MiB": f"{read:,.2f}", "copy, GB/s": f"{copy:g}",
             "read at that speed, ms": _ms(seconds),
             "celsa, exact, median ms": _ms(ours[items]) if items in ours else "–",
-            "times": f"{ours[items] / seconds:,.1f}×" if items in ours else "–",
+            "relative time": f"{ours[items] / seconds:,.1f}×" if items in ours else "–",
         })  # fmt: skip
     return pd.DataFrame(lines)
 
@@ -177,7 +177,7 @@ def million_rows(result: Result) -> pd.DataFrame:
 
 
 def measured_million(result: Result) -> pd.DataFrame:
-    """Rows that hold figures, in the order of the first of each contender."""
+    """Rows that hold figures, in the order of the first of each implementation."""
     rows = section(result, "million items")
     return rows[rows["outcome"] == "measured"]
 
@@ -190,7 +190,7 @@ def largest_million(result: Result) -> tuple[pd.DataFrame, int]:
 
 
 def ready_after(result: Result, name: str, items: int, row: pd.Series) -> float:
-    """Seconds until a contender answers: of its load, where it keeps rows."""
+    """Seconds until an implementation answers: of its load, where it keeps rows."""
     loads = [
         r for r in result.select(section="load", contender=name, items=items) if "seconds" in r
     ]

@@ -1,4 +1,4 @@
-"""Figures of contenders among up to a million items, from the stored benchmark."""
+"""Figures of implementations among up to a million items, from the stored benchmark."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -62,7 +62,7 @@ def million_costs(result: Result) -> Figure:
 
 
 def _look(rows: pd.DataFrame, name: str) -> dict:
-    """Colour and mark of a contender: ours stand out, the others by their place."""
+    """Colour and mark of an implementation: ours stand out, the others by their place."""
     place = rows["contender"].unique().tolist().index(name)
     ours = name.startswith("celsa")
     chosen = OURS_COLOUR if ours else PALETTE[place % len(PALETTE)]

@@ -1,5 +1,6 @@
 """The paper's numbers, and ours beside them."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 
 import pandas as pd
@@ -31,7 +32,7 @@ def paper_table(dataset: str) -> pd.DataFrame:
 
 
 def with_paper(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """`rows` with the paper's nDCG@100 and ours minus it, where method and bytes are the same.
+    """`rows` with the paper's nDCG@100 where method and bytes are the same, and ours minus it.
 
     EASE and dense ELSA are matched by method alone: their size is not a budget.
     """
@@ -39,26 +40,43 @@ def with_paper(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
     if theirs.empty:
         return rows
     theirs = _matched(theirs).rename(columns={"ndcg@100": "paper ndcg@100"})
-    return _beside(_matched(rows), theirs, ["label", "budget"]).drop(columns="budget")
+    lines = _beside(_matched(rows), theirs, ["label", "budget"]).drop(columns="budget")
+    return lines.assign(**{"minus paper": lines["ndcg@100"] - lines["paper ndcg@100"]})
 
 
 def with_demo(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """`rows` of an ablation with the numbers of the paper's demo and ours minus them.
+    """`rows` of an ablation with the numbers of the authors' demo, in settings of its own.
 
     Matched by label, bytes, and schedule and restart, or width, whichever are columns of `rows`.
     """
-    by_schedule = "schedule" in rows
-    source = "demo, pruning strategies" if by_schedule else "demo, initial width"
-    keys = ["label", "budget_bytes", *(["schedule", "restart"] if by_schedule else ["width"])]
-    numbers = paper_numbers().rename(columns={"value": "paper ndcg@100", "initial_width": "width"})
+    varied = ["schedule", "restart"] if "schedule" in rows else ["width"]
+    theirs = demo_table(dataset, varied).rename(columns={"ndcg@100": "demo ndcg@100"})
+    return _beside(rows, theirs, ["label", "budget_bytes", *varied])
+
+
+def demo_table(dataset: str, varied: Sequence[str]) -> pd.DataFrame:
+    """nDCG@100 of the authors' demo where `varied` is: schedule and restart, or width.
+
+    Columns label, budget_bytes, schedule, restart, width, ndcg@100; empty for other data sets.
+    """
+    source = "demo, initial width" if "width" in varied else "demo, pruning strategies"
+    numbers = paper_numbers().rename(columns={"value": "ndcg@100", "initial_width": "width"})
     chosen = (numbers["source"] == source) & (numbers["metric"] == "ndcg@100")
     theirs = numbers[chosen & (numbers["dataset"] == dataset)]
-    return _beside(rows, theirs.assign(restart=theirs["restart"] == "yes"), keys)
+    return theirs.assign(restart=theirs["restart"] == "yes", width=theirs["width"].astype(int))
+
+
+def demo_value(dataset: str, width: int, budget_bytes: int) -> float:
+    """nDCG@100 that the authors' demo reports for one initial width and size."""
+    numbers = demo_table(dataset, ["width"])
+    chosen = (numbers["width"] == width) & (numbers["budget_bytes"] == budget_bytes)
+    return float(numbers.loc[chosen, "ndcg@100"].item())
 
 
 def _beside(rows: pd.DataFrame, theirs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    matched = rows.merge(theirs[[*keys, "paper ndcg@100"]], on=keys, how="left")
-    return matched.assign(**{"minus paper": matched["ndcg@100"] - matched["paper ndcg@100"]})
+    """`rows` with the value of `theirs` where `keys` agree."""
+    (value,) = (name for name in theirs if name.endswith(" ndcg@100"))
+    return rows.merge(theirs[[*keys, value]], on=keys, how="left")
 
 
 def _matched(table: pd.DataFrame) -> pd.DataFrame:

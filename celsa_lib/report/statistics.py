@@ -43,7 +43,7 @@ def better(result: Result, ours: dict, theirs: dict, share: float = 1.0, **optio
 
 def paired_table(result: Result, label: str) -> pd.DataFrame:
     """`label` minus each other method of the same size in nDCG@100: mean over seeds and users, 95 %
-    interval over users, whether it is clear of 0.
+    interval over users, and what it says: better, worse, or n.s. where it includes 0.
     """
     lines = []
     for size in dict.fromkeys(row["budget_bytes"] for row in result.select(label=label)):
@@ -57,7 +57,7 @@ def paired_table(result: Result, label: str) -> pd.DataFrame:
 
 
 def choices(rows: list[dict]) -> pd.DataFrame:
-    """What each grid chose from, and whether it chose an end: what lies beyond was not tried.
+    """What each grid chose from, and whether it chose at its edge: what lies beyond was not tried.
 
     Values are nDCG@100 of the validation users.
     """
@@ -78,7 +78,7 @@ def _choice(row: dict) -> dict:
         "from": ", ".join(f"{v[0]:g} to {v[-1]:g} ({len(v)} values)" for v in tried.values()),
         "best": f"{max(values):.4f}",
         "worst": f"{min(values):.4f}",
-        "at an end": ", ".join(ends),
+        "at the edge": ", ".join(ends),
     }
 
 
@@ -88,8 +88,14 @@ def difference_cells(found: Difference) -> dict[str, str]:
     return {
         "difference": f"{found.mean:+z.4f}",
         "95 % interval": interval,
-        "clear": "yes" if found.is_clear else "no",
+        "result": result_word(found),
     }
+
+
+def result_word(found: Difference, words: tuple[str, str] = ("better", "worse")) -> str:
+    """The first of `words` where the interval lies above 0, the second below, else "n.s."."""
+    above, below = words
+    return above if found.low > 0 else below if found.high < 0 else "n.s."
 
 
 def users_of(result: Result, selection: dict) -> np.ndarray:
@@ -120,10 +126,11 @@ def _have_users(result: Result, rows: list[dict]) -> bool:
 
 
 def _line(result: Result, rows: list[dict], keys: tuple[str, ...]) -> dict:
+    settings = rows[0].get("resolved", {}) | rows[0]["params"]  # what was filled in, what was given
     line = {
         "label": rows[0]["label"],
         "budget_bytes": rows[0]["budget_bytes"],
-        **{key: rows[0]["params"].get(key) for key in keys},
+        **{key: settings.get(key) for key in keys},
         "seeds": len(rows),
         "seeds ±": standard_error([row["mean"][METRIC] for row in rows]),
     }

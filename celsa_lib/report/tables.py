@@ -12,9 +12,12 @@ TITLES = {
     "label": "method",
     "schedule": "schedule",
     "restart": "restarts",
-    "width": "initial width",
+    "width": "width",
+    "epochs": "E",
+    "learning_rate": "rate",
     "budget_bytes": "bytes per item",
     "paper ndcg@100": "nDCG@100, paper",
+    "demo ndcg@100": "nDCG@100, authors' demo",
     "ndcg@100": "nDCG@100",
     "seeds ±": "± over seeds",
     "minus paper": "ours − paper",
@@ -26,13 +29,17 @@ TITLES = {
 NUMBER_FORMATS = {
     "width": "{:,.0f}",
     "budget_bytes": "{:,.0f}",
+    "epochs": "{:.0f}",
+    "learning_rate": "{:g}",
     "paper ndcg@100": "{:.3f}",
+    "demo ndcg@100": "{:.3f}",
     "seeds ±": "{:.4f}",
     "minus paper": "{:+.3f}",
     "coverage@50": "{:.2f}",
     "rare recall@50": "{:.3f}",
 }
 TEXT_COLUMNS = ("label", "schedule", "restart")  # on the left; numbers on the right
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 LONG = 28  # characters of a cell that is text and no number
 
 
@@ -95,6 +102,14 @@ def titled(manifest: dict, live: bool) -> str:
     return f"{data_name(manifest['data']['name'])}: {'live run' if live else 'stored results'}"
 
 
+def human_size(size: float) -> str:
+    """A number of bytes in the largest unit that leaves 1 or more."""
+    power = 0
+    while size >= 1024 and power < len(UNITS) - 1:
+        size, power = size / 1024, power + 1
+    return f"{size:,.1f} {UNITS[power]}" if power else f"{size:,.0f} {UNITS[power]}"
+
+
 def data_name(name: str) -> str:
     """A data set as prose names it; one that the library does not know by its own name."""
     return dataset_info(name).short if name in datasets() else name
@@ -113,12 +128,12 @@ def notice(source: str | dict, live: bool = False) -> Html:
 
 
 def results_table(rows: pd.DataFrame, source: str | dict, live: bool = False) -> Html:
-    """Methods by bytes per item; "mean ± standard error over users"; the best per budget bold.
+    """Methods by bytes per item; "mean ± standard error over users"; bold as `best_rows` says.
 
     `source` is a manifest or the name of a source such as "the paper".
     """
     columns = [c for c in TITLES if c in rows and not rows[c].isna().all()]
-    bold = _best_rows(rows)
+    bold = best_rows(rows)
     body = []
     for position, (_, row) in enumerate(rows.iterrows()):
         cells = [
@@ -154,13 +169,19 @@ def plain_table(table: pd.DataFrame, source: str | None = None) -> Html:
     return Html(html + (f"<p><small>{escape(source)}</small></p>" if source else ""))
 
 
-def _best_rows(rows: pd.DataFrame) -> set[int]:
-    """Positions of the highest nDCG@100 among methods of the same size, where there are several."""
+def best_rows(rows: pd.DataFrame) -> set[int]:
+    """Positions of the highest nDCG@100 of each size, where several methods have it, and of all
+    that are within one standard error of that.
+    """
     if "ndcg@100" not in rows:
         return set()
-    numbered = rows.reset_index(drop=True)
-    several = numbered.groupby("budget_bytes").filter(lambda group: len(group) > 1)
-    return set(several.groupby("budget_bytes")["ndcg@100"].idxmax())
+    chosen = set()
+    for _, group in rows.reset_index(drop=True).groupby("budget_bytes"):
+        best = group.loc[group["ndcg@100"].idxmax()]
+        error = best.get("ndcg@100 ±", 0.0)
+        near = group["ndcg@100"] >= best["ndcg@100"] - (0.0 if pd.isna(error) else error)
+        chosen |= set(group.index[near]) if len(group) > 1 else set()
+    return chosen
 
 
 def _cell(row: pd.Series, column: str) -> str:

@@ -97,7 +97,7 @@ class PackedRows:
     def encode(self, X: csr_matrix) -> csr_matrix | np.ndarray:
         """Users' latents x·A, or x·W·U with input scales: users × width, float32.
 
-        CSR where the rows are sparse; what a vector database is asked with.
+        CSR where the rows are sparse; what a vector database is queried with.
         """
         latents = self.activations(X)
         return latents if self.is_dense else csr_matrix(latents)

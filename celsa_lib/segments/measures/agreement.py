@@ -1,4 +1,4 @@
-"""Does a grouping agree with another one: planted truth, genres, the grouping of another seed?"""
+"""Does a grouping agree with another one: synthetic ground truth, genres, another seed?"""
 
 from collections.abc import Sequence
 

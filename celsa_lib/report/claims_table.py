@@ -1,4 +1,4 @@
-"""The ledger: every claim with its verdict, as a list, a file, a table and a figure."""
+"""The claims table: every claim with its verdict, as a list, a file, a table and a figure."""
 
 import json
 from collections import Counter
@@ -55,17 +55,17 @@ class StoredClaim(StoredFinding):
     verdict: str
 
 
-class StoredLedger(TypedDict):
+class StoredClaims(TypedDict):
     """The file of claims."""
 
     claims: list[StoredClaim]
     findings: list[StoredFinding]
 
 
-def read_ledger(path: str | Path) -> StoredLedger:
+def read_claims(path: str | Path) -> StoredClaims:
     """Claims and findings of a file. Raises StorageError."""
     remedy = "restore it from version control, or delete it"
-    return read_json(path, StoredLedger, FORMAT, VERSION, "claims", remedy)
+    return read_json(path, StoredClaims, FORMAT, VERSION, "claims", remedy)
 
 
 class Entry(NamedTuple):
@@ -75,16 +75,16 @@ class Entry(NamedTuple):
     verdict: Verdict
 
 
-def claims(folder: str | Path = "results", judged: Sequence[Claim] = CLAIMS) -> "Ledger":
+def claims(folder: str | Path = "results", judged: Sequence[Claim] = CLAIMS) -> "ClaimsTable":
     """Claims, judged by what is stored in `folder`. Raises StorageError, DataError."""
     names = dict.fromkeys(n for claim in judged for n in (*claim.stored, *claim.beside))
     paths = {name: located(Path(folder) / f"{name}.json") for name in names}
     results = {name: load_intact(path) for name, path in paths.items() if path.exists()}
-    return Ledger(tuple(Entry(claim, claim.judge(results)) for claim in judged))
+    return ClaimsTable(tuple(Entry(claim, claim.judge(results)) for claim in judged))
 
 
 @dataclass(frozen=True)
-class Ledger:
+class ClaimsTable:
     """Claims with their verdicts."""
 
     entries: tuple[Entry, ...]
@@ -95,11 +95,11 @@ class Ledger:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def where(self, wanted: Callable[[Claim], bool]) -> "Ledger":
+    def where(self, wanted: Callable[[Claim], bool]) -> "ClaimsTable":
         """Those of its claims that are wanted."""
-        return Ledger(tuple(entry for entry in self if wanted(entry.claim)))
+        return ClaimsTable(tuple(entry for entry in self if wanted(entry.claim)))
 
-    def of(self, notebook: str) -> "Ledger":
+    def of(self, notebook: str) -> "ClaimsTable":
         """The claims that a notebook is about."""
         return self.where(lambda claim: claim.notebook == notebook)
 
@@ -108,7 +108,7 @@ class Ledger:
         """Names of the stored results that can judge them."""
         return list(dict.fromkeys(name for claim, _ in self for name in claim.stored))
 
-    def write(self, path: str | Path, findings: "Ledger | None" = None) -> Path:
+    def write(self, path: str | Path, findings: "ClaimsTable | None" = None) -> Path:
         """Write it as JSON, whole or not at all, and what else pages say. Raises StorageError."""
         content = {
             "format": FORMAT,
@@ -126,11 +126,11 @@ class Ledger:
     def lost_beside(self, path: str | Path) -> list[str]:
         """Ids of claims that have a verdict in the file at `path` and could not be tested now.
 
-        Raises StorageError where the file is no ledger, or is damaged.
+        Raises StorageError where the file is no claims table, or is damaged.
         """
         if not Path(path).expanduser().exists():
             return []
-        stored = read_ledger(path)["claims"]
+        stored = read_claims(path)["claims"]
         had = {claim["id"] for claim in stored if claim["verdict"] != NOT_TESTED}
         return [c.id for c, verdict in self if verdict.word == NOT_TESTED and c.id in had]
 
