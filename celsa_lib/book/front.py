@@ -1,6 +1,5 @@
-"""What the first page shows of stored results: one figure, and how the claims came out."""
+"""What pages show of stored results by themselves: the first page's figure, item and verdicts."""
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,15 +7,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from celsa_lib.book.front_words import (
+    STUDY,
+    evaluation_check,
+    key_claims,
+    not_measured,
+    training_data,
+)
+from celsa_lib.book.item import example_item, item_markup
 from celsa_lib.files import write_whole
-from celsa_lib.models.registry import METHODS, OURS, RECOMMENDED
+from celsa_lib.models.registry import DENSE, DENSE_SIZE, METHODS, OURS, RECOMMENDED
 from celsa_lib.report import sources
 from celsa_lib.report.claims_table import read_claims
-from celsa_lib.report.figures import bytes_axis
+from celsa_lib.report.figures import bytes_axis, paper_beside_ours
+from celsa_lib.report.methods import by_size
+from celsa_lib.report.paper import name_in_paper, paper_table
 from celsa_lib.report.real_bytes import curves_table, packed_lines
 from celsa_lib.report.statistics import METRIC
 from celsa_lib.report.style import colour, mark, new_figure
-from celsa_lib.report.verdicts import WORDS
 from celsa_lib.results import PLAIN, load_intact
 
 # Data sets by the heading of their panel, and the study of each; those that are stored are shown.
@@ -25,34 +33,62 @@ PANELS = {
     "MovieLens-100K": "ml-100k-bytes",
     "Synthetic, 3,500 items": "synthetic-3500-bytes",
 }
-FIGURE, CARD = "accuracy.svg", "card.png"
-COUNTS, PROVENANCE = "verdicts.txt", "sources.txt"  # .txt: no pages of their own
+FIGURE, CARD, BESIDE_FIGURE = "accuracy.svg", "card.png", "beside.svg"
 CLAIMS_FILE = "claims.json"
-IN_FRONT = (RECOMMENDED, OURS)  # in the legend, and drawn in front of all others
+# In the legend first, in words that need no other page, and drawn in front of all others.
+IN_FRONT = {
+    RECOMMENDED: f"{OURS}, recommended setting",
+    OURS: f"{OURS}, as the paper trains it",
+}
 LEAST = 1.5  # bytes at the left end: room for the names of whole models
 MARGIN = 0.06  # of nDCG@100 below the lowest of ours: what is lower would flatten the rest
 
 
 def write_front(results: Path, claims: Path, folder: Path) -> None:
-    """accuracy.svg, its first two panels as card.png, verdicts.txt and sources.txt (Markdown) and
-    `claims` in `folder`.
+    """Figures and a card in `folder`, what pages include as .txt (Markdown), and `claims`.
 
     Raises StorageError where a result cannot be read.
     """
     panels = shown_lines(results)
-    figure = front_figure(panels)
-    write_whole(
-        folder / FIGURE, lambda file: figure.savefig(file, format="svg", metadata={"Date": None})
-    )
+    _save(front_figure(panels), folder / FIGURE)
     card = front_figure({title: panels[title] for title in list(panels)[:2]})
     card.set_size_inches(8, 4.2)  # at 150 dots per inch what sites show beside a link
     write_whole(folder / CARD, lambda file: card.savefig(file, format="png", dpi=150))
+    _save(beside_paper_figure(results), folder / BESIDE_FIGURE)
+    for name, words in front_texts(results, claims, panels).items():
+        write_whole(folder / f"{name}.txt", lambda file, words=words: file.write(words.encode()))
     text = claims.read_bytes()  # for the roles of `book.findings`
     write_whole(folder / CLAIMS_FILE, lambda file: file.write(text))
-    stored = f"{sources(list(_stored(results).values()), results)}\n\n{not_measured(panels)}\n"
-    counted = verdicts(read_claims(claims)["claims"])
-    for name, words in ((COUNTS, counted), (PROVENANCE, stored)):
-        write_whole(folder / name, lambda file, words=words: file.write(words.encode()))
+
+
+def front_texts(results: Path, claims: Path, panels: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    """What pages include, by name: .txt, as they are no pages of their own."""
+    stored = _stored(results)
+    return {
+        "item": item_block(results),
+        "claims": f"{key_claims(read_claims(claims)['claims'])}\n",
+        "data": f"{training_data(stored, results)} {not_measured(panels)}\n",
+        "sources": f"{sources(list(stored.values()), results)}\n",
+        "evaluation": f"{evaluation_check(results)}\n",
+    }
+
+
+def item_block(results: Path) -> str:
+    """The item of the first page, between fences of Markdown."""
+    markup = item_markup(example_item(), dense_width(results))
+    return f"```{{raw}} html\n{markup}\n```\n"
+
+
+def dense_width(results: Path) -> int:
+    """Numbers of the dense vector that the rows replace: of the reference in Table 1's study."""
+    dense = load_intact(results / f"{STUDY}.json").select(label=DENSE)
+    return dense[0]["budget_bytes"] // DENSE_SIZE[1]
+
+
+def beside_paper_figure(results: Path) -> Figure:
+    """The paper's Table 1 for Goodbooks-10k beside ours, as curves."""
+    result = load_intact(results / f"{STUDY}.json")
+    return paper_beside_ours(paper_table(name_in_paper(STUDY)), by_size(result))
 
 
 def front_figure(panels: Mapping[str, pd.DataFrame]) -> Figure:
@@ -73,25 +109,25 @@ def front_figure(panels: Mapping[str, pd.DataFrame]) -> Figure:
             axes.set_ylabel("nDCG@100")
         figure.suptitle("How much accuracy do small embeddings keep?")
         labels = sorted(named, key=[*IN_FRONT, *(method.label for method in METHODS)].index)
-        legend = [named[label] for label in labels], labels
+        legend = [named[label] for label in labels], [IN_FRONT.get(name, name) for name in labels]
         if places.size > len(panels):
             places.flat[-1].axis("off")
             places.flat[-1].legend(*legend, loc="center")
         else:
-            figure.legend(*legend, loc="outside lower center", ncols=3, fontsize=9.5)
+            figure.legend(*legend, loc="outside lower center", ncols=2, fontsize=9.5)
     return figure
 
 
 def _draw_panel(axes: Axes, lines: pd.DataFrame) -> None:
     """One data set: curves packed at 4 bits, ours in front; models of one size as their height."""
     is_whole = lines["form"] == PLAIN
+    depth = {label: 4 - place / 2 for place, label in enumerate(IN_FRONT)}
     for label, group in lines[~is_whole].groupby("label", sort=False):
         ours = label == RECOMMENDED
         axes.errorbar(
             group["bytes_per_item"], group[METRIC], yerr=group[f"{METRIC} ±"] if ours else None,
             label=label, color=colour(label), marker=mark(label), capsize=2, elinewidth=1,
-            linewidth=3 if ours else 1.3, markersize=8 if ours else 5,
-            zorder=4 - IN_FRONT.index(label) / 2 if label in IN_FRONT else 2,
+            linewidth=3 if ours else 1.3, markersize=8 if ours else 5, zorder=depth.get(label, 2),
         )  # fmt: skip
     for place, line in enumerate(lines[is_whole].sort_values(METRIC).to_dict("records")):
         axes.axhline(line[METRIC], color=colour(line["label"]), linestyle="--", zorder=1)
@@ -114,26 +150,11 @@ def shown_lines(results: Path) -> dict[str, pd.DataFrame]:
     }
 
 
-def not_measured(panels: Mapping[str, pd.DataFrame]) -> str:
-    """A sentence for each panel that lacks methods which another has."""
-    every = dict.fromkeys(label for lines in panels.values() for label in lines["label"])
-    missing = {title: every.keys() - set(lines["label"]) for title, lines in panels.items()}
-    return " ".join(
-        f"Not measured in files on {title}: {', '.join(sorted(labels))}."
-        for title, labels in missing.items()
-        if labels
-    )
-
-
 def _stored(results: Path) -> dict[str, str]:
     """Those of PANELS that are in `results`."""
     return {title: name for title, name in PANELS.items() if (results / f"{name}.json").exists()}
 
 
-def verdicts(claims: list[dict]) -> str:
-    """How many claims have each verdict, as a table in Markdown, and how many there are."""
-    counts = Counter(claim["verdict"] for claim in claims)
-    lines = [WORDS, ["---"] * len(WORDS), [f"**{counts[word]}**" for word in WORDS]]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    kinds = "those of the paper, cell by cell of its table, and the same on other data"
-    return f"The book judges {len(claims)} claims: {kinds}. So far:\n\n{table}\n"
+def _save(figure: Figure, path: Path) -> None:
+    """A figure as SVG; the same figure gives the same bytes."""
+    write_whole(path, lambda file: figure.savefig(file, format="svg", metadata={"Date": None}))

@@ -46,7 +46,7 @@ def paper_beside_ours(paper: pd.DataFrame, ours: pd.DataFrame) -> Figure:
     """
     shown = [method.label for method in METHODS if method.label in {*paper["label"], RECOMMENDED}]
     panels = {"the paper": paper, "here": ours[ours["label"].isin(shown)]}
-    with new_figure(ncols=2, figsize=(9.6, 4.8), sharey=True) as (figure, axes):
+    with new_figure(ncols=2, figsize=(9.6, 4.8), sharex=True, sharey=True) as (figure, axes):
         for place, (title, rows) in zip(axes, panels.items(), strict=True):
             _draw_families(place, rows)
             place.set_title(title)

@@ -73,14 +73,18 @@ def comparison(claims: list[dict], stored: str, baseline: str) -> str:
 def evidence(claims: list[dict], text: str) -> str:
     """What the checks of "CLAIM; PART; …" compare or count, each with its 95 % interval.
 
-    Raises DataError where there is none.
+    What all of them begin with, as the one baseline, is left out. Raises DataError where there is
+    none.
     """
     claim, *parts = (part.strip() for part in text.split(";"))
+    checks = [check for _, check in _asked(claims, claim, parts)]
+    heads = {check["what"].partition(", ")[0] for check in checks}
+    alike = len(checks) > 1 == len(heads) and all(", " in check["what"] for check in checks)
+    said = [check["what"].partition(", ")[2] if alike else check["what"] for check in checks]
     return "; ".join(
-        check["what"]
-        + (f" ({check['low']:+.4f} to {check['high']:+.4f})" if "low" in check else "")
-        for _, check in _asked(claims, claim, parts)
-    )
+        what + (f" ({check['low']:+.4f} to {check['high']:+.4f})" if "low" in check else "")
+        for what, check in zip(said, checks, strict=True)
+    ).replace("-0.", "−0.")
 
 
 def described(outcomes: list[SizedOutcome], phrase: Sequence[str], name: str) -> str:
