@@ -43,7 +43,7 @@ class ItemFacts(NamedTuple):
 
 
 def example_item() -> ItemFacts:
-    """EXAMPLE, from the largest rows that come with the library. Raises StorageError without them."""
+    """EXAMPLE, from the largest rows that come with the library."""
     shipped = goodbooks_rows()
     titles = shipped.items["title"].tolist()
     packed = shipped.packed[max(shipped.packed)]

@@ -79,7 +79,8 @@ def evidence(claims: list[dict], text: str) -> str:
     claim, *parts = (part.strip() for part in text.split(";"))
     checks = [check for _, check in _asked(claims, claim, parts)]
     heads = {check["what"].partition(", ")[0] for check in checks}
-    alike = len(checks) > 1 == len(heads) and all(", " in check["what"] for check in checks)
+    differences = all("low" in check and ", " in check["what"] for check in checks)
+    alike = len(checks) > 1 == len(heads) and differences
     said = [check["what"].partition(", ")[2] if alike else check["what"] for check in checks]
     return "; ".join(
         what + (f" ({check['low']:+.4f} to {check['high']:+.4f})" if "low" in check else "")
