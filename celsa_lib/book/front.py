@@ -26,7 +26,6 @@ from celsa_lib.report.real_bytes import curves_table, packed_lines
 from celsa_lib.report.statistics import METRIC
 from celsa_lib.report.style import colour, mark, new_figure
 from celsa_lib.results import PLAIN, load_intact
-from celsa_lib.shipped.rows import GOODBOOKS_ROWS
 
 # Data sets by the heading of their panel, and the study of each; those that are stored are shown.
 PANELS = {
@@ -75,9 +74,7 @@ def front_texts(results: Path, claims: Path, panels: Mapping[str, pd.DataFrame])
 
 
 def item_block(results: Path) -> str:
-    """The item of the first page, between fences of Markdown; nothing where no rows came."""
-    if not any(GOODBOOKS_ROWS.glob("rows-*.npz")):
-        return ""
+    """The item of the first page, between fences of Markdown."""
     markup = item_markup(example_item(), dense_width(results))
     return f"```{{raw}} html\n{markup}\n```\n"
 

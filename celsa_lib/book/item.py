@@ -13,6 +13,8 @@ from celsa_lib.shipped import goodbooks_rows
 
 EXAMPLE = "Mort (Death, #1; Discworld, #4)"  # the item of the first page
 NEAREST_SHOWN = 6  # other items that are named
+LISTED = 12  # nonzeros that are named
+RING = 2  # cells around one in use, and around all of them
 LARGEST_BAR = 60  # percent of a cell of the table: the value beside it needs the rest
 
 
@@ -105,20 +107,21 @@ def _cell(nonzero: Nonzero, side: int) -> str:
     return (
         f'<g class="{sign}"><title>{escape(nonzero.name)}: {_signed(nonzero.value)}</title>'
         f'<rect x="{x}" y="{y + 0.08:g}" width="0.84" height="0.84"/>'
-        f'<circle cx="{x + 0.42:g}" cy="{y + 0.5:g}" r="2"/></g>'
+        f'<circle cx="{x + 0.42:g}" cy="{y + 0.5:g}" r="{RING - 0.3}"/></g>'
     )
 
 
 def _dense_cells(width: int, beside: int) -> str:
     """A square of `width` full cells, as large as in a picture of `beside` cells."""
     side = cell_side(width)
-    share = 100 * side / cell_side(beside)
+    share = 100 * (side + 2 * RING) / (cell_side(beside) + 2 * RING)
     drawn = _svg(side, f"{width:,} cells, all of them full", _block(width, side, "celsa-full"))
     return f'<div style="width:{min(share, 100):.4g}%">{drawn}</div>'
 
 
 def _svg(side: int, words: str, content: str) -> str:
-    view = f'viewBox="-1 -1 {side + 2} {side + 2}"'
+    edge = side + 2 * RING
+    view = f'viewBox="-{RING} -{RING} {edge} {edge}"'
     return f'<svg {view} role="img" aria-label="{escape(words)}">{content}</svg>'
 
 
@@ -131,15 +134,20 @@ def _block(cells: int, side: int, name: str) -> str:
 
 
 def _names(item: ItemFacts) -> str:
-    """The nonzeros as a table, each with a bar."""
+    """The largest nonzeros as a table, each with a bar, and what is left."""
     largest = abs(item.nonzeros[0].value)
     lines = "".join(
         f'<tr><th scope="row">{escape(one.name)}</th><td>'
         f'<span class="celsa-bar {"celsa-minus" if one.value < 0 else "celsa-plus"}" '
         f'style="width:{LARGEST_BAR * abs(one.value) / largest:.3g}%"></span> '
         f"{_signed(one.value)}</td></tr>"
-        for one in item.nonzeros
+        for one in item.nonzeros[:LISTED]
     )
+    left = item.nonzeros[LISTED:]
+    if left:
+        lines += (
+            f'<tr><td colspan="2">and {len(left)} of at most {abs(left[0].value):.2f}</td></tr>'
+        )
     return f"<table><caption>Its {len(item.nonzeros)} nonzeros, by latent</caption>{lines}</table>"
 
 
