@@ -183,10 +183,9 @@ class ItemEmbeddings:
         check_count(n=n)
         check_between(0, 1, effort=effort)
         hidden = hidden_items(X.shape[1], among, without)
-        if not len(hidden):
-            found = self._on_gpu(X, lambda index: index.recommend(X, n, exclude_seen))
-            if found is not None:
-                return found
+        found = self._on_gpu(X, lambda index: index.recommend(X, n, exclude_seen, hidden))
+        if found is not None:
+            return found
         if self.is_dense:
             return recommend_in_batches(self.score, X, n, exclude_seen, hidden)
         return self._index.recommend(X, n, exclude_seen, hidden, effort)
@@ -215,7 +214,7 @@ class ItemEmbeddings:
         """What `compute(index on a GPU)` gives; None for few users, and where a GPU cannot."""
         if X.shape[0] < BATCH_USERS or not has_gpu():
             return None
-        from celsa_lib.retrieval.gpu import where_it_fits
+        from celsa_lib.kernels.room import where_it_fits
 
         return where_it_fits(lambda: compute(self._gpu_index))
 
