@@ -12,6 +12,8 @@ from celsa_lib.models.schedules import make_schedule
 from celsa_lib.training import Callback, Run, Stage, Trained, TrainingOptions
 from celsa_lib.training.anchored import anchored_rows, neighbourhoods
 from celsa_lib.training.backends.choice import training_device
+from celsa_lib.training.device import resolve_device
+from celsa_lib.training.memory import shortage_named
 from celsa_lib.training.rows import Rows
 
 PAPER_WIDTH = 4096  # of the paper's procedure
@@ -138,7 +140,9 @@ class CompressedELSA(GradientRecommender):
         for model in models.values():
             checked = model._begin(X, item_ids)
         filled = [model._filled(checked, PAPER_WIDTH) for model in models.values()]
-        for model, trained in zip(models.values(), _train(checked, filled), strict=True):
+        with shortage_named(resolve_device(self.device)):
+            results = _train(checked, filled)
+        for model, trained in zip(models.values(), results, strict=True):
             model._keep(trained)
             model.n_items_ = len(model.item_ids_)
         return models
