@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from celsa_lib.errors import ConfigError, check_count, check_positive
+from celsa_lib.models.base import say_if_short
 from celsa_lib.models.gradient import GradientRecommender
 from celsa_lib.models.schedules import make_schedule
 from celsa_lib.training import Callback, Run, Stage, Trained, TrainingOptions
@@ -173,6 +174,8 @@ def _train_anchored(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained
     near, trained = neighbourhoods(X, first.reg, device, first.n_neighbours), []
     for model in models:
         rows = anchored_rows(near, model.nnz, model.floor, model.scales, device)
+        most = f"no more of an item's {model.n_neighbours} closest correlate with it"
+        say_if_short(model.name, model.nnz, len(rows.values), X.shape[1], most)
         stages = [Stage(rows.nnz, int(model.epochs))]
         options = TrainingOptions.of(model)
         trained += train(X, rows.width, [stages], False, options, model.callbacks, rows)
