@@ -424,6 +424,11 @@ def test_users_of_another_type_are_refused(tmp_path, values, said):
         load_result(path)
 
 
+def test_what_is_no_file_holds_no_results():
+    with pytest.raises(StorageError, match="/dev/null is no file, and results go on from one"):
+        load_result("/dev/null")
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"format": "celsa-result", "version": 99}'])
 def test_another_file_is_refused(tmp_path, text):
     path = tmp_path / "result.json"
