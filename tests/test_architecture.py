@@ -36,6 +36,7 @@ LAYERS = [
     "experiments",
     "report",
     "demo",
+    "inpage",
     "book",
     "workflow",
     "cli",
