@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SparseAutoencoderELSA",
         ],
         "segments": ["Segmentation", "segment_items"],
+        "shipped": ["goodbooks_rows"],
         "split": ["Split", "TimeSplit", "holdout_folds", "split_by_time", "split_users"],
     },
 )

@@ -26,6 +26,7 @@ LAYERS = [
     "retrieval",
     "parts",
     "embeddings",
+    "shipped",
     "titles",
     "training",
     "models",

@@ -10,6 +10,7 @@ from celsa_lib.experiments.deviations import run_deviations
 from celsa_lib.experiments.interpretability import run_segment_study
 from celsa_lib.experiments.profiles import GOODBOOKS
 from celsa_lib.experiments.real_bytes import run_real_bytes
+from celsa_lib.experiments.shipped_study import run_shipped
 from celsa_lib.experiments.studies import STUDIES, run_study, stored_at
 from celsa_lib.results import Result
 
@@ -39,6 +40,7 @@ OTHER_STUDIES = {
     "synthetic-800-bytes": OtherStudy(run_real_bytes, "synthetic-800", BYTES_ABOUT),
     "synthetic-3500-bytes": OtherStudy(run_real_bytes, "synthetic-3500", BYTES_ABOUT),
     "synthetic-10000-bytes": OtherStudy(run_real_bytes, "synthetic-10000", BYTES_ABOUT),
+    "goodbooks-rows": OtherStudy(run_shipped, GOODBOOKS, "The rows that come with the library."),
     "segments": OtherStudy(run_segment_study, GOODBOOKS, "Segments, measured beside baselines."),
 }
 

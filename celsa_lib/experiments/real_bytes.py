@@ -5,21 +5,24 @@ codes of vector databases besides. A model is chosen and fitted once, for all of
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from types import MappingProxyType
 
 from scipy.sparse import csr_matrix
 
+from celsa_lib.data import Dataset
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.evaluation import evaluate
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.run import TUNED_ON, rounded, run_task
 from celsa_lib.experiments.studies import stored_at, study
 from celsa_lib.experiments.task import Task, prepare
+from celsa_lib.models import Recommender
 from celsa_lib.models.pruned import SparseWeights
 from celsa_lib.results import BYTES, PLAIN, Result, load_result, save_result
 from celsa_lib.retrieval import csr_bytes_per_item
@@ -42,11 +45,26 @@ def run_real_bytes(name: str, profile: str = "laptop", out: str | Path | None = 
     What `out` has of the same configuration and data is not computed again, and what validation
     users said of the same choice is taken from the stored study. Raises CelsaError.
     """
-    out = Path(out).expanduser() if out else None
     config = real_bytes_config(name, profile)
-    data, task = prepare(config)
+    return run_in_forms(config, *prepare(config), out, _trials_of(name))
+
+
+def run_in_forms(
+    config: ExperimentConfig,
+    data: Dataset,
+    task: Task,
+    out: str | Path | None = None,
+    trials: Mapping[str, float] = MappingProxyType({}),
+    on_model: Callable[[dict, Recommender], None] = lambda row, model: None,
+) -> Result:
+    """A row for each model of a configuration and form, written to `out` after every model.
+
+    trials: what validation users said of choices. `on_model` is called with the row of each model
+    that was fitted, and the model. Raises CelsaError.
+    """
+    out = Path(out).expanduser() if out else None
     stored = load_result(out) if out and out.exists() else Result({})
-    stored.trials = _trials_of(name) | stored.trials
+    stored.trials = {**trials, **stored.trials}
     forms = _Forms(task, stored)
     if not has_faiss():
         log.warning("%s is not installed: left out are %s", FAISS, ", ".join(OF_FAISS))
@@ -58,10 +76,13 @@ def run_real_bytes(name: str, profile: str = "laptop", out: str | Path | None = 
         if out:
             save_result(result, out)
 
+    def add(row: dict, model: Recommender) -> None:
+        forms.add(row, model)
+        on_model(row, model)
+
     run_task(
-        config, data, task, forms.of_whole_models(),
-        on_change=keep, checkpoint=out, on_model=forms.add,
-    )  # fmt: skip
+        config, data, task, forms.of_whole_models(), on_change=keep, checkpoint=out, on_model=add
+    )
     return result
 
 

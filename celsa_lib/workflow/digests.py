@@ -14,7 +14,7 @@ from celsa_lib.book.notebook import code_of, default_parameters
 from celsa_lib.versions import versions
 
 PACKAGE = Path(__file__).parents[1]
-CODE = (".py", ".csv", ".jinja", ".js", ".css")  # all that a notebook can show
+CODE = (".py", ".csv", ".jinja", ".js", ".css", ".npz", ".gz")  # all that a notebook can show
 JUDGES = re.compile(
     r"report\.claims\([^()]*\)(?:\.of\(\"(\w+)\"\))?"
 )  # all claims, or a page's own
