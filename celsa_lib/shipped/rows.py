@@ -68,7 +68,7 @@ def goodbooks_rows() -> ShippedRows:
 
 
 def load_shipped(folder: str | Path) -> ShippedRows:
-    """What `write_shipped` wrote. Raises StorageError, DataError if the parts do not fit together."""
+    """What `write_shipped` wrote. Raises StorageError, DataError if the parts do not fit."""
     folder = Path(folder).expanduser()
     found = {ROWS_FILE.fullmatch(path.name): path for path in folder.glob("rows-*.npz")}
     paths = {int(match[1]): path for match, path in found.items() if match}
