@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.segments.naming.describer import Label
 from celsa_lib.segments.naming.terms import AUTHOR, GENRE, SERIES, WORD, Terms, terms_of
-from celsa_lib.segments.naming.tfidf import LONGEST_NAME, MOST_ITEMS, RARE, SOURCE, shares_of
+from celsa_lib.segments.naming.tfidf import LONGEST_NAME, MOST_ITEMS, RARE, SOURCE, term_shares
 
 MAJORITY = 0.5  # of the members must share what names them
 LEAST_WORDS = 3  # members that must share a word of their titles
@@ -31,7 +31,7 @@ class MajorityDescriber:
     def describe(self, groups: Sequence[np.ndarray], items: pd.DataFrame) -> list[Label]:
         """See Describer."""
         terms = terms_of(items, most=MOST_ITEMS)
-        shares = shares_of(groups, terms)
+        shares = term_shares(groups, terms)
         return [
             Label(self._name(shares[place], len(group), terms), SOURCE)
             for place, group in enumerate(groups)
