@@ -14,6 +14,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 from celsa_lib import demo, experiments
 from celsa_lib.data.download import locate
 from celsa_lib.demo import DemoModel, as_json, packed, packed_rows, personas
+from celsa_lib.demo.page import LEAST_UNSEEN
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.models import CompressedELSA
 from celsa_lib.segments import segment_items
@@ -27,6 +28,7 @@ HOSTILE = [
 ]
 # the promised 1e-5, and for large scores what the library's own sums in float32 lose
 NEAR = {"atol": 1e-5, "rtol": 1e-6}
+SIZE = "Bytes per item"  # the slider that chooses a model
 SMALL = {"n_users": 400, "n_items": 200, "n_segments": 12}
 
 
@@ -83,6 +85,18 @@ def handmade_page(titles: list[str] | None = None) -> str:
     return demo.demo_page("synthetic", items, np.array([9, 8, 7, 6, 5]), [model]).html
 
 
+def assert_arrows_stand_on_bars(page) -> None:
+    """Each arrow of Figure 2 begins where a bar ends, or at the axis."""
+    bars = re.findall(
+        r"M([\d.]+) ([\d.]+)v(-?[\d.]+)", page.locator(".celsa-bars").get_attribute("d")
+    )
+    ends = {(x, round(float(y) + float(v), 1)) for x, y, v in bars}
+    ends |= {(x, float(y)) for x, y, _ in bars}
+    for shaft in page.locator(".celsa-shaft").all():
+        x, y = re.match(r"M([\d.]+) ([\d.]+)V", shaft.get_attribute("d")).groups()
+        assert any(abs(float(y) - end) <= 1.11 for at, end in ends if at == x)
+
+
 def numbers_of(packed: dict) -> np.ndarray:
     return np.frombuffer(b64decode(packed["data"]), dtype=np.dtype(packed["type"]))
 
@@ -137,7 +151,7 @@ def test_the_page_takes_counts_of_the_users_and_no_history(trained, html):
     assert (others != data.X).nnz > 0
     assert demo.live_demo(replace(data, X=others), result, models).html == html
     contents = contents_of(html)
-    assert set(contents) == {"noun", "titles", "about", "places", "personas", "models"}
+    assert set(contents) == {"noun", "segments", "titles", "about", "places", "personas", "models"}
     assert sorted(contents["places"]) == list(range(len(data.items)))
 
 
@@ -175,7 +189,7 @@ def test_rows_with_input_scales_are_scored_as_in_the_library(trained, recommende
         assert np.mean(best == items[0]) > 0.9  # others are as good, within rounding
     picks = contents_of(page.content())["personas"][0]["items"]  # shown at first
     x = csr_matrix((np.ones(len(picks)), ([0] * len(picks), picks)), shape=(1, len(data.items)))
-    left = np.bincount(np.delete(segments.of_item, picks), minlength=len(segments)) > 0
+    left = np.bincount(np.delete(segments.of_item, picks), minlength=len(segments)) >= LEAST_UNSEEN
     relevance = np.where(left, segments.score(x)[0], -np.inf)
     shown = page.locator(".celsa-row h4").all_inner_texts()
     for heading, score in zip(shown, np.sort(relevance)[::-1], strict=False):
@@ -220,7 +234,7 @@ def test_the_segments_are_x_a_b_and_their_arrows_follow_the_signs(
 ):
     data = trained[0]
     page = open_html(html)
-    page.get_by_label("Compressed ELSA").check()
+    page.get_by_role("radio", name="Compressed ELSA").check()
     (place,) = [
         k for k, rows in enumerate(ordered) if rows.bytes_per_item == 128 and not rows.is_anchored
     ]
@@ -231,7 +245,8 @@ def test_the_segments_are_x_a_b_and_their_arrows_follow_the_signs(
     scores = ordered[place].score(x)[0]
     relevance = (ordered[place].activations(x) @ segments.matrix.T)[0]
     left = [set(members) - set(picks) for members in segments.members]
-    open_ones = [s for s, items in enumerate(left) if items and relevance[s] > 0]
+    open_ones = [s for s, i in enumerate(left) if len(i) >= LEAST_UNSEEN and relevance[s] > 0]
+    activations = ordered[place].activations(x)[0]
     wanted = sorted(open_ones, key=lambda s: (-relevance[s], s))[:5]
     shown = page.locator(".celsa-row")
     assert shown.count() == len(wanted) > 0
@@ -243,18 +258,22 @@ def test_the_segments_are_x_a_b_and_their_arrows_follow_the_signs(
         arrows = sorted(
             (float(c.get_attribute("cx")), float(c.get_attribute("cy"))) for c in circles
         )
-        signs = [1 if y < 120 else -1 for _, y in arrows]  # from left to right: by latent
-        assert signs == [sign for _, sign in segments.latents(segment)]
+        drawn = [1 if y < 130 else -1 for _, y in arrows]
+        ends = [(abs(activations[i]), sign) for i, sign in segments.latents(segment)]
+        ends = sorted((end for end in ends if end[0]), reverse=True)[:6]  # the most filled
+        assert sorted(drawn) == sorted(sign for _, sign in ends)
+    assert_arrows_stand_on_bars(page)
     assert not page.trouble
 
 
 def test_why_leads_from_picks_to_the_item(open_html):
     page = open_html(handmade_page())
     page.evaluate("document.querySelector('.celsa-clear').click()")
-    page.get_by_role("combobox").press_sequentially("a")
+    page.locator("#celsa-demo-search").press_sequentially("a")
     page.keyboard.press("Enter")
-    page.locator(".celsa-list summary").first.click()  # item b: 0.6 of its 0.6 by latent 0, from a
-    chain = page.locator(".celsa-list .celsa-chain li").first
+    page.locator(".celsa-why").first.click()  # item b: 0.6 of its 0.6 by latent 0, from a
+    chain = page.locator(".celsa-chain li").first
+    assert page.locator(".celsa-drawn text").first.text_content() == "a"
     links = [link.replace("\xa0", " ") for link in chain.locator("> span").all_inner_texts()]
     assert links[0] == "a" and links[1] == "latent 0 ↑" and links[-1] == "+0.60 of 0.60"
     assert "Drama" in links[2]
@@ -264,30 +283,31 @@ def test_latents_that_are_items_have_their_titles(trained, html, open_html):
     """The recommended setting comes first; its chains and its figure name latents by items."""
     titles = set(trained[0].items["title"])
     page = open_html(html)
-    assert page.get_by_label("Recommended setting").is_checked()
-    page.locator(".celsa-list summary").first.click()
-    chain = page.locator(".celsa-list .celsa-chain li").first.locator("> span")
+    assert page.get_by_role("radio", name="Recommended setting").is_checked()
+    page.locator(".celsa-why").first.click()
+    chain = page.locator(".celsa-chain li").first.locator("> span")
     named = chain.nth(1).inner_text().replace("\xa0", " ").removeprefix("latent of ")
     assert named in titles
     assert page.locator(".celsa-numbers tbody th").first.text_content() in titles
     ends = page.locator(".celsa-arrow.celsa-color-1").count()
-    assert 1 <= ends <= 3  # of a segment with a latent for each of its items
+    assert 1 <= ends <= 6  # of a segment with a latent for each of its items
+    assert_arrows_stand_on_bars(page)
     assert not page.trouble
 
 
 def test_the_way_of_training_is_chosen_and_the_size_kept(html, open_html):
     page = open_html(html)
-    slider, status = page.get_by_role("slider"), page.get_by_role("status")
+    slider, status = page.get_by_label(SIZE), page.get_by_role("status")
     slider.press("Home")
     before = page.locator(".celsa-list .celsa-title").all_inner_texts()
-    page.get_by_label("Compressed ELSA").check()
+    page.get_by_role("radio", name="Compressed ELSA").check()
     assert slider.get_attribute("aria-valuetext").startswith("64 bytes per item")
     assert status.inner_text().startswith("Compressed ELSA, 64 bytes per item")
     assert page.locator(".celsa-list .celsa-title").all_inner_texts() != before
-    page.get_by_label("Recommended setting").check()
+    page.get_by_role("radio", name="Recommended setting").check()
     assert page.locator(".celsa-list .celsa-title").all_inner_texts() == before
     slider.press("End")
-    page.get_by_label("Compressed ELSA").check()  # the dense model belongs to both
+    page.get_by_role("radio", name="Compressed ELSA").check()  # the dense model belongs to both
     assert "dense" in slider.get_attribute("aria-valuetext")
     assert not page.trouble
 
@@ -296,12 +316,12 @@ def test_a_keyboard_is_enough(html, open_html):
     page = open_html(html)
     chips = page.locator(".celsa-picks li:has(button[aria-label])")
     before = chips.count()
-    field = page.get_by_role("combobox")
+    field = page.locator("#celsa-demo-search")
     field.focus()
     page.keyboard.type("e")  # in many titles
     assert field.get_attribute("aria-expanded") == "true"
     assert re.match(r"\d+ \w+ found", page.get_by_role("status").inner_text())
-    options = page.get_by_role("option")
+    options = page.locator("#celsa-demo-options [role=option]")
     count = options.count()
     page.keyboard.press("ArrowUp")  # from the first to the last
     assert options.nth(count - 1).get_attribute("aria-selected") == "true"
@@ -323,7 +343,7 @@ def test_a_keyboard_is_enough(html, open_html):
     assert page.evaluate("document.activeElement.id") == "celsa-demo-search"
     assert page.locator("[data-part=empty]").is_visible()
     page.locator(".celsa-personas button").first.press("Enter")
-    slider = page.get_by_role("slider")
+    slider = page.get_by_label(SIZE)
     slider.press("End")
     assert "dense" in slider.get_attribute("aria-valuetext")
     slider.press("Home")
@@ -332,17 +352,20 @@ def test_a_keyboard_is_enough(html, open_html):
     label = row.get_attribute("aria-label")
     row.press("Enter")
     assert f"Take out {label.removeprefix('Pick ')}" in page.locator(".celsa-picks").inner_html()
-    page.locator(".celsa-list summary").first.press("Enter")
-    page.locator(".celsa-chain").first.wait_for()
+    page.locator(".celsa-why").nth(1).press("Enter")
+    assert page.locator(".celsa-why").nth(1).get_attribute("aria-pressed") == "true"
+    knob = page.locator(".celsa-knobs input").first
+    knob.press("ArrowRight")
+    assert knob.get_attribute("aria-valuetext") == "+0.1"
     assert not page.trouble
 
 
 def test_hostile_titles_are_text(open_html):
     page = open_html(handmade_page(HOSTILE))
-    for summary in page.locator(".celsa-list summary").all():
-        summary.click()
-    page.get_by_role("combobox").press_sequentially("e")
-    assert page.get_by_role("option").count() > 0
+    for asked in page.locator(".celsa-why").all():
+        asked.click()
+    page.locator("#celsa-demo-search").press_sequentially("e")
+    assert page.locator("#celsa-demo-options [role=option]").count() > 0
     page.keyboard.press("Escape")
     shown = page.locator("#celsa-demo").inner_text()
     assert all(re.sub(r"\s", " ", title) in re.sub(r"\s", " ", shown) for title in HOSTILE)
@@ -405,9 +428,9 @@ def test_text_has_contrast_and_a_telephone_is_wide_enough(html, open_html, theme
     page = open_html(html, width=375, color_scheme=other)
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     assert page.evaluate(CONTRASTS) == []
-    page.get_by_role("slider").press("End")
+    page.get_by_label(SIZE).press("End")
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
-    page.get_by_role("combobox").focus()
+    page.locator("#celsa-demo-search").focus()
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
 

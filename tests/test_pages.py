@@ -17,7 +17,7 @@ from celsa_lib.book import book_server, served_at
 ROOT = Path(__file__).parents[1]
 NARROW, WIDE = 375, 1280  # pixels: a telephone, a laptop
 MOST = 1_500_000  # bytes of a page and its pictures
-HEAVY = {"notebooks/demo"}  # carries the models it computes with
+HEAVY = {"notebooks/demo", "notebooks/demo_films"}  # carry the models they compute with
 MADE = ["slides", "genindex", "search"]  # pages that the build adds
 STILL = "*, *::before, *::after { transition: none !important; }"  # no colours half way
 OWN = "file:", "data:", "blob:", "about:"

@@ -6,6 +6,8 @@ from base64 import b64encode
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from celsa_lib.retrieval import PackedRows
+
 
 def packed(numbers: np.ndarray) -> dict:
     """An array as {type, data}: base64 of its little-endian bytes."""
@@ -27,6 +29,21 @@ def packed_rows(matrix: csr_matrix) -> dict:
         return found
     columns = matrix.indices.astype(np.min_scalar_type(width - 1))
     return found | {"columns": packed(columns), "starts": packed(matrix.indptr.astype(np.uint32))}
+
+
+def packed_words(rows: PackedRows) -> dict:
+    """Packed rows as they lie in their file, with what it takes to read them."""
+    layout = rows.layout
+    head = {
+        "rows": rows.shape[0],
+        "width": rows.shape[1],
+        "headBits": layout.head_bits.tolist(),
+        "remainders": layout.remainders.tolist(),
+        "indexBits": layout.index_bits,
+    }
+    head |= {name: getattr(layout, name) for name in ("shortest", "bits", "middle", "coding")}
+    tables = {name: packed(getattr(layout, name)) for name in ("scales", "owns", "inputs")}
+    return head | tables | {"words": packed(layout.words.view(np.uint8))}
 
 
 def as_json(values) -> str:

@@ -6,6 +6,16 @@ import numpy as np
 import pandas as pd
 
 MOST_PERSONAS, ITEMS_EACH = 8, 4
+BOOK_PERSONAS = {  # ids of well-known books; Goodbooks-10k comes without genres
+    "Epic fantasy": (19, 39, 330, 192),  # The Fellowship of the Ring, A Game of Thrones, …
+    "Science fiction": (126, 276, 70, 400),  # Dune, Foundation, Ender's Game, Neuromancer
+    "Whodunits": (200, 672, 1410, 618),  # And Then There Were None, …, Baskervilles
+    "Horror": (72, 176, 305, 97),  # The Shining, It, Pet Sematary, Dracula
+    "Classics": (10, 43, 63, 160),  # Pride and Prejudice, Jane Eyre, …, Great Expectations
+    "Comics": (191, 365, 766, 568),  # Watchmen, V for Vendetta, The Sandman, Batman
+    "Picture books": (102, 296, 339, 85),  # Where the Wild Things Are, …, The Giving Tree
+    "Big ideas": (92, 193, 408, 619),  # Freakonomics, Outliers, Guns Germs and Steel, …
+}
 
 
 @dataclass(frozen=True)
@@ -43,3 +53,9 @@ def personas(items: pd.DataFrame, popularity: np.ndarray) -> list[Persona]:
         taken |= set(best)
         found.append(Persona(genre[:1].upper() + genre[1:], best.tolist()))
     return found
+
+
+def book_personas(items: pd.DataFrame) -> list[Persona]:
+    """BOOK_PERSONAS as positions in `items`, which is indexed by book id."""
+    position = {int(item): place for place, item in enumerate(items.index)}
+    return [Persona(name, [position[book] for book in ids]) for name, ids in BOOK_PERSONAS.items()]

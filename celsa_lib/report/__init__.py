@@ -19,6 +19,7 @@ from celsa_lib.report.segments import (
     user_figure,
 )
 from celsa_lib.report.several import differences
+from celsa_lib.report.shipped import shipped_sizes
 from celsa_lib.report.stored import shown, sources, stored
 from celsa_lib.report.tables import Html, human_size, notice, plain_table
 from celsa_lib.report.targets import shortfalls, targets_reached
@@ -42,6 +43,7 @@ __all__ = [
     "schedule_curves",
     "segments_table",
     "served_figure",
+    "shipped_sizes",
     "shortfalls",
     "shown",
     "side_by_side",

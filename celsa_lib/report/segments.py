@@ -11,6 +11,7 @@ from sklearn.preprocessing import normalize
 from celsa_lib.report.style import MARKS, PALETTE, new_figure
 from celsa_lib.report.tables import Html, typeset
 from celsa_lib.segments.grouping import indicator_of
+from celsa_lib.segments.shown import shown_segments
 
 N_TITLES, LATENTS, NEAREST = 12, 6, 3  # of a segment in the catalogue
 STRONGEST = 60  # latents of a user in a figure
@@ -124,22 +125,23 @@ def home_page(rows: pd.DataFrame) -> Html:
     return Html(f'<div class="celsa-home">{"".join(carousels)}</div>')
 
 
-def user_figure(segmentation, x: csr_matrix, n_segments: int = 4) -> Figure:
+def user_figure(segmentation, x: csr_matrix, n_segments: int = 4, least: int = 1) -> Figure:
     """Figure 2: a user's strongest latents as bars, the signed latents of segments as arrows.
 
-    x: 1 × items. Latents are sorted by activation; an arrow stands at each latent of a recommended
-    segment among them, up for +, down for −. Raises DataError for several users.
+    x: 1 × items. Latents are sorted by activation; at the end of a bar an arrow for the recommended
+    segment that has the latent, up for +, down for −. least: unseen items of a segment. Raises
+    DataError for several users.
     """
     x = segmentation.one_user(x)
     activations = segmentation.embeddings.activations(x)[0]
-    chosen = segmentation.recommend(x, n_segments)[0][0]
+    chosen, _ = shown_segments(segmentation, x, n_segments, least)
     strongest = np.argsort(-np.abs(activations), kind="stable")[:STRONGEST]
     strongest = strongest[activations[strongest] != 0]
     strongest = strongest[np.argsort(-activations[strongest], kind="stable")]
     place = {int(latent): i for i, latent in enumerate(strongest)}
     height = 0.12 * np.abs(activations).max()
-    with new_figure(figsize=(7.0, 4.2)) as (figure, axes):
-        axes.bar(range(len(strongest)), activations[strongest], color="#9A9A9A", width=0.8)
+    with new_figure(figsize=(7.6, 4.2)) as (figure, axes):
+        axes.bar(range(len(strongest)), activations[strongest], color="#9A9A9A", width=0.7)
         for rank, segment in enumerate(chosen):
             style = PALETTE[rank % len(PALETTE)], MARKS[rank % len(MARKS)]
             _arrows(axes, segmentation, segment, style, place, activations, height)
@@ -154,17 +156,21 @@ def user_figure(segmentation, x: csr_matrix, n_segments: int = 4) -> Figure:
 
 
 def _arrows(axes, segmentation, segment, style, place, activations, height) -> None:
-    """An arrow from the end of each bar; a signed latent belongs to one segment only."""
+    """An arrow at the end of each bar, of the other sign at its foot.
+
+    A signed latent belongs to one segment only.
+    """
     colour, mark = style
     axes.plot([], [], color=colour, marker=mark, linestyle="none",
               label=plain_label(segmentation.labels[segment].text))  # fmt: skip
     for latent, sign in segmentation.latents(segment):
         if latent in place:
-            x, start = place[latent], activations[latent]
+            x, value = place[latent], activations[latent]
+            start = value if sign * value > 0 else 0.0
             tip = start + sign * height
             arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.8}
             axes.annotate("", xy=(x, tip), xytext=(x, start), arrowprops=arrow)
-            axes.plot(x, start, color=colour, marker=mark, markersize=5)
+            axes.plot(x, tip, color=colour, marker=mark, markersize=5)
             axes.plot(x, tip + sign * height / 2, alpha=0)  # keeps the arrow inside the axes
 
 

@@ -94,6 +94,11 @@ class PackedRows:
         """Bytes of rows, scales and lengths in the file over items; ids and header left out."""
         return self._layout.words.nbytes / max(1, self.shape[0])
 
+    @property
+    def layout(self) -> PackedLayout:
+        """The words and how to read them, for readers of other languages."""
+        return self._layout
+
     def encode(self, X: csr_matrix) -> csr_matrix | np.ndarray:
         """Users' latents x·A, or x·W·U with input scales: users × width, float32.
 

@@ -63,14 +63,16 @@ def group_items(matrix: csr_matrix) -> Groups:
     return Groups(of_item, keys // 2, np.where(keys % 2, -1, 1).astype(np.int8))
 
 
-def group_embeddings(embeddings: ItemEmbeddings) -> Groups:
-    """Groups by dominant signed latent; of anchored rows by nearest exemplar.
+def group_embeddings(embeddings: ItemEmbeddings, n_groups: int | None = None) -> Groups:
+    """Groups by dominant signed latent; of anchored rows by nearest exemplar, `n_groups` of them.
 
     An exemplar is an item and so a latent. Raises DataError for an empty row.
     """
     if not embeddings.is_anchored:
         return group_items(embeddings.matrix)
-    latents, of_item = np.unique(nearest_exemplars(embeddings.matrix), return_inverse=True)
+    latents, of_item = np.unique(
+        nearest_exemplars(embeddings.matrix, n_groups), return_inverse=True
+    )
     return Groups(of_item, latents, np.ones(len(latents), dtype=np.int8))
 
 

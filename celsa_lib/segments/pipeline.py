@@ -8,7 +8,7 @@ import pandas as pd
 
 from celsa_lib.data.genres import SERIES_IN_TITLE
 from celsa_lib.embeddings import ItemEmbeddings
-from celsa_lib.errors import ConfigError, DataError, plainly
+from celsa_lib.errors import ConfigError, DataError, check_count, plainly
 from celsa_lib.segments.defaults import TAU
 from celsa_lib.segments.grouping import Groups, group_embeddings
 from celsa_lib.segments.merging import Embed, check_tau, merge_by_name, numbered_by_size
@@ -23,6 +23,7 @@ def segment_items(
     tau: float | None = None,
     describer: Describer | None = None,
     embed: Embed | None = None,
+    n_groups: int | None = None,
 ) -> Segmentation:
     """Group items by dominant signed latent, name the groups, merge equal names (Section 2).
 
@@ -33,10 +34,14 @@ def segment_items(
     `items` is indexed by the embeddings' item ids, in their order; see Describer for its columns.
     `describer` is TfidfDescriber() unless given: no model, no network. `embed` turns names into
     unit rows, by SentenceEmbedder() unless given; groups merge above cosine `tau`, by default TAU.
+    n_groups: of anchored rows, how many exemplars; by default as many as gain something.
+
     Raises DataError if items and embeddings do not match, ConfigError for a `tau` that is no cosine
     or without a sentence model.
     """
     check_tau(TAU if tau is None else tau)
+    if n_groups is not None:
+        check_count(n_groups=n_groups)
     _check_items(embeddings, items)
     if embed is not None and not callable(embed):
         raise ConfigError(f"embed is a function from names to rows, not {plainly(embed)}")
@@ -44,7 +49,7 @@ def segment_items(
         raise ConfigError(f"describer is TfidfDescriber() or alike, not {plainly(describer)}")
     titles = items["title"].astype(object).fillna("").map(kept_text)
     items = items.assign(title=titles)
-    groups, describer = group_embeddings(embeddings), describer or TfidfDescriber()
+    groups, describer = group_embeddings(embeddings, n_groups), describer or TfidfDescriber()
     if embeddings.is_anchored and tau is None:
         of_item, labels = _told_apart(groups, items, describer)
     else:

@@ -19,6 +19,7 @@ from celsa_lib.retrieval import exclude_seen as hide_seen
 from celsa_lib.retrieval import top_n
 from celsa_lib.segments.grouping import dominant_latents, members_of
 from celsa_lib.segments.naming import Label
+from celsa_lib.segments.shown import shown_segments
 from celsa_lib.split import matching
 
 FORMAT = "celsa-segments"
@@ -163,18 +164,18 @@ class Segmentation:
         items, values = top_n(hide_seen(scores, own) if exclude_seen else scores, n)
         return np.where(items < 0, -1, members[items]), values
 
-    def rows(self, x: csr_matrix, n_segments: int = 5, n_items: int = 10) -> pd.DataFrame:
+    def rows(
+        self, x: csr_matrix, n_segments: int = 5, n_items: int = 10, least: int = 1
+    ) -> pd.DataFrame:
         """A two-dimensional page for one user x (1 × items): segments, the best items in each.
 
-        ROW_COLUMNS, where the position is that of the item. Segments whose items were all seen give
-        way to the next best. Raises ConfigError, and DataError for several users.
+        ROW_COLUMNS, where the position is that of the item. Segments of which fewer than `least`
+        items are unseen give way to the next best. Raises ConfigError, and DataError for several
+        users.
         """
-        check_count(n_segments=n_segments, n_items=n_items)
+        check_count(n_segments=n_segments, n_items=n_items, least=least)
         x, parts = self.one_user(x), []
-        unseen = np.bincount(np.delete(self.of_item, x.indices), minlength=len(self))
-        open_to_x = np.where(unseen > 0, self.score(x), -np.inf)
-        chosen, relevance = (part[0] for part in top_n(open_to_x, n_segments))
-        for segment, score in zip(chosen[chosen >= 0], relevance[chosen >= 0], strict=True):
+        for segment, score in zip(*shown_segments(self, x, n_segments, least), strict=True):
             items, scores = (part[0] for part in self.recommend_items(x, segment, n_items))
             left = items >= 0
             part = {"segment": segment, "label": self.labels[segment].text, "segment score": score}

@@ -4,19 +4,30 @@
 /** Rows with what a pick counts in them: `factor`, of its row in the latents; `own`, in its score. */
 function scaledRowsOf(packed, inputScales) {
   const rows = rowsOf(packed);
-  if (!inputScales) return { ...rows, factor: new Float32Array(rows.rows).fill(1), own: new Float32Array(rows.rows).fill(1) };
-  const scales = unpack(inputScales);
-  const lengths = Float64Array.from(scales, (_, row) => Math.hypot(...entries(rows, row).map(({ value }) => value)));
-  return { ...rows, factor: scales.map((w, row) => w / lengths[row]), own: scales.map((w, row) => w * lengths[row]) };
+  const lengths = Float64Array.from({ length: rows.rows }, (_, row) => lengthOf(rows, row));
+  const scales = rows.inputScales ?? (inputScales && unpack(inputScales));
+  const one = new Float32Array(rows.rows).fill(1);
+  if (!scales) return { ...rows, lengths, factor: one, own: one };
+  return { ...rows, lengths, factor: scales.map((w, row) => w / lengths[row]), own: scales.map((w, row) => w * lengths[row]) };
+}
+
+function lengthOf(rows, row) {
+  let sum = 0;
+  for (let k = rows.starts[row]; k < rows.starts[row + 1]; k++) sum += rows.values[k] ** 2;
+  return Math.sqrt(sum);
 }
 
 /** A model ready to answer; `carrier` tells the segment of a signed latent. */
 function modelOf(packed) {
   const rows = scaledRowsOf(packed.rows, packed.inputScales);
   if (!packed.segments) return { ...packed, rows, segments: null, carrier: () => undefined };
-  const segments = { ...packed.segments, rows: rowsOf(packed.segments.rows) };
+  const { labels } = packed.segments;
+  const ofItem = unpack(packed.segments.ofItem);
+  const members = labels.map(() => []);
+  ofItem.forEach((segment, item) => members[segment].push(item));
+  const segments = { labels, ofItem, members, rows: rowsOf(packed.segments.rows) };
   const carriers = new Map();
-  for (let segment = segments.labels.length - 1; segment >= 0; segment--) {
+  for (let segment = labels.length - 1; segment >= 0; segment--) {
     for (const { latent, value } of entries(segments.rows, segment)) {
       carriers.set(`${latent} ${value > 0}`, segment);
     }
@@ -36,12 +47,13 @@ function entries(rows, row) {
 /** x·A, or x·W·U, for a user who has `picked` these items. */
 function encode(rows, picked) {
   const latents = new Float64Array(rows.width);
-  for (const item of picked) {
-    for (let k = rows.starts[item]; k < rows.starts[item + 1]; k++) {
-      latents[rows.columns[k]] += rows.factor[item] * rows.values[k];
-    }
-  }
+  for (const item of picked) add(latents, rows, item, rows.factor[item]);
   return latents;
+}
+
+/** Add a row, `times` over, to latents. */
+function add(latents, rows, row, times) {
+  for (let k = rows.starts[row]; k < rows.starts[row + 1]; k++) latents[rows.columns[k]] += times * rows.values[k];
 }
 
 /** rows · latents: a number for each row, in float32 like the library's scores. */
@@ -63,32 +75,62 @@ function scoresOf(rows, picked, latents) {
   return scores;
 }
 
-/** The n best of `candidates`, best first; equal scores by lower index. */
+/** The n best of `candidates`, which ascend, best first; equal scores by lower index. */
 function best(scores, candidates, n) {
-  return [...candidates].sort((a, b) => scores[b] - scores[a] || a - b).slice(0, n);
+  const found = [];
+  for (const item of candidates) {
+    if (found.length === n && !(scores[item] > scores[found[n - 1]])) continue;
+    let place = found.length;
+    while (place && scores[item] > scores[found[place - 1]]) place--;
+    found.splice(place, 0, item);
+    if (found.length > n) found.pop();
+  }
+  return found;
 }
 
-/** What a model says to someone who has `picked` these items. */
-function answer(model, picked, nItems, nSegments) {
-  const seen = new Set(picked);
-  const unseen = (items) => items.filter((item) => !seen.has(item));
-  const latents = encode(model.rows, seen);
-  const scores = scoresOf(model.rows, seen, latents);
-  const items = best(scores, unseen([...scores.keys()]), nItems);
-  if (!model.segments) return { latents, scores, items, segments: [] };
+/** What a model says to someone who has `picked` these items, before any knob is turned. */
+function answer(model, picked, nItems, nSegments, least) {
+  const latents = encode(model.rows, picked);
+  const found = { picked, base: latents, segments: [] };
+  if (model.segments) {
+    const { labels, members, rows } = model.segments;
+    const seen = new Set(picked);
+    const relevance = times(rows, latents);
+    const unseen = (segment) => members[segment].filter((item) => !seen.has(item));
+    const offered = [...labels.keys()].filter((s) => relevance[s] > 0 && unseen(s).length >= least);
+    found.segments = best(relevance, offered, nSegments).map((segment, place) => ({
+      segment,
+      number: place + 1,
+      label: labels[segment],
+      score: relevance[segment],
+      latents: entries(rows, segment).map(({ latent, value }) => ({ latent, up: value > 0 })),
+      unseen: unseen(segment),
+    }));
+  }
+  return steered(model, found, [], nItems);
+}
 
-  const { labels, members, rows } = model.segments;
-  const relevance = times(rows, latents);
-  const offered = [...labels.keys()].filter((s) => relevance[s] > 0 && unseen(members[s]).length);
-  const segments = best(relevance, offered, nSegments).map((segment, place) => ({
-    segment,
-    number: place + 1,
-    label: labels[segment],
-    score: relevance[segment],
-    latents: entries(rows, segment).map(({ latent, value }) => ({ latent, up: value > 0 })),
-    items: best(scores, unseen(members[segment]), nItems),
-  }));
-  return { latents, scores, items, segments };
+/**
+ * The answer with knobs turned: x·A, and for each knob `turn` times what it stands for, a segment's
+ * row of B by the score of the best segment, or a latent by the largest latent. `guide`: the model
+ * whose segments are meant, with the same latents.
+ */
+function steered(model, found, knobs, nItems, guide = model) {
+  const { picked, base } = found;
+  const seen = new Set(picked);
+  const latents = Float64Array.from(base);
+  const largest = base.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const strongest = found.segments[0]?.score ?? largest;
+  for (const { segment, latent, turn } of knobs) {
+    if (segment !== undefined) add(latents, guide.segments.rows, segment, turn * strongest);
+    else latents[latent] += turn * largest;
+  }
+  const scores = scoresOf(model.rows, seen, latents);
+  const unseen = [];
+  for (let item = 0; item < scores.length; item++) if (!seen.has(item)) unseen.push(item);
+  const items = best(scores, unseen, nItems);
+  const segments = found.segments.map((one) => ({ ...one, items: best(scores, one.unseen, nItems) }));
+  return { ...found, latents, scores, items, segments };
 }
 
 /** The latents that speak most for `item`, and the picks that brought them: the largest first. */
@@ -109,4 +151,24 @@ function reasons(model, picked, latents, item, n) {
         .sort(largestFirst)
         .map(({ pick }) => pick),
     }));
+}
+
+/** The items nearest to one by the cosine of rows: [{item, value}]. */
+function nearestTo({ rows }, item, n) {
+  const latents = new Float64Array(rows.width);
+  add(latents, rows, item, 1 / (rows.lengths[item] || 1));
+  const cosines = times(rows, latents).map((value, row) => value / (rows.lengths[row] || 1));
+  const others = [...cosines.keys()].filter((other) => other !== item);
+  return best(cosines, others, n).map((other) => ({ item: other, value: cosines[other] }));
+}
+
+/** The inverted list of a latent: [{item, value}] of every row that has it, the largest first. */
+function postings({ rows }, latent) {
+  const found = [];
+  for (let row = 0; row < rows.rows; row++) {
+    for (let k = rows.starts[row]; k < rows.starts[row + 1]; k++) {
+      if (rows.columns[k] === latent && rows.values[k]) found.push({ item: row, value: rows.values[k] });
+    }
+  }
+  return found.sort((a, b) => Math.abs(b.value) - Math.abs(a.value) || a.item - b.item);
 }

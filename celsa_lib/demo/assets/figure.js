@@ -1,51 +1,56 @@
-// Figure 2 of the paper: the user's latents as grey bars, an arrow at each latent of a
-// recommended segment, up or down by its sign.
+// Figure 2 of the paper: the user's latents as grey bars, and at the end of a bar an arrow for each
+// recommended segment that has this latent, up or down by its sign.
 
-const HEIGHT = 240;
-const MIDDLE = HEIGHT / 2;
-const TALLEST = 52; // of a bar, in pixels; an arrow goes on from its end
-const FARTHEST = 92; // tip of the first segment's arrow, from the axis
-const CLOSER = 6; // of each further one, so that neighbours stay apart
+const [MIDDLE, SHALLOW] = [130, 36]; // room above the axis, and below it where hardly a bar goes down
+const TALLEST = 74; // of a bar, in pixels; an arrow goes on from its end
+const ARROW = 22; // from the end of a bar to the tip
 const EDGE = 14;
+const ROOM = 17; // for a bar with the number of its arrow
+const MOST_BARS = 60;
+const HARDLY = 0.15; // of the largest value
 
 /**
- * Draw latents and segments into `svg`, as wide as it is on the screen: all latents, or of those
- * that are items only what is not zero or has an arrow, since most are zero.
+ * Draw into `svg`, as wide as it is on the screen, the strongest latents by falling value. `marks`
+ * are the arrows, [{number, latent, up}], at latents that are not zero.
  */
-function drawLatents(svg, latents, segments, areItems) {
+function drawLatents(svg, latents, marks) {
   const width = Math.max(svg.clientWidth, 200);
-  const pointed = new Set(segments.flatMap(({ latents: ends }) => ends.map(({ latent }) => latent)));
-  const drawn = [...latents.keys()].filter((latent) => !areItems || latents[latent] || pointed.has(latent));
-  const places = new Map(drawn.map((latent, place) => [latent, place]));
-  const step = (width - 2 * EDGE) / drawn.length;
-  const x = (latent) => EDGE + (places.get(latent) + 0.5) * step;
-  const largest = latents.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
+  const room = Math.min(MOST_BARS, Math.floor((width - 2 * EDGE) / ROOM));
+  const drawn = strongest(latents, room).sort((a, b) => latents[b] - latents[a] || a - b);
+  const step = Math.min((width - 2 * EDGE) / Math.max(1, drawn.length), 2 * ROOM);
+  const places = new Map(drawn.map((latent, place) => [latent, EDGE + (place + 0.5) * step]));
+  const largest = drawn.reduce((most, latent) => Math.max(most, Math.abs(latents[latent])), 1e-9);
   const end = (latent) => (-latents[latent] / largest) * TALLEST;
-  const bars = drawn.map((latent) => `M${x(latent).toFixed(1)} ${MIDDLE}v${end(latent).toFixed(1)}`);
-  const mark = (text, at, anchor) =>
-    makeSvg("text", { x: at, y: HEIGHT - 2, "text-anchor": anchor, class: "celsa-axis" }, text);
-  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+  const bars = drawn.map((latent) => `M${places.get(latent).toFixed(1)} ${MIDDLE}v${end(latent).toFixed(1)}`);
+  const goesDown = marks.some(({ up }) => !up) || drawn.some((latent) => latents[latent] < -HARDLY * largest);
+  const height = MIDDLE + (goesDown ? MIDDLE : SHALLOW);
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.setAttribute("height", height);
   svg.replaceChildren(
     makeSvg("path", { d: `M${EDGE} ${MIDDLE}H${width - EDGE}`, class: "celsa-line" }),
-    makeSvg("path", { d: bars.join(""), class: "celsa-bars", "stroke-width": Math.max(1.5, step * 0.8) }),
-    ...(areItems ? [] : [mark("latent 0", EDGE, "start"), mark(String(latents.length - 1), width - EDGE, "end")]),
-    ...segments.flatMap(({ number, latents: ends }) =>
-      ends.map(({ latent, up }) => arrow(number, x(latent), up, up === end(latent) < 0 ? Math.abs(end(latent)) : 0)),
-    ),
+    makeSvg("path", { d: bars.join(""), class: "celsa-bars", "stroke-width": Math.max(1.5, step * 0.62) }),
+    ...marks
+      .filter(({ latent }) => places.has(latent))
+      .map(({ number, latent, up }) => arrow(number, places.get(latent), up, up === end(latent) < 0 ? Math.abs(end(latent)) : 0)),
   );
 }
 
-/** An arrow up or down, `start` pixels from the axis, with its segment's number at the tip. */
+/** The `n` latents of the largest absolute value, none that is zero. */
+function strongest(latents, n) {
+  return best(latents.map(Math.abs), latents.keys(), n).filter((latent) => latents[latent]);
+}
+
+/** An arrow up or down from `start` pixels off the axis, with its segment's number at the tip. */
 function arrow(number, x, up, start) {
   const way = up ? -1 : 1;
-  const y = (distance) => MIDDLE + way * distance;
-  const tip = FARTHEST - CLOSER * (number - 1);
+  const y = (distance) => (MIDDLE + way * distance).toFixed(1);
+  const [at, tip] = [x.toFixed(1), start + ARROW];
   return makeSvg(
     "g",
     { class: `celsa-arrow celsa-color-${number}` },
-    makeSvg("path", { d: `M${x} ${y(start + 2)}V${y(tip - 6)}`, class: "celsa-shaft" }),
-    makeSvg("path", { d: `M${x - 5} ${y(tip - 8)}h10L${x} ${y(tip)}z`, class: "celsa-head" }),
-    makeSvg("circle", { cx: x, cy: y(tip + 10), r: 8 }),
-    makeSvg("text", { x, y: y(tip + 10), dy: "0.35em", "text-anchor": "middle" }, String(number)),
+    makeSvg("path", { d: `M${at} ${y(start + 1)}V${y(tip - 6)}`, class: "celsa-shaft" }),
+    makeSvg("path", { d: `M${x - 5} ${y(tip - 8)}h10L${at} ${y(tip)}z`, class: "celsa-head" }),
+    makeSvg("circle", { cx: at, cy: y(tip + 9), r: 8 }),
+    makeSvg("text", { x: at, y: y(tip + 9), dy: "0.35em", "text-anchor": "middle" }, String(number)),
   );
 }

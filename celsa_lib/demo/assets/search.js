@@ -30,7 +30,7 @@ function makeCombobox({ input, list, find, option, choose, say, nouns }) {
     items = found.slice(0, SHOWN);
     list.replaceChildren(
       ...items.map((item, place) => {
-        const line = make("li", { role: "option", id: `celsa-demo-option-${place}` }, ...option(item));
+        const line = make("li", { role: "option", id: `${list.id}-${place}` }, ...option(item));
         line.addEventListener("mousedown", (event) => event.preventDefault()); // keep the focus
         line.addEventListener("click", () => take(place));
         return line;

@@ -3,6 +3,7 @@
 from celsa_lib.segments.naming.answers import AnswerCache
 from celsa_lib.segments.naming.chat import ChatDescriber
 from celsa_lib.segments.naming.describer import Describer, Label
+from celsa_lib.segments.naming.majority import MajorityDescriber
 from celsa_lib.segments.naming.replay import ReplayDescriber
 from celsa_lib.segments.naming.tfidf import TfidfDescriber
 
@@ -11,6 +12,7 @@ __all__ = [
     "ChatDescriber",
     "Describer",
     "Label",
+    "MajorityDescriber",
     "ReplayDescriber",
     "TfidfDescriber",
 ]

@@ -35,7 +35,7 @@ class TfidfDescriber:
     def describe(self, groups: Sequence[np.ndarray], items: pd.DataFrame) -> list[Label]:
         """See Describer."""
         terms = self._terms_of(items)
-        shares = _shares(groups, terms)
+        shares = term_shares(groups, terms)
         titles = items["title"].astype(object).fillna("").astype(str).to_numpy()
         return [
             Label(
@@ -52,7 +52,7 @@ class TfidfDescriber:
         return self._terms
 
 
-def _shares(groups: Sequence[np.ndarray], terms: Terms) -> csr_matrix:
+def term_shares(groups: Sequence[np.ndarray], terms: Terms) -> csr_matrix:
     """Share of each group's members that have each term: groups × terms."""
     sizes = np.array([len(group) for group in groups])
     indptr = np.concatenate([[0], np.cumsum(sizes)])
