@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Popularity",
             "PrunedEASE",
             "SparseAutoencoderELSA",
+            "with_new_items",
         ],
         "segments": ["Segmentation", "segment_items"],
         "split": ["Split", "TimeSplit", "holdout_folds", "split_by_time", "split_users"],
