@@ -4,7 +4,8 @@ Usage: python benchmarks/scale_training.py [--sizes 10000 100000 1000000] [--use
     [--contenders NAME …] [--out results/scale-training.json] [--batch-size N] [--epochs N]
 A crowd of each size (`celsa_lib.data.make_crowd`), as popular as a curve through the counts of
 Goodbooks-10k partial, about 20 interactions a user; 2,000 users test. Each contender has a process
-of its own. "sparse start" is the recommended setting, from the blocks of neighbours; "whole
+of its own; its times are those of processors too, which other work on the machine does not
+lengthen. "sparse start" is the recommended setting, from the blocks of neighbours; "whole
 inverse" the same from the inverse of all items, and EASE, up to --dense-items; "sampled" the same
 with the loss over the items that a batch has seen and as many others, "seen" without others. "new
 items" holds a share of the items back from training and gives them rows afterwards. A row that is
@@ -139,7 +140,7 @@ def ease_cost(store: Store, sizes: tuple[int, ...]) -> None:
         values = {"gib": round(EASE_BYTES * n_items**2 / 2**30, 1)}
         if measured:
             of = max(measured, key=lambda row: row["items"])
-            values["seconds"] = round(of["seconds_training"] * (n_items / of["items"]) ** 3)
+            values["seconds"] = round(of["cpu_seconds_training"] * (n_items / of["items"]) ** 3)
             values["from_items"] = of["items"]
         store.add(EASE_COST, EASE, n_items, "by its formula", values)
 

@@ -16,7 +16,7 @@ KINDS_OF_TARGETS = {
 
 
 def scale_table(result: Result) -> pd.DataFrame:
-    """Accuracy and its share of what the truth reaches, seconds of each stage, and peak memory."""
+    """Accuracy and its share of the truth's, processors' seconds of each stage, peak memory."""
     rows = section(result, "scale")
     truths = rows[rows["contender"] == OF_TRUTH].set_index("items")["mean"]
     lines = []
@@ -30,8 +30,9 @@ def scale_table(result: Result) -> pd.DataFrame:
         if row["contender"] != OF_TRUTH:
             line |= {
                 "users": f"{row['users']:,.0f}", "interactions": f"{row['interactions']:,.0f}",
-                "start, s": _seconds(row.get("seconds_start")),
-                "training, s": _seconds(row["seconds_training"]),
+                "epochs": "–" if pd.isna(row.get("epochs")) else f"{row['epochs']:.0f}",
+                "start, s": _seconds(row.get("cpu_seconds_start")),
+                "training, s": _seconds(row["cpu_seconds_training"]),
                 "peak memory, GiB": f"{row['peak_gib']:.2f}",
                 "loops": row["backend"] if isinstance(row["backend"], str) else "–",
             }  # fmt: skip
