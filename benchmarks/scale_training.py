@@ -109,10 +109,12 @@ class Store:
         return None
 
     def add(self, section: str, contender: str, items: int, key: str, values: dict) -> None:
-        """Store a row in the place of an older one."""
-        old = self.find(section, contender, items)
-        self.result.rows = [row for row in self.result.rows if row is not old]
+        """Store a row in the place of an older one that says something else."""
         row = {"section": section, "contender": contender, "items": items, "hash": key, **values}
+        old = self.find(section, contender, items)
+        if old and all(old.get(name) == value for name, value in row.items()):
+            return
+        self.result.rows = [one for one in self.result.rows if one is not old]
         self.result.rows.append(row)
         save_result(self.result, self.path)
         print({k: v for k, v in row.items() if k not in ("hash", "losses")}, flush=True)
