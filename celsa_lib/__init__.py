@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Popularity",
             "PrunedEASE",
             "SparseAutoencoderELSA",
+            "with_new_items",
         ],
         "segments": ["Segmentation", "segment_items"],
         "shipped": ["goodbooks_rows"],

@@ -109,7 +109,8 @@ class ItemEmbeddings:
         return encoded if self.is_dense else encoded.toarray()
 
     @cached_property
-    def _norms(self) -> np.ndarray:
+    def norms(self) -> np.ndarray:
+        """ℓ2 norm of each row, its scale as output: (items,), float32."""
         return np.sqrt(np.asarray(self.matrix.multiply(self.matrix).sum(axis=1)).ravel())
 
     @cached_property
@@ -121,7 +122,7 @@ class ItemEmbeddings:
 
     def _times_rows(self, scales: np.ndarray | float) -> csr_matrix:
         """Unit rows, each times its scale."""
-        factor = scales / np.maximum(self._norms, np.float32(1e-12))
+        factor = scales / np.maximum(self.norms, np.float32(1e-12))
         data = self.matrix.data * np.repeat(factor, np.diff(self.matrix.indptr))
         parts = data.astype(np.float32), self.matrix.indices, self.matrix.indptr
         return csr_matrix(parts, shape=self.matrix.shape)
@@ -142,7 +143,7 @@ class ItemEmbeddings:
         """Each seen item's part in its own score: 1, or w·s with input scales."""
         if self.input_scales is None:
             return np.ones(self.matrix.shape[0], dtype=np.float32)
-        return (self.input_scales * self._norms).astype(np.float32)
+        return (self.input_scales * self.norms).astype(np.float32)
 
     def score(self, X: csr_matrix) -> np.ndarray:
         """x·A·Aᵀ − x, or x·W·(U·Uᵀ − I)·S: users × items, float32.
@@ -198,10 +199,11 @@ class ItemEmbeddings:
         items: positions. Gives what `recommend` does: (indices, cosines), each items × n. Raises
         ConfigError for a position that is not there or n < 1.
         """
-        return self._unit.recommend(each_alone(items, self.matrix.shape[0]), n)
+        return self.unit.recommend(each_alone(items, self.matrix.shape[0]), n)
 
     @cached_property
-    def _unit(self) -> "ItemEmbeddings":
+    def unit(self) -> "ItemEmbeddings":
+        """The same with rows of unit norm, and no scales."""
         return ItemEmbeddings(self._times_rows(1.0), self.item_ids)
 
     def _on_gpu(self, X: csr_matrix, compute: Callable):

@@ -28,9 +28,10 @@ def test_the_same_neighbours_and_blocks(X, at_once, monkeypatch):
     monkeypatch.setattr(gpu_cooccurrence, "SORTED_AT_ONCE", at_once)
     ours, theirs = CountsOnGpu(X, DEVICE), CountsOnCpu(X)
     assert np.array_equal(ours.counts.cpu().numpy(), (X.T @ X).toarray())
+    everyone = np.arange(30, dtype=np.int32)
     for n in (4, 29):
-        found = ours.closest(n)
-        assert found.dtype == np.int32 and np.array_equal(found, theirs.closest(n))
+        found = ours.closest(n, everyone)
+        assert found.dtype == np.int32 and np.array_equal(found, theirs.closest(n, everyone))
     assert (found[7] == -1).all() and (found[11] == -1).all() and (found == -1).any(axis=1).all()
     members = np.concatenate([np.arange(30, dtype=np.int32)[:, None], found], axis=1)
     expected = theirs.blocks(members, 20.0)

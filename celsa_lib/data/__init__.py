@@ -8,6 +8,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "crowd": ["Crowd", "fit_curve", "make_crowd"],
         "dataset": ["Dataset", "SyntheticTruth"],
         "download": ["fetch_dataset", "locate"],
         "goodbooks": ["GoodbooksTestUsers", "load_goodbooks_test_users"],

@@ -75,3 +75,38 @@ def nadam_update(values, gradient, m, v, beta1, beta2, bias2, of_gradient, of_mo
         v[k] = beta2 * v[k] + (ONE - beta2) * g * g
         root = np.sqrt(v[k] / bias2) + epsilon
         values[k] -= (of_gradient * g + of_momentum * m[k]) / root
+
+
+@njit(**PARALLEL)
+def add_up_gradient(order, row_starts, values, out_scales, in_scales, C, G, own, gradient, slopes):
+    """The gradient of the unit rows `values` from the shares of threads, and of log s and log w.
+
+    C (threads × nonzeros in `order`): through the decoder; G (threads × values): through the
+    encoder; own (threads × items): what an item's own part takes off. Written to `gradient` and
+    `slopes` (2 × items); what G held is lost.
+    """
+    threads = len(C)
+    if len(order) < len(gradient):  # rows of items that are not scored have no part through it
+        gradient[:] = ZERO
+    for k in prange(len(order)):
+        decoded = ZERO
+        for t in range(threads):
+            decoded += C[t, k]
+        gradient[np.uint32(order[k])] = decoded
+    for i in prange(len(row_starts) - 1):
+        s, w, taken = out_scales[i], in_scales[i], ZERO
+        for t in range(threads):
+            taken += own[t, i]
+        of_output, of_input = ZERO, ZERO
+        row = slice(row_starts[i], row_starts[i + 1])
+        value, decoded, encoded = values[row], gradient[row], G[0, row]
+        for t in range(1, threads):
+            share = G[t, row]
+            for j in range(len(encoded)):
+                encoded[j] += share[j]
+        for j in range(len(value)):
+            of_output += value[j] * decoded[j]
+            of_input += value[j] * encoded[j]
+            decoded[j] = s * decoded[j] + w * encoded[j]
+        slopes[0, i] = s * (of_output - w * taken)
+        slopes[1, i] = w * (of_input - s * taken)

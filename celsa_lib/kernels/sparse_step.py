@@ -8,6 +8,7 @@ items array exists. Arrays are C-contiguous.
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from celsa_lib.kernels.rows import add_up_gradient
 from celsa_lib.kernels.simd import (
     INLINE,
     LANES,
@@ -273,28 +274,5 @@ def sparse_step(
             backward_encode(
                 indptr, items, positions, visible, start, stop, alpha, A, p, d, g, own[t], r
             )
-    if len(order) < len(gradient):  # rows of items that are not scored have no part through it
-        gradient[:] = ZERO
-    for k in prange(len(order)):
-        decoded = ZERO
-        for t in range(threads):
-            decoded += C[t, k]
-        gradient[np.uint32(order[k])] = decoded
-    for i in prange(len(row_starts) - 1):
-        s, w, taken = out_scales[i], in_scales[i], ZERO
-        for t in range(threads):
-            taken += own[t, i]
-        of_output, of_input = ZERO, ZERO
-        row = slice(row_starts[i], row_starts[i + 1])
-        value, decoded, encoded = values[row], gradient[row], G[0, row]
-        for t in range(1, threads):
-            share = G[t, row]
-            for j in range(len(encoded)):
-                encoded[j] += share[j]
-        for j in range(len(value)):
-            of_output += value[j] * decoded[j]
-            of_input += value[j] * encoded[j]
-            decoded[j] = s * decoded[j] + w * encoded[j]
-        slopes[0, i] = s * (of_output - w * taken)
-        slopes[1, i] = w * (of_input - s * taken)
+    add_up_gradient(order, row_starts, values, out_scales, in_scales, C, G, own, gradient, slopes)
     return losses

@@ -8,6 +8,7 @@ def _names_by_module() -> dict[str, list[str]]:
     """Public names by the module here that has them: every class of the registry, and others."""
     found = {
         "base": ["EmbeddingRecommender", "Recommender"],
+        "new_items": ["with_new_items"],
         "pruned": ["PackedWeights"],
         "registry": ["METHODS", "Method", "by_label", "by_name"],
         "schedules": ["SCHEDULES", "make_schedule"],

@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
+import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
+from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import ConfigError, check_count, check_positive
 from celsa_lib.models.base import say_if_short
 from celsa_lib.models.gradient import GradientRecommender
+from celsa_lib.models.new_items import with_new_items
 from celsa_lib.models.schedules import make_schedule
 from celsa_lib.training import Callback, Run, Stage, Trained, TrainingOptions
-from celsa_lib.training.anchored import anchored_rows, neighbourhoods
+from celsa_lib.training.anchored import anchored_rows, neighbourhoods, rows_of
 from celsa_lib.training.backends.choice import training_device
 from celsa_lib.training.device import resolve_device
 from celsa_lib.training.memory import shortage_named
@@ -127,6 +130,19 @@ class CompressedELSA(GradientRecommender):
         moving = {"dynamic": True, "straight_through": True}
         return [replace(s, **moving) if s.nnz < self.width else s for s in stages]
 
+    def fit(
+        self, X: csr_matrix, item_ids: Iterable | None = None, start: ItemEmbeddings | None = None
+    ) -> "CompressedELSA":
+        """See Recommender. start: anchored rows that training goes on from, of the same items or
+        of others: see `with_new_items`; `nnz` and `floor` are then of no known row.
+        """
+        if start is None:
+            return super().fit(X, item_ids)
+        X = self._begin(X, item_ids)
+        self._keep(_train_on(X, self._filled(X, PAPER_WIDTH), start, self.item_ids_))
+        self.n_items_ = len(self.item_ids_)
+        return self
+
     def fit_budgets(
         self, X: csr_matrix, budgets: Iterable[int], item_ids: Iterable | None = None
     ) -> dict[int, "CompressedELSA"]:
@@ -180,3 +196,19 @@ def _train_anchored(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained
         options = TrainingOptions.of(model)
         trained += train(X, rows.width, [stages], False, options, model.callbacks, rows)
     return trained
+
+
+def _train_on(
+    X: csr_matrix, model: CompressedELSA, start: ItemEmbeddings, item_ids: np.ndarray
+) -> Trained:
+    """One run from the rows `start`, after those of new items have been added."""
+    if model.support != "anchored":
+        raise ConfigError(f'support "{model.support}" has no start; take recipe="recommended"')
+    if start.input_scales is not None and not model.scales:
+        raise ConfigError("the start has scales; leave scales out, or take scales=True")
+    options = TrainingOptions.of(model)
+    device = training_device(options, ragged=True)
+    of_new = model.nnz, model.reg, model.n_neighbours, str(device)
+    rows = rows_of(with_new_items(start, X, item_ids, *of_new), model.scales, device)
+    stages = [Stage(rows.nnz, int(model.epochs))]
+    return train(X, rows.width, [stages], False, options, model.callbacks, rows)[0]

@@ -3,7 +3,7 @@
 from html import escape
 from typing import ClassVar
 
-from celsa_lib.report import cost, cost_figures, faults, million, million_figures
+from celsa_lib.report import cost, cost_figures, faults, million, million_figures, scale
 from celsa_lib.report.base import Parts, Report
 from celsa_lib.report.engines import engines_table
 from celsa_lib.report.tables import Html, runs_note
@@ -60,6 +60,9 @@ class BenchmarkReport(Report):
         "million rows": million.million_rows,
         "million accuracy": million.million_accuracy,
         "load": million.million_loads,
+        "scale": scale.scale_table,
+        "ease": scale.scale_ease,
+        "new items": scale.scale_new_items,
         "fuzz": faults.fuzz_table,
         "faults": faults.faults_table,
         "compare time": faults.compare_time_table,

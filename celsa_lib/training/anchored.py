@@ -9,14 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numba import get_num_threads
 from scipy.sparse import csr_matrix
 
-from celsa_lib.kernels.cooccurrence import (
-    count_row_lengths,
-    count_together,
-    gram_blocks,
-    strongest_neighbours,
-)
+from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.kernels.cooccurrence import gram_blocks, ranks_in_rows, strongest_neighbours
 from celsa_lib.kernels.gpu_cooccurrence import (
     bytes_of_counts,
     closest_items,
@@ -30,6 +27,7 @@ from celsa_lib.training.options import NEIGHBOURS, SHRINK, STRENGTH
 from celsa_lib.training.rows import Rows
 
 BLOCKS = 2**25  # entries of the blocks that are inverted at once
+COUNTED = 2**27  # entries of the blocks for which a CPU counts at once: 512 MiB
 
 
 class Neighbourhoods(NamedTuple):
@@ -40,35 +38,48 @@ class Neighbourhoods(NamedTuple):
 
 
 class CountsOnCpu:
-    """Who has seen what with what, by loops over the interactions of X (users × items)."""
+    """Who has seen what with what, by loops over the interactions of X (users × items).
+
+    An item's counts are made anew for each COUNTED entries of blocks that it has a part in, and
+    forgotten: the memory does not grow with the pairs of items.
+    """
+
+    at_once = COUNTED
 
     def __init__(self, X: csr_matrix):
         by_item = X.tocsc()
         by_item.sort_indices()
-        data = X.indptr, X.indices, by_item.indptr, by_item.indices
-        starts = np.cumsum(count_row_lengths(*data))
-        self.popularity = np.diff(by_item.indptr).astype(np.float32)
-        self.counts = starts, *count_together(*data, starts), self.popularity
+        popularity = np.diff(by_item.indptr).astype(np.float32)
+        self.data = X.indptr, X.indices, by_item.indptr, by_item.indices, popularity
 
-    def closest(self, n_neighbours: int) -> np.ndarray:
-        """The items of largest shrunk cosine with each item, −1 where none is."""
-        return strongest_neighbours(*self.counts, np.float32(SHRINK), n_neighbours)
+    def closest(self, n_neighbours: int, asked: np.ndarray) -> np.ndarray:
+        """The items of largest shrunk cosine with each of `asked` (int32), −1 where none is."""
+        of = np.float32(SHRINK), asked, n_neighbours, get_num_threads()
+        return strongest_neighbours(*self.data, *of)
 
     def blocks(self, members: np.ndarray, reg: float) -> torch.Tensor:
         """XᵀX + reg·I of each row of `members`."""
-        return torch.from_numpy(gram_blocks(*self.counts, members, np.float32(reg)))
+        order = np.argsort(members, axis=None, kind="stable")
+        item = members.ravel()[order]
+        order = order[np.searchsorted(item, 0) :]
+        changes = np.flatnonzero(np.diff(members.ravel()[order])) + 1
+        begins = np.concatenate([[0], changes, [len(order)]])
+        blocks = gram_blocks(*self.data, members, order, begins, np.float32(reg), get_num_threads())
+        return torch.from_numpy(blocks)
 
 
 class CountsOnGpu:
     """The same by dense products on `device`, which holds items × items."""
 
+    at_once = BLOCKS
+
     def __init__(self, X: csr_matrix, device: torch.device):
         with rounded_products("tf32"):
             self.counts = counts_together(X, device)
 
-    def closest(self, n_neighbours: int) -> np.ndarray:
+    def closest(self, n_neighbours: int, asked: np.ndarray) -> np.ndarray:
         """See CountsOnCpu."""
-        return closest_items(self.counts, SHRINK, n_neighbours).int().cpu().numpy()
+        return closest_items(self.counts, SHRINK, n_neighbours).int().cpu().numpy()[asked]
 
     def blocks(self, members: np.ndarray, reg: float) -> torch.Tensor:
         """See CountsOnCpu."""
@@ -104,23 +115,53 @@ def _neighbourhoods(
     counts, n_items = counts_of(X, device), X.shape[1]
     if n_neighbours >= n_items:
         return _of_whole_inverse(counts, n_items, reg, device)
-    found = counts.closest(min(n_neighbours, n_items - 1))
-    members = np.concatenate([np.arange(n_items, dtype=np.int32)[:, None], found], axis=1)
-    partial, precision = np.empty(found.shape, np.float32), np.empty(n_items, np.float32)
-    at_once = max(1, BLOCKS // members.shape[1] ** 2)
-    for first in range(0, n_items, at_once):
-        part = slice(first, first + at_once)
-        P = torch.linalg.inv(counts.blocks(members[part], reg).to(device))
-        diagonal = P.diagonal(dim1=1, dim2=2)
-        r = -P[:, 0, 1:] / (diagonal[:, :1] * diagonal[:, 1:]).sqrt()
-        partial[part], precision[part] = r.cpu().numpy(), diagonal[:, 0].cpu().numpy()
-    there = found >= 0
-    rows = np.repeat(np.arange(n_items), there.sum(axis=1))
-    r = csr_matrix((partial[there], (rows, found[there])), shape=(n_items, n_items))
-    r = r.maximum(r.T).tocsr()
-    r.data = np.maximum(r.data, 0.0)
-    r.eliminate_zeros()
-    return Neighbourhoods(r, precision)
+    everyone = np.arange(n_items, dtype=np.int32)
+    r, precision = _of_blocks(counts, everyone, n_items, reg, device, n_neighbours)
+    return Neighbourhoods(r.maximum(r.T).tocsr(), precision)
+
+
+def neighbourhoods_of(
+    asked: np.ndarray, X: csr_matrix, reg: float, device: torch.device, n_neighbours: int
+) -> Neighbourhoods:
+    """The same of the items `asked` alone, by their own blocks: asked × items, and their P_ii."""
+    counts, n_items = counts_of(X, device), X.shape[1]
+    most = min(n_neighbours, n_items - 1)
+    found = _of_blocks(counts, asked.astype(np.int32), n_items, reg, device, most)
+    return Neighbourhoods(*found)
+
+
+def _of_blocks(
+    counts: CountsOnCpu | CountsOnGpu,
+    asked: np.ndarray,
+    n_items: int,
+    reg: float,
+    device: torch.device,
+    n_neighbours: int,
+) -> tuple[csr_matrix, np.ndarray]:
+    """(r_ij above 0, asked × items; P_ii) of the block of each item of `asked`."""
+    found = counts.closest(n_neighbours, asked)
+    partial, precision = np.empty(found.shape, np.float32), np.empty(len(asked), np.float32)
+    entries = (found.shape[1] + 1) ** 2
+    for counted in _parts(len(asked), counts.at_once // entries):
+        members = np.concatenate([asked[counted, None], found[counted]], axis=1)
+        blocks = counts.blocks(members, reg)
+        for some in _parts(len(blocks), BLOCKS // entries):
+            part = slice(counted.start + some.start, counted.start + some.stop)
+            P = torch.linalg.inv(blocks[some].to(device))
+            diagonal = P.diagonal(dim1=1, dim2=2)
+            r = -P[:, 0, 1:] / (diagonal[:, :1] * diagonal[:, 1:]).sqrt()
+            partial[part], precision[part] = r.cpu().numpy(), diagonal[:, 0].cpu().numpy()
+    kept = (found >= 0) & (partial > 0)
+    starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    r = csr_matrix((partial[kept], found[kept], starts), (len(asked), n_items))
+    r.sort_indices()
+    return r, precision
+
+
+def _parts(length: int, size: int) -> list[slice]:
+    """0 … `length` in slices of at most `size`, at least 1."""
+    size = max(1, size)
+    return [slice(n, min(n + size, length)) for n in range(0, length, size)]
 
 
 def _of_whole_inverse(
@@ -144,25 +185,51 @@ def anchored_rows(
     """
     r = near.partial
     n_items = r.shape[0]
-    row = np.repeat(np.arange(n_items), np.diff(r.indptr))
+    row = np.repeat(np.arange(n_items, dtype=np.int32), np.diff(r.indptr))
     size = r.data / np.sqrt(near.precision)[row]
-    largest = np.lexsort((-size, row))
-    rank = np.empty(len(row), np.int64)
-    rank[largest] = np.arange(len(row)) - r.indptr[row[largest]]
-    kept = rank < floor - 1
-    left = max(0, (nnz - 1) * n_items - int(kept.sum()))
-    others = np.flatnonzero(~kept)
-    kept[others[np.argsort(-size[others], kind="stable")[:left]]] = True
-    matrix = csr_matrix((STRENGTH * r.data[kept], (row[kept], r.indices[kept])), r.shape)
+    kept = ranks_in_rows(r.indptr, size) < floor - 1
+    kept |= _largest(size, ~kept, max(0, (nnz - 1) * n_items - int(kept.sum())))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=n_items))])
+    matrix = csr_matrix((STRENGTH * r.data[kept], r.indices[kept], starts), r.shape)
     matrix = (matrix + csr_matrix((np.ones(n_items), (np.arange(n_items),) * 2))).tocsr()
     matrix.sort_indices()
-    to = lambda array, dtype: torch.from_numpy(array.astype(dtype)).to(device)  # noqa: E731
-    rows = Rows(
-        to(matrix.data, np.float32), to(matrix.indices, np.int32), n_items,
-        to(matrix.indptr, np.int32),
-    )  # fmt: skip
+    output = None
     if scales:
-        rows.scales = torch.zeros(6, n_items, device=device)
         output = -0.5 * np.log(near.precision)
-        rows.scales[0] = to(output - np.log(np.exp(output).mean()), np.float32)
+        output -= np.log(np.exp(output).mean())
+    return _as_rows(matrix, output, device)
+
+
+def rows_of(embeddings: ItemEmbeddings, scales: bool, device: torch.device) -> Rows:
+    """Rows to go on from: those of `embeddings`, of unit norm, with their scales or without."""
+    if not scales:
+        return _as_rows(embeddings.unit.matrix, None, device)
+    rows = _as_rows(embeddings.unit.matrix, np.log(embeddings.norms), device)
+    if embeddings.input_scales is not None:
+        rows.scales[1] = torch.from_numpy(np.log(embeddings.input_scales)).to(device)
     return rows
+
+
+def _as_rows(matrix: csr_matrix, output: np.ndarray | None, device: torch.device) -> Rows:
+    """Rows with the nonzeros of `matrix`; `output`: log s, where there are scales."""
+    to = lambda array, dtype: torch.from_numpy(array.astype(dtype)).to(device)  # noqa: E731
+    n_items, width = matrix.shape
+    parts = to(matrix.data, np.float32), to(matrix.indices, np.int32)
+    rows = Rows(*parts, width, to(matrix.indptr, np.int32))
+    if output is not None:
+        rows.scales = torch.zeros(6, n_items, device=device)
+        rows.scales[0] = to(output, np.float32)
+    return rows
+
+
+def _largest(size: np.ndarray, among: np.ndarray, n: int) -> np.ndarray:
+    """Which are the `n` largest of `size` where `among` is true, of equal ones the first."""
+    chosen = size[among]
+    if n >= len(chosen):
+        return among
+    if not n:
+        return np.zeros_like(among)
+    least = np.partition(chosen, len(chosen) - n)[len(chosen) - n]
+    above, equal = among & (size > least), np.flatnonzero(among & (size == least))
+    above[equal[: n - int(above.sum())]] = True
+    return above

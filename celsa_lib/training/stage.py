@@ -38,7 +38,8 @@ class StageTrainer:
         trained = rows if stage.straight_through else self.result()
         self.unit = self.memory("unit", trained.values.shape)
         self.starts = Rows(self.unit, rows.cols, rows.width, rows.starts).row_starts()
-        self.backend = make_backend(trained, options, self.memory)
+        fixed = None if stage.dynamic else X  # lists of a moving support would be made every step
+        self.backend = make_backend(trained, options, self.memory, fixed)
         self.name, self.losses = self.backend.name, []
         self.learning_rate, self.of_mean = options.learning_rate, 0.0
 

@@ -9,6 +9,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dense": ["DenseBackend"],
         "protocol": ["Backend", "Memory"],
         "reference": ["ReferenceBackend"],
-        "sparse": ["SparseBackend"],
+        "sparse": ["ListBackend", "SparseBackend"],
     },
 )

@@ -4,12 +4,13 @@ import os
 from importlib.util import find_spec
 
 import torch
+from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import ConfigError
 from celsa_lib.training.backends.dense import DenseBackend
 from celsa_lib.training.backends.protocol import Backend, Memory
 from celsa_lib.training.backends.reference import ReferenceBackend
-from celsa_lib.training.backends.sparse import SparseBackend
+from celsa_lib.training.backends.sparse import ListBackend, SparseBackend, lists_are_short
 from celsa_lib.training.device import density_of_dense, resolve_device
 from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows
@@ -50,11 +51,17 @@ def on_gpu(options: TrainingOptions, device: torch.device) -> bool:
     return True
 
 
-def make_backend(rows: Rows, options: TrainingOptions, memory: Memory | None = None) -> Backend:
+def make_backend(
+    rows: Rows,
+    options: TrainingOptions,
+    memory: Memory | None = None,
+    X: csr_matrix | None = None,
+) -> Backend:
     """The backend of a stage with the support of `rows`, by `options.backend`.
 
-    "auto": loops over nonzeros on a CPU up to the density where dense products overtake them.
-    Raises ConfigError for rows of different lengths where nothing trains them.
+    "auto": loops over nonzeros on a CPU up to the density where dense products overtake them. Loops
+    go by lists where those of the histories X (users × items) are short; not without X. Raises
+    ConfigError for rows of different lengths where nothing trains them.
     """
     chosen, on_cpu = options.backend, rows.values.device.type == "cpu"
     if chosen == "auto":
@@ -71,7 +78,9 @@ def make_backend(rows: Rows, options: TrainingOptions, memory: Memory | None = N
     if chosen == "sparse":
         n_items = len(rows.row_starts()) - 1
         n_outputs = min(n_items, options.max_outputs or n_items)
-        return SparseBackend(rows.cols, rows.width, n_outputs, options.relu_cap, rows.starts)
+        by_lists = X is not None and lists_are_short(rows, X)
+        kind = ListBackend if by_lists else SparseBackend
+        return kind(rows.cols, rows.width, n_outputs, options.relu_cap, rows.starts)
     if chosen == "dense":
         return DenseBackend(rows.cols, rows.width, options.relu_cap, options.precision, memory)
     return ReferenceBackend(rows.cols, rows.width, options.relu_cap, rows.starts)
