@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from celsa_lib.kernels.sparse_step import by_columns, sparse_step, workspace
+from celsa_lib.kernels.columns import by_columns
+from celsa_lib.kernels.sparse_step import sparse_step, workspace
 from celsa_lib.training.batches import UserBatch
 
 
