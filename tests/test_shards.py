@@ -165,7 +165,7 @@ def test_an_error_of_all_processes_is_said_once(tmp_path):
 @pytest.mark.slow
 def test_a_killed_process_ends_the_others_and_the_checkpoint_goes_on(tmp_path):
     """Two at work, one is killed: the command ends with a line that says so; three go on."""
-    more = ["--epochs", "400", "--checkpoint", str(tmp_path / CHECKPOINT)]
+    more = ["--epochs", "60", "--checkpoint", str(tmp_path / CHECKPOINT)]
     command, environment = train_command(tmp_path, 2, *more), os.environ | ONE_THREAD
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as running:
         while not (tmp_path / CHECKPOINT).exists():

@@ -14,7 +14,9 @@ from celsa_lib.errors import CelsaError, ProcessError
 
 LAUNCHED = "TORCHELASTIC_RUN_ID"  # in the environment of what torchrun, or `start_workers`, starts
 MOST_WORKERS = 1024
-GIVES_WAY = 3  # seconds in which whoever knows more may end a process before it speaks
+# Seconds in which whoever knows more may speak, and end this process, before it does: who watches
+# over a lost one, and the first of all that have made the same mistake.
+AFTER_A_LOSS, AFTER_THE_FIRST = 3, 10
 
 
 def is_worker() -> bool:
@@ -32,8 +34,10 @@ def give_way(error: CelsaError) -> None:
 
     It ends this one then.
     """
-    if is_worker() and (isinstance(error, ProcessError) or not leads()):
-        time.sleep(GIVES_WAY)
+    if is_worker() and isinstance(error, ProcessError):
+        time.sleep(AFTER_A_LOSS)
+    elif not leads():
+        time.sleep(AFTER_THE_FIRST)
 
 
 @contextmanager
@@ -73,7 +77,8 @@ def start_workers(n: int) -> None:
         raise KeyboardInterrupt from None
     except ChildFailedError as error:
         codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
-        rank = min(codes, key=codes.get)  # of a signal, which is below 0, if there is one
+        ended_here = -signal.SIGTERM  # by torch, because of the others
+        rank = min(codes, key=lambda rank: (codes[rank] == ended_here, codes[rank]))
         if codes[rank] >= 0:
             raise typer.Exit(codes[rank]) from None  # it has said why
         name = signal.Signals(-codes[rank]).name
