@@ -1,8 +1,10 @@
 """Steps of training with the rows in one process, and shared by several: time, bytes, memory.
 
 Usage: python benchmarks/shard_cost.py [--processes 1 2] [--items 10000] [--steps 20]
-Each process has one thread. What is sent in a step is computed from the batch by sparse products,
-and measured twice: as the processes hand it over, and as Linux's loopback device has carried it.
+Each process has one thread. Beside the time of a step stands that of the processor, of the busiest
+process: what a machine that does other work does not change much. What is sent in a step is
+computed from the batch by sparse products, and measured twice: as the processes hand it over, and
+as Linux's loopback device has carried it.
 The first line is the step of one process that does not divide rows.
 """
 
@@ -75,21 +77,22 @@ def part_of(items: int, n_steps: int, backend: str, out: Path) -> None:
     for _ in range(2):
         trainer.step(batch)
     torch.distributed.barrier()
-    sent, device, times = shard.group.sent, carried(), []
+    sent, device, worked, times = shard.group.sent, carried(), time.process_time(), []
     for _ in range(n_steps):
         start = time.perf_counter()
         trainer.step(batch)
         times.append(time.perf_counter() - start)
+    own = [(time.process_time() - worked) / n_steps, (shard.group.sent - sent) / n_steps]
     torch.distributed.barrier()
-    mine = np.array([shard.group.sent - sent, 0], np.int64)
-    peaks = np.zeros(torch.distributed.get_world_size())
-    peaks[torch.distributed.get_rank()] = peak_gib()
-    for array in (mine, peaks):
-        torch.distributed.all_reduce(torch.from_numpy(array))
+    of_all = np.zeros((torch.distributed.get_world_size(), 3))
+    of_all[torch.distributed.get_rank()] = *own, peak_gib()
+    torch.distributed.all_reduce(torch.from_numpy(of_all))
     if torch.distributed.get_rank() == 0:
-        found = {"loss": trainer.losses[0], **summary(times), "computed": bytes_computed}
-        found |= {"sent": int(mine[0]) // n_steps, "carried": (carried() - device) // n_steps}
-        out.write_text(json.dumps(found | {"peak_gib": [round(p, 3) for p in peaks]}))
+        cpu, bytes_sent, peaks = of_all.T
+        found = {"loss": trainer.losses[0], **summary(times), "cpu": cpu.max()}
+        found |= {"computed": bytes_computed, "sent": bytes_sent.sum()}
+        found |= {"carried": (carried() - device) / n_steps, "peak_gib": peaks.round(3).tolist()}
+        out.write_text(json.dumps(found))
     torch.distributed.destroy_process_group()
 
 
@@ -117,12 +120,16 @@ def main() -> None:
         part_of(options.items, options.steps, backend, Path(out))
         return
     one = in_processes(1, "sparse", options)
-    print(f"rows not divided: {1e3 * one['seconds']:.1f} ms a step, {one['peak_gib'][0]} GiB")
+    print(
+        f"rows not divided: {1e3 * one['seconds']:.1f} ms a step, of the processor "
+        f"{1e3 * one['cpu']:.1f}; {one['peak_gib'][0]} GiB"
+    )
     for n in options.processes:
         found = in_processes(n, "sharded", options)
-        faster = one["seconds"] / found["seconds"]
+        faster, less = (one[kind] / found[kind] for kind in ("seconds", "cpu"))
         print(
-            f"{n} processes: {1e3 * found['seconds']:.1f} ms a step, {faster:.2f}× as fast, loss "
+            f"{n} processes: {1e3 * found['seconds']:.1f} ms a step, {faster:.2f}× as fast; of the "
+            f"processor {1e3 * found['cpu']:.1f}, {less:.2f}× as little; loss "
             f"{found['loss']:.6f} ({one['loss']:.6f}); MB a step {found['computed'] / 1e6:.3f} "
             f"computed, {found['sent'] / 1e6:.3f} sent, {found['carried'] / 1e6:.3f} carried; "
             f"GiB {found['peak_gib']}"

@@ -6,6 +6,7 @@ python -m torch.distributed.run --standalone --nproc-per-node 2 tests/shard_work
 import sys
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
 from celsa_lib.training import Callback, Checkpoint, TrainingOptions
-from celsa_lib.training.backends import make_backend
+from celsa_lib.training.backends import make_backend, sharded
 from celsa_lib.training.batches import drawn_outputs, user_batch
 from celsa_lib.training.objective import top_k_columns, unit_rows
 from celsa_lib.training.rows import Rows
@@ -27,7 +28,12 @@ CASES = {
         "width": 24, "nnz": 3, "schedule": "constant", "max_outputs": 52, "relu_cap": 0.4,
     },
 }  # fmt: skip
-STEPS = {"all outputs": (70, None), "some outputs": (9, 52)}  # users, most outputs
+# Users, most outputs, bytes of scores that are held.
+STEPS = {
+    "all outputs": (70, None, 2**24),
+    "some outputs": (9, 52, 2**24),
+    "in tiles": (170, None, 4 * 32 * 40),
+}
 CHECKPOINT = "run.npz"
 GOES_ON = "recommended"  # the case that is stopped, and goes on
 
@@ -49,7 +55,9 @@ def fitted(case: str, backend: str, callbacks=()) -> dict[str, np.ndarray]:
     return {"rows": found.matrix.toarray(), "scales": scales, "history": history}
 
 
-def one_step(backend: str, n_users: int, most_outputs: int | None) -> dict[str, np.ndarray] | None:
+def one_step(
+    backend: str, n_users: int, most_outputs: int | None, held: int
+) -> dict[str, np.ndarray] | None:
     """Loss, gradient and slopes of random rows, with dropout; None in all processes but one."""
     X, options = some_histories(), TrainingOptions(backend=backend, relu_cap=0.5)
     shard = Shard.of(X, options)
@@ -63,8 +71,9 @@ def one_step(backend: str, n_users: int, most_outputs: int | None) -> dict[str, 
     outputs = drawn_outputs(X, users, most_outputs, False, np.random.default_rng(0))
     batch = user_batch(X, users, torch.device("cpu"), outputs, (3, 0.4))
     backend = make_backend(rows, options, shard=shard)
-    for _ in range(2):  # nothing is left over from the call before
-        loss, gradient = backend(rows.values, batch, scales)
+    with patch.object(sharded, "SCORES_HELD", held):
+        for _ in range(2):  # nothing is left over from the call before
+            loss, gradient = backend(rows.values, batch, scales)
     found = {"of values": gradient.numpy(), "of scales": backend.slopes.numpy()}
     whole = shard.whole(found)
     return whole and {"loss": np.array(loss)} | whole

@@ -67,6 +67,8 @@ class ShardedBackend:
         self.slopes = torch.empty(2, shard.n_items)
         self.unscaled = np.ones(self.slopes.shape, np.float32)
         self.memory, self.work = Memory(torch.device("cpu")), {}
+        threads = [np.array([get_num_threads()])] * self.group.size
+        self.most_threads = int(max(map(max, self.group.parcels(threads))))
         self.set_columns(rows.cols)
 
     def set_columns(self, cols: torch.Tensor) -> None:
@@ -145,9 +147,8 @@ class ShardedBackend:
         A tile of users at a time, whose scores are held while their sums are added up.
         """
         starts, order, places = self._columns_of(part, batch.whole)
-        n_users, n_outputs, threads = batch.size, len(part.outputs), get_num_threads()
-        groups = max(threads, SCORES_HELD // (4 * LANES * max(1, n_outputs)))
-        groups = min(groups, -(-n_users // LANES))
+        n_users, n_outputs = batch.size, len(part.outputs)
+        groups = self._groups_of_tile(batch)
         E, D = self._work("E", self.n_latents, LANES), self._work("D", self.n_latents, LANES)
         P = self._work("P", n_outputs, LANES, shares=groups)
         C, own = self._work("C", len(order)), self._work("own", self.shard.n_items)
@@ -168,6 +169,12 @@ class ShardedBackend:
                 starts, places, ordered, E, D, P, C, own, back, losses,
             )  # fmt: skip
         return losses, back
+
+    def _groups_of_tile(self, batch: UserBatch) -> int:
+        """LANES users each, of a tile; the same in all processes, so by the largest one's items."""
+        most_outputs = min(len(batch.outputs), max(np.diff(self.shard.bounds)))
+        groups = max(self.most_threads, SCORES_HELD // (4 * LANES * int(most_outputs)))
+        return min(groups, -(-batch.size // LANES))
 
     def _returned(self, back: np.ndarray, received: _Received, lists: _Lists) -> np.ndarray:
         """The gradient of the own lists: what each process has found of what it was sent."""
