@@ -1,5 +1,7 @@
 """Metrics: by hand, and against ir-measures on random runs."""
 
+import sys
+
 import ir_measures
 import numpy as np
 import pytest
@@ -72,6 +74,17 @@ def test_seen_items_never_count(histories):
     given, target = folds[0]
     result = cl.evaluate(Scores(target.toarray() + 10 * given.toarray()), folds)
     assert result.mean["ndcg@100"] == pytest.approx(1.0)
+
+
+def test_users_are_measured_a_part_at_a_time_with_the_same_outcome(histories, monkeypatch):
+    model, folds = cl.EASE(reg=10.0).fit(histories), cl.holdout_folds(histories, n_folds=2)
+    whole, asked = cl.evaluate(model, folds), []
+    monkeypatch.setattr(sys.modules["celsa_lib.evaluation.evaluate"], "USERS_OF_PART", 64)
+    recommend = model.recommend
+    model.recommend = lambda X, **options: asked.append(X.shape[0]) or recommend(X, **options)
+    parts = cl.evaluate(model, folds)
+    assert max(asked) == 64 and sum(asked) == len(whole.per_user)
+    assert parts.per_user.equals(whole.per_user) and parts.mean == whole.mean
 
 
 def test_standard_error_is_over_users(histories):

@@ -114,7 +114,7 @@ def test_users_drawn_by_length_are_another_draw_each_epoch(histories):
 
 
 def trained(histories, stages, restart, options=QUIET) -> torch.Tensor:
-    ((rows, _, _),) = train(histories, 16, [stages], restart, options)
+    ((rows, *_),) = train(histories, 16, [stages], restart, options)
     return torch.from_numpy(rows.toarray())
 
 

@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import celsa_lib as cl
 from celsa_lib.cli.tables import Table
+from celsa_lib.cli.workers import give_way
 from celsa_lib.errors import CelsaError, ConfigError, DataError
 
 NTest = Annotated[int | None, typer.Option(help="Test users; default: as in `celsa data info`.")]
@@ -58,6 +59,7 @@ class ErrorsInOneLine(TyperGroup):
         try:
             return super().invoke(ctx)
         except CelsaError as error:
+            give_way(error)
             warn(f"celsa: {visible(str(error))}", typer.colors.RED)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import celsa_lib as cl
+from celsa_lib.cli.workers import leads
 from celsa_lib.errors import ConfigError, StorageError
 
 PANEL = "If it is a file of your own"
@@ -102,7 +103,8 @@ class Table:
             beside = path.parent / Path(self.items).name  # as seen from where training ran
             if beside.exists():
                 return replace(self, items=beside).open(name)
-        log_to_stderr()  # users, items and columns, so that a wrong one is seen
+        if leads():
+            log_to_stderr()  # users, items and columns, so that a wrong one is seen
         return cl.load_interactions(path, **self.loading)
 
 

@@ -1,5 +1,6 @@
 """Commands that make embeddings, measure them and hand them on."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,8 @@ from celsa_lib.cli.base import (
     warn,
 )
 from celsa_lib.cli.tables import Table, with_table
-from celsa_lib.errors import ConfigError
+from celsa_lib.cli.workers import MOST_WORKERS, is_worker, joined, leads, start_workers
+from celsa_lib.errors import ConfigError, check_count
 from celsa_lib.files import check_writable
 
 DEFAULT_SEED = 42
@@ -52,6 +54,12 @@ def train(
     split_seed: SplitSeed = DEFAULT_SEED,
     test_from: TestFrom = None,
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that share the items' rows; on CPUs.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A file from which a killed training goes on.")
+    ] = None,
     *,
     table: Table,
 ) -> None:
@@ -61,16 +69,32 @@ def train(
     celsa train mine.csv --user customer --item product --nnz 16 --out emb.npz
 
     With --time, only what other users chose before a date is learned from.
+
+    --workers 2 trains in two processes, of which each has half of the rows. On several
+    machines: torchrun … -m celsa_lib train …, on each the same command.
     """
     check_writable(out, dataset, table.items)
+    check_count(most=MOST_WORKERS, workers=1 if workers is None else workers)
+    if (workers or 1) > 1 and not is_worker():
+        start_workers(workers)
+        return
     options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     options |= {"recipe": recipe, "seed": seed, "device": device}
+    if checkpoint is not None:
+        from celsa_lib.training import Checkpoint
+
+        options["callbacks"] = [Checkpoint(checkpoint)]
+    if workers is not None or is_worker():
+        options["backend"] = "sharded"
     model = cl.ELSA(1024 if width is None else width, **options)
     if nnz is not None:
         model = cl.CompressedELSA(width, nnz, schedule, **options)
     loaded = table.open(dataset)
     split = split_of(loaded, n_test, split_seed, test_from)
-    model.fit(split.train, loaded.item_ids)
+    with joined() if is_worker() else nullcontext():
+        model.fit(split.train, loaded.item_ids)
+    if not leads():
+        return
     about = {"dataset": loaded.name, "checksum": loaded.checksum}
     about |= {"n_test": len(split.test_rows), "split_seed": split_seed}
     if isinstance(split, cl.TimeSplit):

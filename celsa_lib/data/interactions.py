@@ -9,6 +9,7 @@ import hashlib
 import logging
 from math import inf
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,9 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.data.checks import reading, sha256_of
 from celsa_lib.data.dataset import Dataset
+from celsa_lib.data.ids import ids_of
 from celsa_lib.data.ratings import ratings_of
+from celsa_lib.data.streams import NO_ID, NOTHING_LEFT, Columns, stream_histories
 from celsa_lib.data.tables import (
     Layout,
     as_frame,
@@ -26,7 +29,7 @@ from celsa_lib.data.tables import (
     require_once,
 )
 from celsa_lib.data.times import times_of, written
-from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_between, check_count, plainly
+from celsa_lib.errors import ConfigError, DataError, check_between, check_count
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +49,7 @@ def binarise(
     user_ids, rows = _codes(users)
     item_ids, columns = _codes(items)
     if min(rows.min(initial=0), columns.min(initial=0)) < 0:
-        raise DataError(f"{where}: an interaction has no user or no item; take it out")
+        raise DataError(NO_ID.format(where=where))
     ones = np.ones(len(rows), dtype=np.float32)
     X = csr_matrix((ones, (rows, columns)), shape=(len(user_ids), len(item_ids)))
     if len(rows) > X.nnz:
@@ -55,9 +58,9 @@ def binarise(
     keep_users = np.diff(X.indptr) >= min_user_interactions
     if not keep_users.any():
         raise DataError(
-            f"{where}: nothing is left: {len(users)} interactions of {len(user_ids)} users have a "
-            f"high enough rating, and no user has {min_user_interactions} of them; lower "
-            "min_rating or min_user_interactions"
+            NOTHING_LEFT.format(
+                where=where, rows=len(users), users=len(user_ids), least=min_user_interactions
+            )
         )
     X = X[keep_users]
     keep_items = np.bincount(X.indices, minlength=X.shape[1]) > 0
@@ -113,8 +116,10 @@ def load_interactions(
     header: bool = True,
     text_ids: bool = False,
     time: str | None = None,
+    store: str | Path | None = None,
 ) -> Dataset:
-    """Load anyone's interactions: a table (pandas, Polars, Arrow), or a text or Parquet file.
+    """Load anyone's interactions: a table (pandas, Polars, Arrow), or a text or Parquet file; or a
+    folder of Parquet files, with hive partitions or without, read in a stream.
 
     `user`, `item`, `value` name the columns; rows with `value` < `min_rating` are dropped. Ids are
     whole numbers where the column has nothing else, written as numbers are, and otherwise text as
@@ -122,9 +127,11 @@ def load_interactions(
     its index or in the column `item`; ids are compared as text. separator, encoding, header: of a
     text file, see `Layout`; that of `items` has a header. `time` names a column of dates or
     numbers, kept as `Dataset.times` for `split_by_time`; of a pair that is there more than once the
-    earliest counts. Raises ConfigError for value without min_rating or the reverse; DataError on a
-    missing or repeated column, a line of another number of fields, a missing id, a rating or time
-    that is none, when nothing is left, or when `items` has an id twice or none of the data's.
+    earliest counts. `store`: a folder that keeps what was read of a folder, and from which X is
+    mapped into memory: for more than the memory holds. Raises ConfigError for value without
+    min_rating or the reverse; DataError on a missing or repeated column, a line of another number
+    of fields, a missing id, a rating or time that is none, when nothing is left, or when `items`
+    has an id twice or none of the data's; StorageError for a store of something else.
     """
     if (value is None) != (min_rating is None):
         raise ConfigError(
@@ -134,31 +141,66 @@ def load_interactions(
     if min_rating is not None:
         check_between(-inf, inf, min_rating=min_rating)
     layout = Layout(separator, encoding, header)
-    user, item, value, time = (_name(column) for column in (user, item, value, time))
-    frame, where, checksum = _open_table(source, [user, item], (value, time), layout)
-    users, item_values = (_ids(frame[c], where, text_ids) for c in (user, item))
-    when = None if time is None else times_of(frame[time], where)
-    if value is not None:
-        keep = ratings_of(frame[value], where) >= min_rating
-        users, item_values = users[keep], item_values[keep]
-        when = None if when is None else when[keep]
-    X, user_ids, item_ids = binarise(users, item_values, min_user_interactions, where)
-    columns = ", ".join(map(repr, frame.columns))
-    log.info("%s: %d users, %d items, %d interactions; columns %s", where, *X.shape, X.nnz, columns)
-    if when is not None:
-        rows = pd.Index(user_ids).get_indexer(users)
-        when = _earliest(X, rows, pd.Index(item_ids).get_indexer(item_values), when)
-        log.info("%s: times from %s to %s", where, written(when.min()), written(when.max()))
+    columns = Columns(*map(_name, (user, item, value)), min_rating, text_ids)
+    when = None if time is None else _name(time)
+    if isinstance(source, (str, Path)) and (folder := Path(source).expanduser()).is_dir():
+        read = _of_folder(folder, columns, min_user_interactions, when, store)
+    elif store is None:
+        read = _of_table(source, columns, min_user_interactions, when, layout)
+    else:
+        raise ConfigError("store keeps the interactions of a folder of Parquet files; give one")
+    named = ", ".join(map(repr, (name for name in (*columns.names, when) if name is not None)))
+    about = read.where, *read.X.shape, read.X.nnz, named
+    log.info("%s: %d users, %d items, %d interactions; columns %s", *about)
+    rows = _rows_of(items, columns.item, read.item_ids, layout)
     return Dataset(
-        name=name or (where if where == TABLE else Path(where).name),
-        X=X,
-        user_ids=user_ids,
-        item_ids=item_ids,
-        items=item_table(item_ids, _rows_of(items, item, item_ids, layout)),
-        checksum=checksum,
-        source=f"read from {where}",
-        times=when,
+        name=name or (read.where if read.where == TABLE else Path(read.where).name),
+        X=read.X,
+        user_ids=read.user_ids,
+        item_ids=read.item_ids,
+        items=item_table(read.item_ids, rows),
+        checksum=read.checksum,
+        source=f"read from {read.where}",
+        times=read.times,
     )
+
+
+class _Read(NamedTuple):
+    """Parts of a Dataset; where: what messages call the source."""
+
+    X: csr_matrix
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    checksum: str
+    where: str
+    times: np.ndarray | None = None
+
+
+def _of_folder(folder: Path, columns: Columns, least: int, time: str | None, store) -> _Read:
+    if time is not None:
+        raise ConfigError("times are not read from a folder; leave time out, or read one file")
+    store = None if store is None else Path(store).expanduser()
+    return _Read(*stream_histories(folder, columns, least, store), str(folder))
+
+
+def _of_table(source, columns: Columns, least: int, time: str | None, layout: Layout) -> _Read:
+    others = columns.value, time
+    frame, where, checksum = _open_table(source, [columns.user, columns.item], others, layout)
+    ids = [ids_of(frame[c], where, columns.text_ids) for c in (columns.user, columns.item)]
+    when = None if time is None else times_of(frame[time], where)
+    if columns.value is not None:
+        keep = ratings_of(frame[columns.value], where) >= columns.min_rating
+        ids = [values[keep] for values in ids]
+        when = None if when is None else when[keep]
+    X, user_ids, item_ids = binarise(*ids, least, where)
+    if when is not None:
+        places = [
+            pd.Index(known).get_indexer(values)
+            for known, values in zip((user_ids, item_ids), ids, strict=True)
+        ]
+        when = _earliest(X, *places, when)
+        log.info("%s: times from %s to %s", where, written(when.min()), written(when.max()))
+    return _Read(X, user_ids, item_ids, checksum, where, when)
 
 
 def _name(column) -> str | None:
@@ -186,7 +228,7 @@ def _rows_of(items, item: str, item_ids: np.ndarray, layout: Layout) -> pd.DataF
         table = table.astype({"title": object})
     is_file = isinstance(items, (str, Path))
     where = str(items) if is_file else "`items`"
-    texts = list(map(str, _ids(table.index.to_series(name=item), where)))
+    texts = list(map(str, ids_of(table.index.to_series(name=item), where)))
     twice = pd.Index(texts).duplicated()
     if twice.any():
         code = "" if is_file else ", as by items[~items.index.duplicated()]"
@@ -249,36 +291,3 @@ def _open_table(
     frame = frame[columns]
     rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     return frame, TABLE, hashlib.sha256(rows.tobytes()).hexdigest()
-
-
-def _ids(values: pd.Series, where: str, as_text: bool = False) -> np.ndarray:
-    """Ids as integers where the column holds nothing else, as 64 bits hold them; else as text.
-
-    A float column of whole numbers holds integers too: it is what a gap makes of them.
-    """
-    missing = (values.isna() | (values.astype(object) == "")).to_numpy()
-    if missing.any():
-        row = int(missing.argmax()) + 1
-        raise DataError(f"{where}, data row {row}, column {values.name!r}: no id; drop such rows")
-    codes, known = pd.factorize(values)
-    try:
-        texts = pd.Series(known).astype(str)
-    except UnicodeError as error:
-        raise DataError(f"{where}, column {values.name!r}: an id is no text: {error}") from error
-    if texts.duplicated().any():
-        one, other = known[(texts == texts[texts.duplicated()].iloc[0]).to_numpy()][:2]
-        raise DataError(
-            f"{where}, column {values.name!r} has {plainly(one)} and {plainly(other)}, which are "
-            "the same when written; make all ids text, or all numbers"
-        )
-    if (texts.str.len() > LONGEST_ID).any():
-        raise DataError(
-            f"{where}, column {values.name!r}: an id has more than {LONGEST_ID:,} characters; "
-            "shorten it, or name another column"
-        )
-    if texts.str.fullmatch(r"-?\d+\.0").all():
-        texts = texts.str.removesuffix(".0")
-    whole = pd.to_numeric(texts, errors="coerce")
-    if not as_text and whole.dtype == np.int64 and (whole.astype(str) == texts).all():
-        return whole.to_numpy()[codes]
-    return texts.to_numpy(dtype=object)[codes]

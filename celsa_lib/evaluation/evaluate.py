@@ -12,6 +12,7 @@ from celsa_lib.split import Fold, canonical
 
 CUTOFF = 100
 METRICS = ("ndcg@100", "recall@20", "recall@50")
+USERS_OF_PART = 2**14  # whose rankings are held
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ def evaluate(model, folds: list[Fold]) -> Evaluation:
     """nDCG@100 and calibrated Recall@20/50 of `model` on (input, target) folds.
 
     `model` has `recommend(X, n, exclude_seen)`. Seen items are left out of the ranking; users
-    without a target in a fold are skipped there. Raises DataError if no user has a target, or
-    there is no fold.
+    without a target in a fold are skipped there. Rankings are made, and given up, for some users at
+    a time: what is held beside the folds is a few numbers per user. Raises DataError if no user has
+    a target, or there is no fold.
     """
     if not hasattr(model, "recommend"):
         raise DataError(f"a {type(model).__name__} recommends nothing; pass a model or embeddings")
@@ -69,12 +71,19 @@ def _evaluate_fold(model, given, target) -> pd.DataFrame:
             "both are of the same users and items"
         )
     rows = np.flatnonzero(np.diff(target.indptr))
-    ranking, _ = model.recommend(given[rows], n=CUTOFF, exclude_seen=True)
-    found = hits(ranking, target[rows])
-    n_targets = np.diff(target.indptr)[rows]
-    values = {
-        "ndcg@100": ndcg_at(found, n_targets, 100),
-        "recall@20": recall_at(found, n_targets, 20),
-        "recall@50": recall_at(found, n_targets, 50),
-    }
-    return pd.DataFrame({"row": rows, **values})
+    parts = [rows[first : first + USERS_OF_PART] for first in range(0, len(rows), USERS_OF_PART)]
+    values = [_metrics_of(model, given[part], target[part]) for part in parts or [rows]]
+    return pd.concat(values, ignore_index=True).assign(row=rows)
+
+
+def _metrics_of(model, given, target) -> pd.DataFrame:
+    """Metrics of each user, all of whom have a target."""
+    ranking, _ = model.recommend(given, n=CUTOFF, exclude_seen=True)
+    found, n_targets = hits(ranking, target), np.diff(target.indptr)
+    return pd.DataFrame(
+        {
+            "ndcg@100": ndcg_at(found, n_targets, 100),
+            "recall@20": recall_at(found, n_targets, 20),
+            "recall@50": recall_at(found, n_targets, 50),
+        }
+    )

@@ -8,6 +8,7 @@ items array exists. Arrays are C-contiguous.
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from celsa_lib.kernels.columns import in_order
 from celsa_lib.kernels.rows import add_up_gradient
 from celsa_lib.kernels.simd import (
     INLINE,
@@ -29,8 +30,6 @@ from celsa_lib.kernels.simd import (
 
 CHUNK = 128  # outputs whose squares are summed in float32 before they go to float64
 PAD = 16  # floats between rows of R: with a power of two, all would share one set of the cache
-BLOCK = 2500  # outputs whose scores (LANES floats each) stay in cache while columns pass over them
-PER_COLUMN = 16  # nonzeros of a column in a block, at least, or the passes cost more than they save
 
 
 def workspace(n_items: int, n_values: int, width: int, n_outputs: int) -> tuple[np.ndarray, ...]:
@@ -47,40 +46,6 @@ def workspace(n_items: int, n_values: int, width: int, n_outputs: int) -> tuple[
     return tuple(aligned(shape) for shape in shapes)
 
 
-@njit(**PARALLEL)
-def by_columns(row_starts, cols, outputs, width):
-    """The nonzeros of the rows `outputs` in order of column, a block of outputs at a time.
-
-    (starts, order, places): those of column c in block b are starts[b, c] … starts[b, c + 1] of
-    `order`, their index among all values, and of `places`, their row's index in `outputs`.
-    """
-    n_outputs = len(outputs)
-    ends = np.zeros(n_outputs + 1, np.int64)
-    for o in range(n_outputs):
-        ends[o + 1] = ends[o] + row_starts[outputs[o] + 1] - row_starts[outputs[o]]
-    size = max(BLOCK, PER_COLUMN * width * n_outputs // max(1, ends[-1]))
-    n_blocks = (n_outputs + size - 1) // size
-    starts = np.empty((n_blocks, width + 1), np.int64)
-    order, places = np.empty((2, ends[-1]), np.int32)
-    for b in prange(n_blocks):
-        first, last = b * size, min((b + 1) * size, n_outputs)
-        following = np.zeros(width + 1, np.int64)
-        following[0] = ends[first]
-        for o in range(first, last):
-            for k in range(row_starts[outputs[o]], row_starts[outputs[o] + 1]):
-                following[cols[k] + 1] += 1
-        for c in range(width):
-            following[c + 1] += following[c]
-        starts[b] = following
-        for o in range(first, last):
-            for k in range(row_starts[outputs[o]], row_starts[outputs[o] + 1]):
-                c = cols[k]
-                order[following[c]] = k
-                places[following[c]] = o
-                following[c] += 1
-    return starts, order, places
-
-
 @njit(**INLINE)
 def through_rows(n_seen, row_starts, width):
     """Whether users touch so many latents that a detour through R, a user in a row, pays.
@@ -95,11 +60,7 @@ def through_rows(n_seen, row_starts, width):
 def encode(indptr, items, positions, visible, start, stop, A, inputs, E, P, R):
     """E = Σ w_i·a_i and P = −w_i at visible items, for the users start … stop, one lane each."""
     row_starts = A[0]
-    P[:] = ZERO
-    for user in range(start, stop):
-        for n in range(indptr[user], indptr[user + 1]):
-            if visible[n]:
-                P[positions[n], user - start] -= inputs[items[n]]
+    start_scores(indptr, items, positions, visible, start, stop, inputs, P)
     if not through_rows(indptr[stop] - indptr[start], row_starts, len(E)):
         E[:] = ZERO
         for user in range(start, stop):
@@ -111,6 +72,16 @@ def encode(indptr, items, positions, visible, start, stop, A, inputs, E, P, R):
     for c in range(len(E)):
         for lane in range(LANES):
             E[c, lane] = R[lane, c]
+
+
+@njit(**INLINE)
+def start_scores(indptr, items, positions, visible, start, stop, inputs, P):
+    """P = −w_i at visible items, for the users start … stop, one lane each."""
+    P[:] = ZERO
+    for user in range(start, stop):
+        for n in range(indptr[user], indptr[user + 1]):
+            if visible[n]:
+                P[positions[n], user - start] -= inputs[items[n]]
 
 
 @njit(**INLINE)
@@ -148,25 +119,48 @@ def decode(outputs, A, scales, cap, E, P, squares, partial):
 
 @njit(**INLINE)
 def loss_and_target(indptr, positions, start, stop, squares, cap, scale, P, alpha, losses):
-    """Each user's loss; P becomes what its gradient is `alpha` times of (0 where ReLU is flat).
-
-    With o = Σ_seen p: loss 2 − 2·o/(‖p‖‖x‖), gradient 2·o/(‖p‖³‖x‖)·(p − x·‖p‖²/o).
-    """
+    """Each user's loss; P becomes what its gradient is `alpha` times of (0 where ReLU is flat)."""
     alpha[:] = ZERO
     for user in range(start, stop):
         lane = user - start
         seen = positions[indptr[user] : indptr[user + 1]]
-        overlap = 0.0
-        for position in seen:
-            overlap += P[position, lane]
-        norm, length = np.sqrt(squares[lane]), np.sqrt(len(seen))
-        losses[user] = 1.0 if norm == 0.0 else 2.0 - 2.0 * overlap / (norm * length)
-        if overlap > 0.0:
-            alpha[0, lane] = scale * overlap / (norm * norm * norm * length)
-            target = np.float32(norm * norm / overlap)
-            for position in seen:
-                if ZERO < P[position, lane] < cap:
-                    P[position, lane] -= target
+        overlap = overlap_with(seen, P, lane)
+        losses[user] = loss_of_user(squares[lane], overlap, len(seen))
+        alpha[0, lane] = subtract_target(
+            seen, squares[lane], overlap, len(seen), cap, scale, P, lane
+        )
+
+
+@njit(**INLINE)
+def overlap_with(seen, P, lane):
+    """Σ_seen p of one user."""
+    overlap = 0.0
+    for position in seen:
+        overlap += P[position, lane]
+    return overlap
+
+
+@njit(**INLINE)
+def loss_of_user(square, overlap, length):
+    """2 − 2·o/(‖p‖‖x‖) of a history of `length` items, with o = Σ_seen p; square: ‖p‖²."""
+    norm = np.sqrt(square)
+    return 1.0 if norm == 0.0 else 2.0 - 2.0 * overlap / (norm * np.sqrt(length))
+
+
+@njit(**INLINE)
+def subtract_target(seen, square, overlap, length, cap, scale, P, lane):
+    """What the gradient of the loss by p is, alpha·(p − x·‖p‖²/o): alpha; P becomes the rest.
+
+    alpha is scale·o/(‖p‖³‖x‖), with o and ‖p‖² of all items, of which `seen` may be some.
+    """
+    if overlap <= 0.0:
+        return ZERO
+    norm = np.sqrt(square)
+    target = np.float32(norm * norm / overlap)
+    for position in seen:
+        if ZERO < P[position, lane] < cap:
+            P[position, lane] -= target
+    return np.float32(scale * overlap / (norm * norm * norm * np.sqrt(length)))
 
 
 @njit(**INLINE)
@@ -253,9 +247,7 @@ def sparse_step(
     n_users, threads = len(indptr) - 1, len(E)
     losses = np.zeros(n_users)
     scale, A = 2.0 / (n_users * len(outputs)), (row_starts, cols, values)
-    ordered = np.empty(len(order), np.float32)
-    for k in prange(len(order)):
-        ordered[k] = values[order[k]] * out_scales[outputs[places[k]]]
+    ordered = in_order(values, out_scales, outputs, order, places)
     for t in prange(threads):
         e, d, p, by_column, g, r = E[t], D[t], P[t, : len(outputs)], C[t], G[t], R[t]
         squares = np.zeros(LANES)

@@ -19,6 +19,7 @@ from celsa_lib.training.backends.choice import training_device
 from celsa_lib.training.device import resolve_device
 from celsa_lib.training.memory import shortage_named
 from celsa_lib.training.rows import Rows
+from celsa_lib.training.shard import Shard
 
 PAPER_WIDTH = 4096  # of the paper's procedure
 SUPPORTS = ("pruned", "moving", "anchored")
@@ -35,7 +36,8 @@ def train(
 ) -> list[Trained]:
     """Rows of A and history for each of `paths`, lists of stages; X is users × items.
 
-    `start`: the rows that training begins with, None: random full ones.
+    `start`: the rows that training begins with (own ones, where processes share them), None: random
+    full ones.
 
     Pruned entries get no gradient, so they stay zero. A dynamic stage prunes nothing for good: its
     steps choose the support anew. Stages that paths have in common are trained once. Raises
@@ -187,11 +189,15 @@ def _train_anchored(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained
             f"anchored rows have a latent per item, {X.shape[1]} here, not {first.width}: leave "
             f"width out"
         )
-    near, trained = neighbourhoods(X, first.reg, device, first.n_neighbours), []
+    shard, trained = Shard.of(X, TrainingOptions.of(first)), []
+    near = neighbourhoods(X, first.reg, device, first.n_neighbours) if shard.leads else None
     for model in models:
-        rows = anchored_rows(near, model.nnz, model.floor, model.scales, device)
-        most = f"no more of an item's {model.n_neighbours} closest correlate with it"
-        say_if_short(model.name, model.nnz, len(rows.values), X.shape[1], most)
+        rows = None
+        if shard.leads:
+            rows = anchored_rows(near, model.nnz, model.floor, model.scales, device)
+            most = f"no more of an item's {model.n_neighbours} closest correlate with it"
+            say_if_short(model.name, model.nnz, len(rows.values), X.shape[1], most)
+        rows = shard.own_rows(rows)
         stages = [Stage(rows.nnz, int(model.epochs))]
         options = TrainingOptions.of(model)
         trained += train(X, rows.width, [stages], False, options, model.callbacks, rows)

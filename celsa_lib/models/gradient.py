@@ -74,6 +74,7 @@ class GradientRecommender(EmbeddingRecommender):
     def _keep(self, trained: Trained) -> None:
         """Keep trained rows (items × width), the history, and how its epochs were computed."""
         history = self.history_ = trained.history
+        self.item_ids_ = self.item_ids_[trained.items]
         self._keep_rows(trained.rows, trained.input_scales)
         backends = list(dict.fromkeys(entry["backend"] for entry in history))
         self.backend_ = ", ".join(backends)

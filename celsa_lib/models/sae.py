@@ -51,6 +51,11 @@ class SparseAutoencoderELSA(GradientRecommender):
         check_positive(sae_learning_rate=self.sae_learning_rate)
         if self.nnz > self.code_width:
             raise ConfigError(f"nnz {self.nnz} is more than code_width {self.code_width}")
+        if self.backend == "sharded":
+            raise ConfigError(
+                'the autoencoder trains on all rows at once, and with backend "sharded" no process '
+                'has them; leave it "auto"'
+            )
 
     def elsa(self) -> ELSA:
         """The dense ELSA, not fitted, that this one compresses."""

@@ -1,9 +1,11 @@
 """What may happen beside training: callbacks are called as a run goes on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.errors import ConfigError
 from celsa_lib.training.rows import Rows
+from celsa_lib.training.shard import Shard
 
 
 class Callback:
@@ -32,3 +34,13 @@ class Validation(Callback):
         """See Callback."""
         embeddings = ItemEmbeddings(rows.to_csr(), input_scales=rows.input_scales())
         entry["validation"] = float(self.measure(embeddings))
+
+
+def check_callbacks(callbacks: Sequence[Callback], shard: Shard) -> None:
+    """Raise ConfigError for callbacks that look at rows, of which several processes have parts."""
+    looking = [type(one) for one in callbacks if type(one).epoch is not Callback.epoch]
+    if shard.group.size > 1 and looking:
+        raise ConfigError(
+            f"{looking[0].__name__} looks at the rows after each epoch, and no process has all of "
+            "them; train in one process, or look at the model at the end"
+        )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -31,40 +32,57 @@ class Checkpoint(Callback):
 
     def begin(self, run) -> None:
         """See Callback."""
-        remove_leftovers(self.path)  # of a run that was killed while it wrote
         self.mark = fingerprint(run)
+        with ExitStack() as stack:
+            found = run.shard.dealt_state(self._stored(stack) if run.shard.leads else None)
+            if found is not None:
+                run.restore(*found)
+
+    def _stored(self, stack: ExitStack) -> tuple[dict, dict] | None:
+        """State and arrays in the file, for use before `stack` ends; None where there is none."""
+        remove_leftovers(self.path)  # of a run that was killed while it wrote
         if not self.path.exists():
-            return
-        with stored_arrays(self.path, FORMAT, VERSION, "a training run", ANEW) as found:
-            header, arrays = found
-            if header["run"] != self.mark:
-                raise StorageError(
-                    f"{self.path} belongs to a run on other data or with other parameters; choose "
-                    f"another checkpoint file, or delete this one to start anew"
-                )
-            run.restore(header["state"], arrays)
+            return None
+        stored = stored_arrays(self.path, FORMAT, VERSION, "a training run", ANEW)
+        header, arrays = stack.enter_context(stored)
+        if header["run"] != self.mark:
+            raise StorageError(
+                f"{self.path} belongs to a run on other data or with other parameters; choose "
+                f"another checkpoint file, or delete this one to start anew"
+            )
+        return header["state"], arrays
 
     def pause(self, run) -> None:
         """See Callback."""
         state, arrays = run.state()
-        header = {"format": FORMAT, "version": VERSION, "run": self.mark, "state": state}
-        save_arrays(self.path, header, arrays, compress=False)
+        whole = run.shard.whole(arrays)
+        if whole is not None:
+            header = {"format": FORMAT, "version": VERSION, "run": self.mark, "state": state}
+            save_arrays(self.path, header, whole, compress=False)
 
     def end(self, run) -> None:
         """See Callback."""
-        self.path.unlink(missing_ok=True)
+        if run.shard.leads:
+            self.path.unlink(missing_ok=True)
 
 
-def fingerprint(run) -> str:
-    """Changes with everything that decides a run's result: data, stages, options."""
+def fingerprint(run) -> str | None:
+    """Changes with everything that decides a run's result: data, stages, options.
+
+    Only process 0 has it: it knows all rows that the run starts from.
+    """
     options = asdict(run.options)
     del options["progress"]
     nodes = [[asdict(node.stage), node.parent] for node in run.plan.nodes]
     what = [run.X.shape, run.width, nodes, run.plan.ends, run.restart, options]
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
     if run.initial.starts is not None:  # else the start follows from the seed
-        for part in run.initial.flat():
-            digest.update(part.cpu().numpy())
+        parts = zip(("values", "cols", "starts"), run.initial.flat(), strict=True)
+        whole = run.shard.whole({f"start {name}": part.cpu().numpy() for name, part in parts})
+        if whole is None:
+            return None
+        for name in ("values", "cols", "starts"):
+            digest.update(whole[f"start {name}"])
     digest.update(np.ascontiguousarray(run.X.indptr, dtype=np.int64))
     digest.update(np.ascontiguousarray(run.X.indices, dtype=np.int64))
     return digest.hexdigest()

@@ -9,35 +9,40 @@ import torch
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from celsa_lib.arrays import check_csr
 from celsa_lib.errors import ConfigError, TrainingError
 from celsa_lib.training.backends import Memory
 from celsa_lib.training.backends.choice import not_triton_because, on_gpu, training_device
 from celsa_lib.training.batches import UserBatch
-from celsa_lib.training.callbacks import Callback
+from celsa_lib.training.callbacks import Callback, check_callbacks
 from celsa_lib.training.device import device_name, resolve_device
 from celsa_lib.training.memory import Cut, Sizes, check_fits, cut_that_fits
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.plan import make_plan
 from celsa_lib.training.rows import Rows, full_rows, initial_embeddings
+from celsa_lib.training.shard import Shard
 from celsa_lib.training.stage import StageTrainer
-from celsa_lib.training.state import require_state
+from celsa_lib.training.state import (
+    arrays_of_result,
+    arrays_of_rows,
+    require_state,
+    result_of_arrays,
+    rows_of_arrays,
+)
 
 log = logging.getLogger(__name__)
-
-CSR_PARTS = ("data", "indices", "indptr")
-ROW_PARTS = ("values", "cols", "starts", "scales", "mean")
 
 
 class Trained(NamedTuple):
     """rows: items × width, of unit norm, or of norm s_i with scales; history: an entry per epoch;
-    input_scales: w_i of each item, None without scales.
+    input_scales: w_i of each item, None without scales. items: whose rows these are, all in process
+    0, which has all, and in a training of one process.
     """
 
     rows: csr_matrix
     history: list[dict]
     input_scales: np.ndarray | None
+    items: slice
 
 
 class Run:
@@ -49,10 +54,12 @@ class Run:
                 run.step(batch)
 
     Stages that paths have in common are trained once, and `results` are, bit for bit, those of
-    separate runs. node, epochs: the stage under way and how many of its epochs are done. rows,
-    optimiser: its own. initial: A at the start, random full rows or `start`. at_end: rows at the
-    end of stages that others follow, −1 for the start. finished: (rows, input scales) of paths that
-    have ended. histories: a list per stage. `restart` is kept for whoever prunes.
+    separate runs. shard: the items whose rows are here, all unless backend "sharded" divides them;
+    whatever is said of rows is said of theirs. node, epochs: the stage under way and how many of
+    its epochs are done. rows, optimiser: its own. initial: A at the start, random full rows or
+    `start`. at_end: rows at the end of stages that others follow, −1 for the start. finished:
+    (rows, input scales) of paths that have ended. histories: a list per stage. `restart` is kept
+    for whoever prunes.
     """
 
     def __init__(
@@ -73,9 +80,12 @@ class Run:
                 f'precision "tf32" needs a CUDA GPU, this is {self.device}; choose "float32"'
             )
         self.plan, self.memory = make_plan(paths), Memory(self.device)
+        self.shard = shard = Shard.of(X, options)
+        check_callbacks(callbacks, shard)
         if start is None:
-            check_fits(X.shape[1], self.device, width=width)
-            values = initial_embeddings(X.shape[1], width, options.seed)
+            check_fits(shard.n_items, self.device, width=width)
+            drawn = X.shape[1], width, options.seed, shard.first, shard.last
+            values = initial_embeddings(*drawn)
             start = full_rows(values.to(self.device))
         self.initial = start
         self.node, self.epochs = 0, 0
@@ -99,7 +109,7 @@ class Run:
         with tqdm(
             total=sum(self._cost(node.stage) * node.stage.epochs for node in self.plan.nodes),
             initial=self._cost_so_far(),
-            disable=not self.options.progress,
+            disable=not (self.options.progress and self.shard.leads),
             leave=False,
             desc=f"{where}, {self.options.precision}",
             bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
@@ -139,7 +149,7 @@ class Run:
     def _trainer(self, stage: Stage):
         """What makes the steps of a stage: kernels on a GPU, or else a backend."""
         if not on_gpu(self.options, self.device):
-            shared = self.options, self.X, self.memory, self.cut.parts
+            shared = self.options, self.X, self.memory, self.cut.parts, self.shard
             return StageTrainer(self.rows, self.optimiser, stage, *shared)
         from celsa_lib.training.gpu import Epochs, gpu_trainer  # needs Triton
 
@@ -175,14 +185,17 @@ class Run:
         Per epoch the history has nnz, mean loss, active (latents used by at least one item),
         backend and what callbacks add.
         """
-        return [
-            Trained(
-                self.finished[end][0],
-                [entry for node in self.plan.path(end) for entry in self.histories[node]],
-                self.finished[end][1],
-            )
-            for end in self.plan.ends
-        ]
+        return [self._result(end) for end in self.plan.ends]
+
+    def _result(self, end: int) -> Trained:
+        """What the path that ends with node `end` has come to: all of it in process 0."""
+        (rows, scales), items = self.finished[end], slice(self.shard.first, self.shard.last)
+        whole = self.shard.whole(arrays_of_result("rows", rows, scales))
+        if whole is not None:
+            (rows, scales), items = result_of_arrays("rows", whole, self.width), slice(None)
+        path = self.plan.path(end)
+        history = [entry for node in path for entry in self.histories[node]]
+        return Trained(rows, history, scales, items)
 
     def _end_epoch(self, stage: Stage, number: int) -> None:
         """Note epoch `number`. Raises TrainingError unless its loss is finite."""
@@ -192,7 +205,8 @@ class Run:
                 f"the loss became {loss} at nnz {stage.nnz}, epoch {number + 1}; lower "
                 f"learning_rate (now {self.options.learning_rate})"
             )
-        entry = {"nnz": stage.nnz, "loss": loss, "active": result.active()}
+        active = int(np.count_nonzero(self.shard.anywhere(result.used())))
+        entry = {"nnz": stage.nnz, "loss": loss, "active": active}
         self.bar.set_postfix({name: f"{value:.4g}" for name, value in entry.items()})
         self.bar.update(self._cost(stage))
         entry["backend"] = self.trainer.name
@@ -233,16 +247,14 @@ class Run:
         arrays = {}
         for n, rows in self.at_end.items():
             if n >= 0:
-                arrays |= _packed(f"end {n}", rows)
-        for n, (matrix, scales) in self.finished.items():
-            arrays |= {f"done {n} {part}": getattr(matrix, part) for part in CSR_PARTS}
-            if scales is not None:
-                arrays[f"done {n} scales"] = scales
+                arrays |= arrays_of_rows(f"end {n}", rows)
+        for n, result in self.finished.items():
+            arrays |= arrays_of_result(f"done {n}", *result)
         if self.rows is not None:
             optimiser = self.optimiser
             plain["optimiser"] = {"steps": optimiser.steps, "product": optimiser.product}
-            arrays |= _packed("now", self.rows)
-            arrays |= {"m": _array(optimiser.m), "v": _array(optimiser.v)}
+            arrays |= arrays_of_rows("now", self.rows)
+            arrays |= {"m": optimiser.m.cpu().numpy(), "v": optimiser.v.cpu().numpy()}
         return plain, arrays
 
     def restore(self, plain: dict, arrays: dict[str, np.ndarray]) -> None:
@@ -257,10 +269,9 @@ class Run:
             if kind == "end":
                 self.at_end[int(n)] = self._unpacked(arrays, f"end {n}")
             elif kind == "done":
-                parts = tuple(arrays[f"done {n} {part}"] for part in CSR_PARTS)
-                matrix = csr_matrix(parts, shape=(self.X.shape[1], self.width))
-                check_csr(matrix)
-                self.finished[int(n)] = matrix, arrays.get(f"done {n} scales")
+                self.finished[int(n)] = result_of_arrays(f"done {n}", arrays, self.width)
+                if self.finished[int(n)][0].shape[0] != self.shard.n_items:
+                    raise ValueError("a result of another number of items")
         if "optimiser" in plain:
             self.rows = self._unpacked(arrays, "now")
             m, v = (torch.from_numpy(arrays[name]).to(self.device) for name in ("m", "v"))
@@ -275,25 +286,8 @@ class Run:
             raise ValueError("a path that has ended is missing")
 
     def _unpacked(self, arrays: dict, name: str) -> Rows:
-        parts = {
-            part: torch.from_numpy(arrays[f"{name} {part}"]).to(self.device)
-            for part in ROW_PARTS
-            if f"{name} {part}" in arrays
-        }
-        rows = Rows(**{"cols": self.initial.cols, "width": self.width} | parts)
-        rows.require_valid(self.X.shape[1])
+        initial = self.initial
+        others = {"cols": initial.cols, "width": self.width, "mean_nnz": initial.mean_nnz}
+        rows = rows_of_arrays(name, arrays, self.device, **others)
+        rows.require_valid(self.shard.n_items)
         return rows
-
-
-def _packed(name: str, rows: Rows) -> dict[str, np.ndarray]:
-    """Arrays of a state; the columns of full rows need not be kept."""
-    parts = {part: getattr(rows, part) for part in ROW_PARTS}
-    if rows.starts is None and rows.nnz == rows.width:
-        del parts["cols"]
-    return {
-        f"{name} {part}": _array(tensor) for part, tensor in parts.items() if tensor is not None
-    }
-
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.cpu().numpy()

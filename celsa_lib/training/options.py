@@ -26,7 +26,8 @@ NUMBERS = {
     "relu_cap": float,
 }
 MOST_EPOCHS = 100_000  # of a stage: no training has a use for more
-BACKENDS = ("auto", "sparse", "dense", "triton", "reference")
+BACKENDS = ("auto", "sparse", "dense", "triton", "reference", "sharded")
+ON_CPU = ("sparse", "sharded")  # loops over nonzeros, compiled for it
 PRECISIONS = ("float32", "tf32", "bfloat16")
 # How anchored rows begin (`training.anchored`).
 NEIGHBOURS, SHRINK = 50, 10.0  # of an item; users added to each popularity in the cosine
@@ -71,6 +72,7 @@ class TrainingOptions:
     sums stay in float32. Whatever the processor, nothing else changes the precision.
     backend: "auto" takes k-sparse kernels where rows are sparse (page "Training cost"), dense
     products for denser rows; on a CUDA GPU both are "triton". "reference": autograd's formula.
+    "sharded": "sparse" with the items divided among the processes of torch.distributed.
     """
 
     batch_size: int = 1024
@@ -115,10 +117,14 @@ class TrainingOptions:
                 raise ConfigError(
                     f'unknown {name} "{getattr(self, name)}"; choose one of {", ".join(known)}'
                 )
-        if self.backend == "sparse" and self.device not in ("auto", "cpu"):
-            raise ConfigError(f'backend "sparse" runs on the CPU, not on device "{self.device}"')
-        if self.backend == "sparse" and self.repeat_negatives:
-            raise ConfigError('backend "sparse" scores an item once; choose backend "dense"')
+        if self.backend in ON_CPU and self.device not in ("auto", "cpu"):
+            raise ConfigError(
+                f'backend "{self.backend}" runs on the CPU, not on device "{self.device}"'
+            )
+        if self.backend in ON_CPU and self.repeat_negatives:
+            raise ConfigError(
+                f'backend "{self.backend}" scores an item once; choose backend "dense"'
+            )
 
     def steps_per_epoch(self, X: csr_matrix) -> int:
         """Batches of an epoch: of as many users as have a history in X."""

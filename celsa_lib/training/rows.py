@@ -9,6 +9,8 @@ from scipy.sparse import csr_matrix
 from celsa_lib.kernels.rows import unit_rows_into
 from celsa_lib.training.objective import top_k_columns
 
+ROWS_AT_ONCE = 1024  # drawn and passed over: those of other processes
+
 
 @dataclass
 class Rows:
@@ -17,7 +19,8 @@ class Rows:
     Ragged rows are stored one after the other, as in CSR: values and cols have one axis, and row i
     is what stands from starts[i] to starts[i + 1]. scales: log s_i and log w_i (of item i as output
     and as input) with the optimiser's m and v of both, 6 × items; None without scales. mean: of the
-    values over the last steps, flat; None before there are any.
+    values over the last steps, flat; None before there are any. mean_nnz: nonzeros per row where
+    these are some of the rows alone, as they are of all.
     """
 
     values: torch.Tensor
@@ -26,13 +29,14 @@ class Rows:
     starts: torch.Tensor | None = None
     scales: torch.Tensor | None = None
     mean: torch.Tensor | None = None
+    mean_nnz: int | None = None
 
     @property
     def nnz(self) -> int:
         """Nonzeros per row; their mean, rounded, where rows differ."""
-        if self.starts is not None:
-            return round(len(self.values) / (len(self.starts) - 1))
-        return self.values.shape[1]
+        if self.starts is None:
+            return self.values.shape[1]
+        return self.mean_nnz or round(len(self.values) / (len(self.starts) - 1))
 
     def flat(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(values, cols, starts), rows one after the other; the values are these, not a copy."""
@@ -96,18 +100,26 @@ class Rows:
         """w_i of each item, None without scales."""
         return None if self.scales is None else self.scales[1].exp().cpu().numpy()
 
-    def active(self) -> int:
-        """Latents that at least one item uses."""
+    def used(self) -> np.ndarray:
+        """Whether an item uses each of the latents, (width,) bool."""
         if self.starts is None and self.nnz == self.width:
-            return self.width
-        return int((torch.bincount(self.cols.flatten()) > 0).sum())
+            return np.ones(self.width, dtype=bool)
+        return (torch.bincount(self.cols.flatten(), minlength=self.width) > 0).cpu().numpy()
 
 
-def initial_embeddings(n_items: int, width: int, seed: int) -> torch.Tensor:
-    """Xavier-uniform start, items × width; drawn on the CPU so that every device starts alike."""
+def initial_embeddings(
+    n_items: int, width: int, seed: int, first: int = 0, last: int | None = None
+) -> torch.Tensor:
+    """Xavier-uniform start, items × width; drawn on the CPU so that every device starts alike.
+
+    first, last: draw only those items' rows, as they are among all.
+    """
     bound = (6.0 / (n_items + width)) ** 0.5
     generator = torch.Generator().manual_seed(seed)
-    return torch.empty(n_items, width).uniform_(-bound, bound, generator=generator)
+    draw = lambda rows: torch.empty(rows, width).uniform_(-bound, bound, generator=generator)  # noqa: E731
+    for passed in range(0, first, ROWS_AT_ONCE):
+        draw(min(ROWS_AT_ONCE, first - passed))
+    return draw((n_items if last is None else last) - first)
 
 
 def full_rows(values: torch.Tensor) -> Rows:

@@ -15,6 +15,7 @@ from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.objective import top_k_columns, unit_rows
 from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.rows import Rows
+from celsa_lib.training.shard import Shard
 
 
 class StageTrainer:
@@ -29,9 +30,11 @@ class StageTrainer:
         X: csr_matrix,
         memory: Memory | None = None,
         parts: int = 1,
+        shard: Shard | None = None,
     ):
         """`memory`: one that other stages have used; `parts`: of a batch, where a GPU's memory is
-        short. The backend is chosen here, once per stage.
+        short; `shard`: the items of these rows, None: all. The backend is chosen here, once per
+        stage.
         """
         self.rows, self.optimiser, self.stage, self.options = rows, optimiser, stage, options
         self.X, self.memory, self.parts = X, memory or Memory(rows.values.device), parts
@@ -39,7 +42,7 @@ class StageTrainer:
         self.unit = self.memory("unit", trained.values.shape)
         self.starts = Rows(self.unit, rows.cols, rows.width, rows.starts).row_starts()
         fixed = None if stage.dynamic else X  # lists of a moving support would be made every step
-        self.backend = make_backend(trained, options, self.memory, fixed)
+        self.backend = make_backend(trained, options, self.memory, fixed, shard)
         self.name, self.losses = self.backend.name, []
         self.learning_rate, self.of_mean = options.learning_rate, 0.0
 

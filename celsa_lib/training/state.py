@@ -1,11 +1,19 @@
-"""What a checkpoint says of a run besides its arrays, checked before the run goes on from it."""
+"""What a checkpoint says of a run, checked before the run goes on from it; the arrays of rows."""
 
 from typing import NotRequired
 
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
 from typing_extensions import TypedDict
 
+from celsa_lib.arrays import check_csr
 from celsa_lib.training.plan import Plan
+from celsa_lib.training.rows import Rows
 from celsa_lib.typed import checked
+
+ROW_PARTS = ("values", "cols", "starts", "scales", "mean")
+CSR_PARTS = ("data", "indices", "indptr")
 
 
 class StoredEpoch(TypedDict):
@@ -46,3 +54,38 @@ def require_state(plain: dict, plan: Plan) -> None:
         raise ValueError("epochs of stages that have not begun")
     if ("optimiser" in plain) != (epochs > 0):
         raise ValueError("an optimiser that does not go with the epochs")
+
+
+def arrays_of_rows(name: str, rows: Rows) -> dict[str, np.ndarray]:
+    """The parts of `rows` as arrays, by `name` and part; the columns of full rows are not kept."""
+    parts = {part: getattr(rows, part) for part in ROW_PARTS}
+    if rows.starts is None and rows.nnz == rows.width:
+        del parts["cols"]
+    return {
+        f"{name} {part}": tensor.cpu().numpy()
+        for part, tensor in parts.items()
+        if tensor is not None
+    }
+
+
+def rows_of_arrays(name: str, arrays: dict[str, np.ndarray], device="cpu", **others) -> Rows:
+    """The rows that `arrays_of_rows` has taken apart; `others`: of Rows, what is not kept."""
+    kept = [part for part in ROW_PARTS if f"{name} {part}" in arrays]
+    parts = {part: torch.from_numpy(arrays[f"{name} {part}"]).to(device) for part in kept}
+    return Rows(**others | parts)
+
+
+def arrays_of_result(name: str, matrix: csr_matrix, scales: np.ndarray | None) -> dict:
+    """Unit rows and input scales as arrays, by `name` and part."""
+    parts = {f"{name} {part}": getattr(matrix, part) for part in CSR_PARTS}
+    return parts if scales is None else parts | {f"{name} scales": scales}
+
+
+def result_of_arrays(
+    name: str, arrays: dict[str, np.ndarray], width: int
+) -> tuple[csr_matrix, np.ndarray | None]:
+    """What `arrays_of_result` has taken apart. Raises ValueError for what is no matrix."""
+    parts = tuple(arrays[f"{name} {part}"] for part in CSR_PARTS)
+    matrix = csr_matrix(parts, shape=(len(parts[-1]) - 1, width))
+    check_csr(matrix)
+    return matrix, arrays.get(f"{name} scales")

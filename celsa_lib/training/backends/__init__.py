@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dense": ["DenseBackend"],
         "protocol": ["Backend", "Memory"],
         "reference": ["ReferenceBackend"],
+        "sharded": ["ShardedBackend"],
         "sparse": ["ListBackend", "SparseBackend"],
     },
 )

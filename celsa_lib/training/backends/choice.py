@@ -10,10 +10,12 @@ from celsa_lib.errors import ConfigError
 from celsa_lib.training.backends.dense import DenseBackend
 from celsa_lib.training.backends.protocol import Backend, Memory
 from celsa_lib.training.backends.reference import ReferenceBackend
+from celsa_lib.training.backends.sharded import ShardedBackend
 from celsa_lib.training.backends.sparse import ListBackend, SparseBackend, lists_are_short
 from celsa_lib.training.device import density_of_dense, resolve_device
-from celsa_lib.training.options import TrainingOptions
+from celsa_lib.training.options import ON_CPU, TrainingOptions
 from celsa_lib.training.rows import Rows
+from celsa_lib.training.shard import Shard
 
 
 def not_triton_because(options: TrainingOptions, device: torch.device) -> str:
@@ -31,7 +33,7 @@ def training_device(options: TrainingOptions, ragged: bool) -> torch.device:
     ragged: of rows of different lengths, which on a GPU only Triton's kernels train: "auto" takes
     the CPU where these cannot run.
     """
-    device = resolve_device("cpu" if options.backend == "sparse" else options.device)
+    device = resolve_device("cpu" if options.backend in ON_CPU else options.device)
     left = ragged and options.device == "auto" and not_triton_because(options, device)
     return torch.device("cpu") if left else device
 
@@ -56,8 +58,9 @@ def make_backend(
     options: TrainingOptions,
     memory: Memory | None = None,
     X: csr_matrix | None = None,
+    shard: Shard | None = None,
 ) -> Backend:
-    """The backend of a stage with the support of `rows`, by `options.backend`.
+    """The backend of a stage with the support of `rows` of `shard` (None: all), by its options.
 
     "auto": loops over nonzeros on a CPU up to the density where dense products overtake them. Loops
     go by lists where those of the histories X (users × items) are short; not without X. Raises
@@ -75,6 +78,9 @@ def make_backend(
             f'backend "{chosen}" on {rows.values.device} does not train anchored rows with these '
             f'options; take backend "auto" and device "cpu", without repeat_negatives'
         )
+    if chosen == "sharded":
+        shard = shard or Shard((0, len(rows.row_starts()) - 1))
+        return ShardedBackend(rows, shard, options.relu_cap)
     if chosen == "sparse":
         n_items = len(rows.row_starts()) - 1
         n_outputs = min(n_items, options.max_outputs or n_items)

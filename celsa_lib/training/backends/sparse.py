@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
+from celsa_lib.kernels.columns import by_columns
 from celsa_lib.kernels.list_step import list_step, list_workspace
-from celsa_lib.kernels.sparse_step import by_columns, sparse_step, workspace
+from celsa_lib.kernels.sparse_step import sparse_step, workspace
 from celsa_lib.training.batches import UserBatch
 from celsa_lib.training.rows import Rows
 

@@ -1,0 +1,130 @@
+"""Folders of Parquet in a stream: what one table gives, with ids mapped and the matrix on disk."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import celsa_lib as cl
+from celsa_lib.data import load_interactions, streams
+from celsa_lib.errors import ConfigError, DataError, StorageError
+
+IDS = {
+    "numbers": lambda codes: codes * 7 - 3,
+    "text": lambda codes: np.char.add("id ", codes.astype(str)),
+    "digits as text": lambda codes: codes.astype(str),
+}
+
+
+def ratings(n_rows=2000, n_users=60, n_items=40, seed=0, ids=IDS["numbers"]) -> pd.DataFrame:
+    """Rows in any order, some pairs more than once."""
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "user_id": ids(rng.integers(0, n_users, n_rows)),
+            "item_id": ids((rng.integers(0, n_items**2, n_rows) ** 0.5).astype(int)),
+            "stars": rng.integers(1, 6, n_rows).astype(float),
+            "year": rng.integers(2019, 2022, n_rows),
+        }
+    )
+
+
+def folder_of(frame: pd.DataFrame, path):
+    """`frame` by year, as hive partitions, in files of several row groups."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    parquet.write_to_dataset(table, path, partition_cols=["year"], row_group_size=100)
+    return path
+
+
+def assert_same(one: cl.Dataset, other: cl.Dataset) -> None:
+    assert one.X.shape == other.X.shape and (one.X != other.X).nnz == 0
+    assert one.X.has_canonical_format and (one.X.data == 1).all() and one.X.dtype == np.float32
+    assert np.array_equal(one.user_ids, other.user_ids)
+    assert np.array_equal(one.item_ids, other.item_ids)
+    assert one.item_ids.dtype == other.item_ids.dtype
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("kind", IDS)
+def test_a_folder_is_read_as_one_table_is(tmp_path, monkeypatch, kind, on_disk):
+    monkeypatch.setattr(streams, "STREAMED_ROWS", 64)
+    frame = ratings(ids=IDS[kind])
+    folder = folder_of(frame, tmp_path / "data")
+    options = {"value": "stars", "min_rating": 4, "min_user_interactions": 8}
+    store = tmp_path / "kept" / "store" if on_disk else None
+    found = load_interactions(folder, **options, store=store)
+    assert_same(found, load_interactions(frame, **options))
+    assert found.name == "data"
+    if on_disk:
+        assert isinstance(found.X.indices.base, np.memmap) or found.X.indices.base is not None
+        assert_same(load_interactions(folder, **options, store=store), found)
+        assert not list(store.parent.glob(".celsa-*"))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1), st.integers(1, 4))
+def test_what_is_left_is_what_one_table_leaves(tmp_path_factory, pairs, least):
+    frame = pd.DataFrame(pairs, columns=["user_id", "item_id"])
+    folder = tmp_path_factory.mktemp("data")
+    frame.to_parquet(folder / "a.parquet")
+    try:
+        expected = load_interactions(frame, min_user_interactions=least)
+    except DataError as error:
+        with pytest.raises(DataError, match="nothing is left"):
+            load_interactions(folder, min_user_interactions=least)
+        assert "nothing is left" in str(error)
+        return
+    assert_same(load_interactions(folder, min_user_interactions=least), expected)
+
+
+def test_a_column_may_be_the_name_of_a_partition(tmp_path):
+    frame = ratings()
+    folder = folder_of(frame, tmp_path / "data")
+    options = {"item": "year", "min_user_interactions": 2}
+    assert_same(load_interactions(folder, **options), load_interactions(frame, **options))
+
+
+def test_a_model_learns_from_what_is_mapped(tmp_path):
+    frame = ratings()
+    folder = folder_of(frame, tmp_path / "data")
+    options = {"nnz": 3, "recipe": "recommended", "epochs": 1, "progress": False}
+    fitted = [
+        cl.CompressedELSA(**options).fit(load_interactions(folder, store=store).X)
+        for store in (None, tmp_path / "store")
+    ]
+    one, other = (model.item_embeddings.matrix for model in fitted)
+    assert np.array_equal(one.data, other.data) and np.array_equal(one.indices, other.indices)
+
+
+def test_a_store_of_something_else_is_refused(tmp_path):
+    folder, store = folder_of(ratings(), tmp_path / "data"), tmp_path / "store"
+    load_interactions(folder, store=store)
+    with pytest.raises(StorageError, match="read with other options"):
+        load_interactions(folder, min_user_interactions=9, store=store)
+    (store / "indices.npy").write_bytes(b"no array")
+    with pytest.raises(StorageError, match="damaged"):
+        load_interactions(folder, store=store)
+    with pytest.raises(StorageError, match="keeps no interactions"):
+        load_interactions(folder, store=tmp_path / "data")
+
+
+def test_what_is_wrong_with_a_folder_is_named(tmp_path):
+    with pytest.raises(DataError, match="without Parquet files"):
+        load_interactions(tmp_path)
+    folder = folder_of(ratings(), tmp_path / "data")
+    with pytest.raises(DataError, match="no column 'who'"):
+        load_interactions(folder, user="who")
+    with pytest.raises(ConfigError, match="times are not read from a folder"):
+        load_interactions(folder, time="year")
+    with pytest.raises(ConfigError, match="give one"):
+        load_interactions(ratings(), store=tmp_path / "store")
+    pd.DataFrame({"user_id": [1, None], "item_id": [1, 2]}).to_parquet(tmp_path / "data/a.parquet")
+    with pytest.raises(DataError, match="no user or no item"):
+        load_interactions(folder)
+    (tmp_path / "data/a.parquet").write_bytes(b"PAR1 and nothing")
+    with pytest.raises(DataError, match="truncated or corrupt"):
+        load_interactions(folder, store=tmp_path / "store")
+    assert not (tmp_path / "store").exists()
