@@ -12,8 +12,10 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from celsa_lib.arrays import check_csr, format_of, save_arrays, stored_arrays
-from celsa_lib.errors import ConfigError, DataError, check_between, check_count, plainly
-from celsa_lib.parts import as_rows, as_scales, check_distinct, ids_array, plain_about
+from celsa_lib.errors import DataError, check_between, check_count
+from celsa_lib.kernels.forks import check_threads
+from celsa_lib.kernels.packed_cosine import packed_cosines, packed_norms
+from celsa_lib.parts import as_rows, as_scales, check_distinct, each_alone, ids_array, plain_about
 from celsa_lib.retrieval import (
     BATCH_USERS,
     PackedRows,
@@ -183,10 +185,9 @@ class ItemEmbeddings:
         check_count(n=n)
         check_between(0, 1, effort=effort)
         hidden = hidden_items(X.shape[1], among, without)
-        if not len(hidden):
-            found = self._on_gpu(X, lambda index: index.recommend(X, n, exclude_seen))
-            if found is not None:
-                return found
+        found = self._on_gpu(X, lambda index: index.recommend(X, n, exclude_seen, hidden))
+        if found is not None:
+            return found
         if self.is_dense:
             return recommend_in_batches(self.score, X, n, exclude_seen, hidden)
         return self._index.recommend(X, n, exclude_seen, hidden, effort)
@@ -197,15 +198,7 @@ class ItemEmbeddings:
         items: positions. Gives what `recommend` does: (indices, cosines), each items × n. Raises
         ConfigError for a position that is not there or n < 1.
         """
-        n_items = self.matrix.shape[0]
-        if not isinstance(items, Sequence | np.ndarray) or isinstance(items, str):
-            raise ConfigError(f"items is a list of positions, got {plainly(items)}")
-        for item in items:
-            check_count(least=0, item=item)
-            if item >= n_items:
-                raise ConfigError(f"there is no item {item}; they are 0 to {n_items - 1}")
-        ones = np.ones(len(items), np.float32), items, np.arange(len(items) + 1)
-        return self._unit.recommend(csr_matrix(ones, shape=(len(items), n_items)), n)
+        return self._unit.recommend(each_alone(items, self.matrix.shape[0]), n)
 
     @cached_property
     def _unit(self) -> "ItemEmbeddings":
@@ -215,7 +208,7 @@ class ItemEmbeddings:
         """What `compute(index on a GPU)` gives; None for few users, and where a GPU cannot."""
         if X.shape[0] < BATCH_USERS or not has_gpu():
             return None
-        from celsa_lib.retrieval.gpu import where_it_fits
+        from celsa_lib.kernels.room import where_it_fits
 
         return where_it_fits(lambda: compute(self._gpu_index))
 
@@ -276,12 +269,19 @@ class PackedEmbeddings(PackedRows):
         return ItemEmbeddings(matrix, self.item_ids, self.about, input_scales)
 
     def similar(self, items: Sequence[int], n: int = 10) -> tuple[np.ndarray, np.ndarray]:
-        """See `ItemEmbeddings.similar`; the rows are unpacked by the first call."""
-        return self._unpacked.similar(items, n)
+        """See `ItemEmbeddings.similar`; rows are read where they lie, 4 bytes per item are kept."""
+        asked = each_alone(items, self.shape[0])
+        return recommend_in_batches(self._cosines, asked, n, without_seen=True)
+
+    def _cosines(self, asked: csr_matrix) -> np.ndarray:
+        """Cosines of all rows with the one that each row of `asked` names."""
+        check_threads()
+        parts = self._layout, self._longest, self.shape[1]
+        return packed_cosines(*parts, asked.indices, self._norms)
 
     @cached_property
-    def _unpacked(self) -> ItemEmbeddings:
-        return self.unpack()
+    def _norms(self) -> np.ndarray:
+        return packed_norms(self._layout, self._longest)
 
 
 def open_embeddings(path: str | Path) -> ItemEmbeddings | PackedEmbeddings:

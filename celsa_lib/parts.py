@@ -1,12 +1,13 @@
 """What embeddings are made of, checked where it comes in: rows, ids, scales, what is known."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from celsa_lib.arrays import check_csr
-from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, plainly
+from celsa_lib.errors import LONGEST_ID, ConfigError, DataError, check_count, plainly
 
 
 def ids_array(item_ids) -> np.ndarray:
@@ -40,6 +41,21 @@ def check_distinct(item_ids: np.ndarray) -> None:
     if len(found) < len(texts):
         twice = found[np.argmax(counts > 1)]
         raise DataError(f"the item id {twice} stands more than once; name each item differently")
+
+
+def each_alone(items: Sequence[int], n_items: int) -> csr_matrix:
+    """A row for each of `items`, positions of n_items, with a one there: asked × items.
+
+    Raises ConfigError for what is no list of positions, and for one that is not there.
+    """
+    if not isinstance(items, Sequence | np.ndarray) or isinstance(items, str):
+        raise ConfigError(f"items is a list of positions, got {plainly(items)}")
+    for item in items:
+        check_count(least=0, item=item)
+        if item >= n_items:
+            raise ConfigError(f"there is no item {item}; they are 0 to {n_items - 1}")
+    ones = np.ones(len(items), np.float32), items, np.arange(len(items) + 1)
+    return csr_matrix(ones, shape=(len(items), n_items))
 
 
 def as_rows(matrix) -> csr_matrix:

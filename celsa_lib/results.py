@@ -191,6 +191,8 @@ def load_result(path: str | Path) -> Result:
     path = located(path)
     if not path.exists():
         raise StorageError(f"there is no file {path}; run the study that writes it")
+    if not path.is_file():
+        raise StorageError(f"{path} is no file, and results go on from one; name another")
     content = read_json(path, StoredResult, FORMAT, VERSION, "results", RESTORE)
     result = Result(content["manifest"], content["rows"], content.get("trials", {}), path=path)
     result.digest = content.get("digest")

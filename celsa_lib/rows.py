@@ -23,7 +23,8 @@ class Row(TypedDict):
 # are those that it was fitted with, `grid` what they were chosen from, and `trials` what validation
 # users said of each choice. coverage@50, rare recall@50: see `evaluation.exposure`. `path`: what a
 # training of several budgets shares. `history`: (k, latents in use, loss) of each epoch. precision,
-# backend: as resolved. `resolved`: the parameters with what a recipe has filled in.
+# backend: as resolved. `resolved`: the parameters with what a recipe has filled in. `held_bytes`:
+# what rows take that could not fill `budget_bytes`.
 MethodRow = TypedDict(
     "MethodRow",
     {
@@ -33,6 +34,7 @@ MethodRow = TypedDict(
         "method": str,
         "label": str,
         "budget_bytes": int,
+        "held_bytes": NotRequired[int],
         "params": Params,
         "seed": int,
         "mean": dict[str, float],

@@ -35,6 +35,7 @@ LAYERS = [
     "experiments",
     "report",
     "demo",
+    "inpage",
     "book",
     "workflow",
     "cli",

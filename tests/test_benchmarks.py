@@ -121,6 +121,31 @@ def test_packed_rows_are_measured_beside_those_in_memory():
     assert shown["times CSR"].iloc[0] == 1 and shown["bytes per item"].tolist()[0] == 36.1
 
 
+def test_a_comparison_is_timed_from_the_file_to_the_page(tmp_path, monkeypatch):
+    """A small one; what is stored goes into the table of its page, which says where it is not."""
+    import compare_time
+
+    sizes = {"n_users": 400, "n_items": 100, "n_segments": 5, "mean_interactions": 20.0}
+    monkeypatch.setattr(
+        compare_time, "compared",
+        lambda folder, options, of=compare_time.compared: of(
+            folder, ["--profile", "smoke", "--methods", "Popularity", *options], sizes
+        ),
+    )  # fmt: skip
+    out = tmp_path / "compare-time.json"
+    monkeypatch.setattr(sys, "argv", ["compare_time.py", "--out", str(out)])
+    shown = report.stored("compare-time", tmp_path, "python benchmarks/compare_time.py")
+    assert "Not measured here" in shown.table("compare time")._repr_html_()
+    compare_time.main()
+    stored = report.stored("compare-time", tmp_path, "python benchmarks/compare_time.py")
+    (line,) = stored.frame("compare time").to_dict("records")
+    assert line["command"] == "celsa compare mine.csv --profile smoke --methods Popularity"
+    assert line["users"] == "400" and line["models"] == 1 and line["seconds"] > 0
+    (run,) = stored.result.manifest["runs"].values()
+    assert run["machine"]["cores"] > 0 and run["machine"]["cpu"] in stored.notice()
+    assert "Popularity" in stored.result.rows[0]["answer"] or stored.result.rows[0]["answer"]
+
+
 def test_every_nonzero_is_read_in_each_thread():
     from cache_reads import read
 

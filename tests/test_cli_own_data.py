@@ -23,6 +23,8 @@ def own(tmp_path_factory):
     ids = np.array([f"{i:05d}" for i in range(90)])
     frame = pd.DataFrame({"customer": [f"c{u}" for u in X.row], "product": ids[X.col]})
     frame.to_csv(folder / "mine.csv", index=False)
+    (folder / "twice.csv").write_text("product,title\n00003,A\n00003,B\n")
+    (folder / "strange.csv").write_text("product,title\nx,A\n")
     titles = ["The Amélie", *(f"Title {i}\x1b[31m" for i in range(1, 90))]
     pd.DataFrame({"product": ids, "title": titles}).to_csv(folder / "items.csv", index=False)
     done = call_in(folder, "train", "mine.csv", *COLUMNS, "--items", "items.csv", "--nnz", 4,
@@ -69,6 +71,9 @@ def test_a_user_is_recommended_what_the_user_has_not(own):
         (["train", "mine.csv", "--nnz", 4, "--out", "items.csv/a"], "cannot write items.csv/a"),
         (["train", "mine.csv", "--nnz", 4, "--out", "a.npz"], "no column 'user_id'"),
         (["recommend", "emb.npz", "ml-nothing", "x"], "no such file"),
+        (["recommend", "emb.npz", "mine.csv", "--items", "twice.csv", "7"],
+         "twice.csv has the id '00003' more than once; keep one row per item\n"),
+        (["recommend", "emb.npz", "mine.csv", "--items", "strange.csv", "7"], "write them alike\n"),
         (["similar", "emb.npz", "mine.csv", "Title \x1b[31m?"], "\"Title  [31m?\" in its title"),
     ],
 )  # fmt: skip

@@ -304,6 +304,7 @@ def test_pack(embeddings, tmp_path):
     assert packed.bits == 3 and np.array_equal(packed.unpack().matrix.indices, rows.matrix.indices)
     assert result.stdout.startswith(f"{out}: {packed.bytes_per_item:.1f} B per item, ")
     assert "one of 3, 4, 8, got 5" in refused("pack", embeddings, "--out", out, "--bits", 5)
+    assert call("pack", embeddings, "--out", "/dev/null").exit_code == 0
 
 
 class TestPackedFiles:

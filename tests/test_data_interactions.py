@@ -420,6 +420,17 @@ def test_tables_of_other_kinds_are_the_same_data(frame, convert):
     assert plain.user_ids.tolist() == other.user_ids.tolist()
 
 
+@pytest.mark.parametrize("column", ["who", "title"])
+def test_half_a_character_is_refused(frame, column):
+    """As Python keeps a byte that it cannot decode; a table of Arrow cannot have it."""
+    frame = frame.assign(title="a").astype(object)
+    items = frame.drop_duplicates("what")[["what", "title"]]
+    changed = items if column == "title" else frame
+    changed.loc[changed.index[1], column] = "x\ud800"
+    with pytest.raises(DataError, match=rf"column '{column}', row 1: 'x\\ud800'; read it again"):
+        load_interactions(frame, items=items, **COLUMNS)
+
+
 @pytest.mark.parametrize("source", [{"user_id": [1]}, [1, 2], None, 3, np.eye(3)])
 def test_what_is_no_table_is_refused(source):
     with pytest.raises(DataError, match="give a DataFrame of pandas or Polars, an Arrow table"):

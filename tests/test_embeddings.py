@@ -254,14 +254,32 @@ def test_similar_items_are_those_of_the_largest_cosine(seed, density, scaled):
         assert (np.diff(values) <= 0).all()
 
 
-def test_packed_rows_have_similar_items(tmp_path):
+@pytest.mark.parametrize("kind", ["dense", "sparse", "anchored"])
+def test_packed_rows_have_similar_items_and_stay_packed(kind, tmp_path, monkeypatch):
+    """Cosines of the rows as they are packed, whatever scales they encode with; one row is empty"""
     rng = np.random.default_rng(0)
-    embeddings = cl.ItemEmbeddings(csr_matrix(rng.standard_normal((20, 8), dtype=np.float32)))
+    rows = rng.standard_normal((20, 20)) * (rng.random((20, 20)) < (1 if kind == "dense" else 0.3))
+    if kind == "anchored":
+        rows[np.diag_indices(20)] = rng.uniform(0.5, 3, 20)
+    else:
+        rows[7] = 0
+    scales = rng.uniform(0.5, 2, 20) if kind == "anchored" else None
+    embeddings = cl.ItemEmbeddings(csr_matrix(rows), input_scales=scales)
     packed = embeddings.pack(8, tmp_path / "rows.packed")
-    found, cosines = packed.similar([3, 4], 5)
-    expected = packed.unpack().similar([3, 4], 5)
-    np.testing.assert_array_equal(found, expected[0])
-    np.testing.assert_array_equal(cosines, expected[1])
+    unpacked = packed.unpack()
+    monkeypatch.setattr(cl.PackedEmbeddings, "unpack", None)
+    for items in ([3], [3, 4, 0, 19]):
+        found, cosines = packed.similar(items, 19)
+        expected, nearest = unpacked.similar(items, 19)
+        assert cosines == pytest.approx(nearest, abs=1e-6)
+        apart = np.abs(np.diff(nearest, axis=1)).min() > 1e-6
+        assert kind != "dense" or (apart and np.array_equal(found, expected))
+        for item, near in zip(items, found, strict=True):
+            assert sorted([item, *near]) == list(range(20))
+    assert packed.similar([], 2)[0].shape == (0, 2)
+    for wrong, said in ((20, "there is no item 20"), (-1, "at least 0")):
+        with pytest.raises(cl.CelsaError, match=said):
+            packed.similar([wrong])
 
 
 def test_similar_by_hand_and_what_is_not_there():

@@ -174,6 +174,13 @@ def test_a_budget_is_the_size_of_the_fitted_model(config, planted):
     assert [row["budget_bytes"] for row in result.rows] == [64, 64, 64]
 
 
+def test_a_budget_that_rows_cannot_fill_is_recorded(config, planted):
+    asked = MethodConfig("PrunedEASE", {"nnz": 500}), MethodConfig("PrunedEASE", {"nnz": 8})
+    full, small = run_experiment(replace(config, methods=asked), planted).rows
+    assert full["budget_bytes"] == 4000 and full["held_bytes"] <= 8 * 119
+    assert "held_bytes" not in small
+
+
 def test_tuning_sees_validation_users_only(config, planted, monkeypatch):
     """Every trial is on validation folds, and all trials come before the first test fold."""
     task = make_task(config, planted)
@@ -416,6 +423,11 @@ def test_users_of_another_type_are_refused(tmp_path, values, said):
     np.savez_compressed(users_path(path), h=values)
     with pytest.raises(StorageError, match=f"{said}.* for row h, not a float32 per user"):
         load_result(path)
+
+
+def test_what_is_no_file_holds_no_results():
+    with pytest.raises(StorageError, match="/dev/null is no file, and results go on from one"):
+        load_result("/dev/null")
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"format": "celsa-result", "version": 99}'])

@@ -47,3 +47,20 @@ def test_the_same_partial_correlations_where_the_card_has_room(X, monkeypatch):
     assert np.allclose(found.precision, expected.precision, rtol=tolerance, atol=0)
     monkeypatch.setattr(anchored, "free_memory", lambda device: (1000, 2**40))
     assert isinstance(counts_of(X, DEVICE), CountsOnCpu)
+
+
+def test_neighbours_are_found_on_the_cpu_where_the_card_has_no_room_after_all(
+    X, monkeypatch, caplog
+):
+    expected, invert, tried = neighbourhoods(X, 5.0, DEVICE), torch.linalg.inv, []
+
+    def refuse_once(blocks):
+        tried.append(1)
+        if len(tried) == 1:
+            raise torch.OutOfMemoryError("no room")
+        return invert(blocks)
+
+    monkeypatch.setattr(torch.linalg, "inv", refuse_once)
+    found = neighbourhoods(X, 5.0, DEVICE)
+    assert np.allclose((found.partial - expected.partial).data, 0, atol=1e-5)
+    assert "looking for neighbours on the CPU, as the GPU has no room" in caplog.text

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 import celsa_lib as cl
 from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.models.ease import gram_matrix
-from celsa_lib.models.pruned import prune_rows
+from celsa_lib.models.pruned import SparseMRF, prune_rows
 from celsa_lib.models.registry import BY_LABEL, METHODS
 
 FAST = {"epochs": 3, "batch_size": 16, "progress": False}
@@ -287,6 +287,27 @@ def test_pruned_ease_keeps_the_largest_of_each_row(histories):
     with pytest.raises(cl.CelsaError, match="X has 59 items, Pruned EASE was fitted on 60"):
         pruned.score(histories[:, :59])
     assert prune_rows(full.weights_, 1000).nnz == np.count_nonzero(full.weights_)
+
+
+@pytest.mark.parametrize(
+    ("make", "most"),
+    [
+        (lambda nnz: cl.PrunedEASE(nnz=nnz), "for no more than 59 others"),
+        (lambda nnz: SparseMRF(nnz=nnz), "for no more than 59 others"),
+        (
+            lambda nnz: cl.CompressedELSA(nnz=nnz, recipe="recommended", epochs=1, progress=False),
+            "no more of an item's 50 closest correlate with it",
+        ),
+    ],
+)
+def test_rows_that_cannot_fill_their_budget_say_so(make, most, histories, caplog):
+    """By a line of the log; the size of a model is what it holds."""
+    model = make(500).fit(histories)
+    (said,) = [text for text in caplog.messages if "nnz is 500" in text]
+    assert most in said and model.bytes_per_item < 8 * 60
+    caplog.clear()
+    assert make(4).fit(histories).bytes_per_item <= 8 * 4
+    assert "nnz is" not in caplog.text
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse import random as random_sparse
 
 import celsa_lib as cl
-from celsa_lib.errors import ConfigError
+from celsa_lib.errors import CelsaError, ConfigError
+from celsa_lib.evaluation import effort_for_recall
 from celsa_lib.retrieval import SparseIndex, lists, sparse, top_n
 
 
@@ -173,7 +174,7 @@ def test_scores_closer_than_an_entry_can_tell_are_ranked(n):
     np.testing.assert_allclose(scores, best_by_sorting(expected, n)[1][0], rtol=1e-6)
 
 
-def test_less_effort_finds_most_of_the_best():
+def grouped_rows() -> tuple[cl.ItemEmbeddings, csr_matrix]:
     """Items in groups of like rows, histories of few groups, as people's are."""
     rng, n_items, width, nnz = np.random.default_rng(0), 20_000, 256, 8
     kinds = np.argsort(rng.random((200, width)), axis=1)[:, :nnz]
@@ -185,6 +186,11 @@ def test_less_effort_finds_most_of_the_best():
     seen = [rng.choice(np.flatnonzero(np.isin(kind, rng.integers(0, 200, 4))), 20, replace=False)
             for _ in range(20)]  # fmt: skip
     X = csr_matrix((np.ones(400), (np.repeat(np.arange(20), 20), np.ravel(seen))), (20, n_items))
+    return embeddings, X
+
+
+def test_less_effort_finds_most_of_the_best():
+    embeddings, X = grouped_rows()
     exact, _ = embeddings.recommend(X, 100)
     recalls = {}
     for effort in (0, 0.5, 0.9, 1):
@@ -198,6 +204,35 @@ def test_less_effort_finds_most_of_the_best():
     for wrong in (-0.1, 1.1, "all", None):
         with pytest.raises(ConfigError, match="effort must be a number from 0 to 1"):
             embeddings.recommend(X, 10, effort=wrong)
+
+
+def test_the_least_effort_for_a_recall_is_found():
+    """It reaches the recall, half of it does not, and all of the best need more of it."""
+    embeddings, X = grouped_rows()
+    exact, _ = embeddings.recommend(X, 100)
+
+    def recall_at(effort: float) -> float:
+        found = [embeddings.recommend(x, 100, effort=effort)[0] for x in X]
+        return np.mean([np.isin(a, b).mean() for a, b in zip(exact, found, strict=True)])
+
+    effort = effort_for_recall(embeddings, X, 0.99, 100)
+    assert 0 < effort < 1 and recall_at(effort) >= 0.99 > recall_at(effort / 2)
+    assert effort_for_recall(embeddings, X, 0.8, 100) < effort
+    assert effort_for_recall(embeddings, X, 1.0, 100) > effort
+
+
+def test_an_effort_is_looked_for_where_there_is_one():
+    embeddings, X = grouped_rows()
+    nobody = csr_matrix(X.shape)
+    for wrong, said in (
+        ((embeddings.pack(4), X), "PackedEmbeddings have no effort"),
+        ((embeddings, nobody), "nobody in X has a history"),
+        ((embeddings, X[:, :7]), "7"),
+        ((embeddings, X, 1.5), "recall must be a number from 0 to 1"),
+        ((embeddings, X, 0.9, 0), "n must be a whole number"),
+    ):
+        with pytest.raises(CelsaError, match=said):
+            effort_for_recall(*wrong)
 
 
 @pytest.mark.parametrize("users", [1, 40])

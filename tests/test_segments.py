@@ -126,6 +126,12 @@ class TestTerms:
         table = pd.DataFrame({"title": ["A", None], "genres": [None, "x|"], "year": [pd.NA, 0]})
         assert terms_of(table).names.tolist() == ["X"]
 
+    def test_no_genre_is_no_name(self):
+        """As MovieLens writes it, in a file of one's own too."""
+        table = pd.DataFrame({"title": ["", ""], "genres": ["(no genres listed)", "Drama"]})
+        assert terms_of(table).names.tolist() == ["Drama"]
+        assert genres_of(table, 1, 1.0).names.tolist() == ["Drama"]
+
     @pytest.mark.parametrize("year", ["199x", "1999", 1999.0, True, [1999], pd.Timestamp(0)])
     def test_what_is_no_year_counts_as_none(self, year):
         table = pd.DataFrame({"title": ["A", "B"], "year": pd.Series([year, None], dtype=object)})

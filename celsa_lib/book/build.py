@@ -9,6 +9,7 @@ from celsa_lib.book.colab import lead_to_copies
 from celsa_lib.book.front import LEDGER, write_front
 from celsa_lib.book.publish import address, configure, repository
 from celsa_lib.book.slides import write_slides
+from celsa_lib.book.student import write_student_copy
 from celsa_lib.errors import ConfigError, NotebookError
 
 BUILD = Path("build")
@@ -67,7 +68,7 @@ def jupyter_book(work: Path, out: Path, *options: str) -> subprocess.CompletedPr
 def build_html(root: Path) -> Path:
     """jupyter-book, strict (every warning is an error), from notebooks that have run in build/book.
 
-    Slides and copies for Colab come after. Raises NotebookError.
+    Slides, and copies for students and for Colab, come after. Raises NotebookError.
     """
     out, work = root / BUILD, root / BUILD / "book"
     copy_sources(root, work)
@@ -79,6 +80,7 @@ def build_html(root: Path) -> Path:
         shown = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-15:]
         raise NotebookError("the book has not been built:\n" + "\n".join(shown))
     write_slides(page.parent, pages_of(work))
+    write_student_copy(page.parent / "_sources" / "notebooks")
     if address(work):
         lead_to_copies(page.parent, pages_of(work), *repository(work))
     return page

@@ -217,6 +217,7 @@ def pack(
 
     check_writable(out, embeddings)
     found = read_embeddings(embeddings, packed=False)
-    packed = found.pack(bits, out)
+    packed = found.pack(bits)
+    packed.save(out)
     plain = csr_bytes_per_item(found.matrix, found.input_scales)
     typer.echo(f"{out}: {packed.bytes_per_item:.1f} B per item, {plain:.1f} in memory unpacked")

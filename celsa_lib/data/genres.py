@@ -12,6 +12,7 @@ GENRE_TAGS = (  # of Goodreads, where a tag is called a shelf
     "romance science science-fiction self-help spirituality sports suspense thriller travel "
     "young-adult"
 ).split()
+NO_GENRE = "(no genres listed)"  # as MovieLens writes it
 # What readers note for themselves says nothing about a book: "books-i-own", "my-manga", "to-read".
 # An "i" with no such verb behind it is a numeral: "world-war-i".
 READERS_NOTE = re.compile(

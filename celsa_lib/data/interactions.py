@@ -184,18 +184,22 @@ def _rows_of(items, item: str, item_ids: np.ndarray, layout: Layout) -> pd.DataF
     table = _item_rows(items, item, layout)
     if "title" in table:  # whole numbers would become 1984.0 beside a gap
         table = table.astype({"title": object})
-    texts = list(map(str, _ids(table.index.to_series(name=item), "`items`")))
+    is_file = isinstance(items, (str, Path))
+    where = str(items) if is_file else "`items`"
+    texts = list(map(str, _ids(table.index.to_series(name=item), where)))
     twice = pd.Index(texts).duplicated()
     if twice.any():
+        code = "" if is_file else ", as by items[~items.index.duplicated()]"
         raise DataError(
-            f"`items` has the id {texts[int(twice.argmax())]!r} more than once; keep one row per "
-            "item, as by items[~items.index.duplicated()]"
+            f"{where} has the id {texts[int(twice.argmax())]!r} more than once; keep one row per "
+            f"item{code}"
         )
     wanted = list(map(str, item_ids))
     if not set(texts) & set(wanted):
+        remedy = "write them alike" if is_file else "index it by item id, written as in the data"
         raise DataError(
-            f"`items` has no id of the data: its ids begin {texts[:3]}, the data's {wanted[:3]}; "
-            "index it by item id, written as in the data"
+            f"{where} has no id of the data: its ids begin {texts[:3]}, the data's {wanted[:3]}; "
+            f"{remedy}"
         )
     return table.set_axis(texts).reindex(wanted).set_axis(item_ids)
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from celsa_lib.data.download import find_file
 from celsa_lib.data.formats import HighRatings, fields_of, high_ratings, years_of
+from celsa_lib.data.genres import NO_GENRE
 from celsa_lib.data.registry import DatasetInfo
 from celsa_lib.data.tables import read_table
 
@@ -50,7 +51,7 @@ def read_ml20m(folder: Path, info: DatasetInfo, min_rating: float) -> HighRating
     columns = ("userId", "movieId", "rating")
     users, items = high_ratings(ratings, columns, info.rating_range, min_rating)
     rows = read_table(movies, ("movieId", "title", "genres"))
-    genres = rows["genres"].replace("(no genres listed)", "")
+    genres = rows["genres"].replace(NO_GENRE, "")
     table = _titles_and_years(rows["movieId"], rows["title"], genres)
     return HighRatings(users, items, table, (ratings, movies))
 

@@ -7,6 +7,7 @@ nothing.
 
 import io
 import logging
+import re
 from collections.abc import Sequence
 from csv import Error as CsvError
 from csv import field_size_limit
@@ -14,6 +15,7 @@ from csv import reader as fields_in
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as csv
@@ -22,11 +24,12 @@ import pyarrow.parquet as parquet
 from celsa_lib.data.checks import open_binary, reading, require_columns
 from celsa_lib.data.encodings import WESTERN, encoding_of
 from celsa_lib.data.lines import check_lines
-from celsa_lib.errors import ConfigError, DataError
+from celsa_lib.errors import SHOWN, ConfigError, DataError
 
 log = logging.getLogger(__name__)
 
 TEXT, PARQUET = (".csv", ".tsv", ".tab", ".txt", ".dat"), (".parquet", ".pq")
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # a lone surrogate
 SEPARATORS = (",", ";", "\t", "|")
 FIRST_BYTES = 2**20  # within which the first line of a file must end
 
@@ -111,8 +114,19 @@ def layout_beside(path: Path, column: str, other: Layout) -> Layout:
 
 
 def as_frame(table, what: str) -> pd.DataFrame:
-    """A table of pandas, Polars or Arrow as one of pandas. Raises DataError for anything else."""
+    """A table of pandas, Polars or Arrow as one of pandas.
+
+    Raises DataError for anything else, and for half a character, which no file can hold.
+    """
     if isinstance(table, pd.DataFrame):
+        plain = [pd.api.types.is_object_dtype(dtype) for dtype in table.dtypes]
+        for column in table.columns[plain]:
+            for row, value in enumerate(np.asarray(table[column]).ravel()):
+                if isinstance(value, str) and HALF_CHARACTER.search(value):
+                    raise DataError(
+                        f"{what} has half a character in column {column!r}, row {row}: "
+                        f"{value[:SHOWN]!a}; read it again, in the encoding of its file"
+                    )
         return table
     if hasattr(table, "__arrow_c_stream__"):
         return pa.table(table).to_pandas()

@@ -134,10 +134,10 @@ def _places(popularity: np.ndarray) -> np.ndarray:
     return places
 
 
-def demo_template(name: str) -> Template:
-    """A template of this folder; what it shows is escaped."""
+def demo_template(name: str, package: str = "celsa_lib.demo") -> Template:
+    """A template of a package's folder; what it shows is escaped."""
     environment = Environment(
-        loader=PackageLoader("celsa_lib.demo"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,6 +7,7 @@ from celsa_lib.evaluation.compare import (
     paired_difference,
     ratio_of_means,
 )
+from celsa_lib.evaluation.effort import effort_for_recall
 from celsa_lib.evaluation.evaluate import METRICS, Evaluation, evaluate, standard_error
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Evaluation",
     "Ratio",
     "difference_by_user",
+    "effort_for_recall",
     "evaluate",
     "paired_difference",
     "ratio_of_means",

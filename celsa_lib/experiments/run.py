@@ -232,7 +232,6 @@ class _TaskRun:
             "hash": row.hash,
             "method": name,
             "label": label(row.method, self.config.methods),
-            # What was asked for: rows of the recommended setting may stay a little shorter.
             "budget_bytes": 8 * params["nnz"] if "nnz" in params else model.bytes_per_item,
             "params": params,
             "seed": seed,
@@ -242,6 +241,8 @@ class _TaskRun:
             "seconds_fit": round(fitted - started, 2),
             "seconds_evaluate": round(done - fitted, 2),
         }
+        if model.bytes_per_item < found["budget_bytes"]:
+            found["held_bytes"] = model.bytes_per_item
         shown = exposure(model, self.task.folds, self.popularity)
         found |= {"coverage@50": round(shown.coverage, 5), "rare recall@50": round(shown.rare, 5)}
         found |= self.fits.about(name, params)

@@ -187,27 +187,19 @@ def through_unit(a, gradient):
 
 
 @triton.jit
-def update_sparse(step, table, row_starts, cols, seen_starts, seen_lanes, alpha, C, D, values, m, v,
-                  unit, mean, n_values, n_items, n_blocks, lanes, inputs, outputs, scales, seeds,
-                  interactions, P, below, DROPOUT: tl.constexpr, SCALES: tl.constexpr,
-                  MEAN: tl.constexpr, POSITIVE: tl.constexpr, N: tl.constexpr,
-                  K: tl.constexpr):  # fmt: skip
-    """One row: its gradient through the decoder (C) and the encoder (D), a step, its unit row.
+def gradient_of_row(i, t, k, inside, cols, seen_starts, seen_lanes, alpha, C, D, n_values, n_items,
+                    n_blocks, lanes, seeds, interactions, P, below, DROPOUT: tl.constexpr,
+                    SCALES: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
+    """(through the decoder, the encoder, its own part): what row i, nonzeros k, gets of a batch.
 
-    Who of the batch has seen item i: `seen_lanes` from seen_starts[t·items + i] on. scales: log s,
-    log w and their m and v, 6 × items.
+    Who of the batch has seen item i: `seen_lanes` from seen_starts[t·items + i] on.
     """
-    i, t = tl.program_id(0), tl.load(step)
-    start, stop = tl.load(row_starts + i), tl.load(row_starts + i + 1)
-    k = start + tl.arange(0, K)
-    inside = k < stop
-    scalars = table + t * N_SCALARS
     c = tl.load(cols + k, mask=inside, other=0).to(tl.int64)
     of_output = tl.zeros((K,), tl.float32)
     for block in range(n_blocks):
         share = C + tl.cast(block, tl.int64) * n_values
         of_output += tl.load(share + k, mask=inside, other=0.0)
-    of_input, own = tl.zeros((K,), tl.float32), 0.0
+    of_input, own = tl.zeros((K,), tl.float32), tl.full((), 0.0, tl.float32)
     first = tl.load(seen_starts + t * n_items + i)
     last = tl.load(seen_starts + t * n_items + i + 1)
     for begin in range(first, last, N):
@@ -224,6 +216,50 @@ def update_sparse(step, table, row_starts, cols, seen_starts, seen_lanes, alpha,
         if SCALES:
             p = tl.load(P + i.to(tl.int64) * lanes + lane, mask=seen, other=0.0)
             own += tl.sum(weight * p)
+    return of_output, of_input, own
+
+
+@triton.jit
+def add_gradients(step, row_starts, cols, seen_starts, seen_lanes, alpha, C, D, n_values, n_items,
+                  n_blocks, lanes, seeds, interactions, P, below, sums, owns, DROPOUT: tl.constexpr,
+                  SCALES: tl.constexpr, N: tl.constexpr, K: tl.constexpr):  # fmt: skip
+    """`gradient_of_row` of a part of a batch, added to `sums` (2 × nonzeros) and `owns` (items)."""
+    i, t = tl.program_id(0), tl.load(step)
+    k = tl.load(row_starts + i) + tl.arange(0, K)
+    inside = k < tl.load(row_starts + i + 1)
+    of_output, of_input, own = gradient_of_row(
+        i, t, k, inside, cols, seen_starts, seen_lanes, alpha, C, D, n_values, n_items, n_blocks,
+        lanes, seeds, interactions, P, below, DROPOUT, SCALES, N, K,
+    )  # fmt: skip
+    tl.store(sums + k, tl.load(sums + k, mask=inside, other=0.0) + of_output, mask=inside)
+    k += n_values
+    tl.store(sums + k, tl.load(sums + k, mask=inside, other=0.0) + of_input, mask=inside)
+    tl.store(owns + i, tl.load(owns + i) + own)
+
+
+@triton.jit
+def update_sparse(step, row_starts, cols, seen_starts, seen_lanes, alpha, C, D, n_values, n_items,
+                  n_blocks, lanes, seeds, interactions, P, below, sums, owns, table, values, m, v,
+                  unit, mean, inputs, outputs, scales, SUMMED: tl.constexpr, MEAN: tl.constexpr,
+                  POSITIVE: tl.constexpr, DROPOUT: tl.constexpr, SCALES: tl.constexpr,
+                  N: tl.constexpr, K: tl.constexpr):  # fmt: skip
+    """One row: its gradient (SUMMED: as `add_gradients` has left it), a step, its unit row.
+
+    scales: log s, log w and their m and v, 6 × items.
+    """
+    i, t = tl.program_id(0), tl.load(step)
+    k = tl.load(row_starts + i) + tl.arange(0, K)
+    inside = k < tl.load(row_starts + i + 1)
+    scalars = table + t * N_SCALARS
+    if SUMMED:
+        of_output = tl.load(sums + k, mask=inside, other=0.0)
+        of_input = tl.load(sums + n_values + k, mask=inside, other=0.0)
+        own = tl.load(owns + i)
+    else:
+        of_output, of_input, own = gradient_of_row(
+            i, t, k, inside, cols, seen_starts, seen_lanes, alpha, C, D, n_values, n_items,
+            n_blocks, lanes, seeds, interactions, P, below, DROPOUT, SCALES, N, K,
+        )  # fmt: skip
     s, w = tl.load(outputs + i), tl.load(inputs + i)
     a, u = tl.load(values + k, mask=inside, other=0.0), tl.load(unit + k, mask=inside, other=0.0)
     g = through_unit(a, s * of_output + w * of_input)

@@ -96,31 +96,59 @@ def score_rows(step, order, indptr, items, seeds, table, times, inverse_norms, P
 
 
 @triton.jit
+def with_encoder(g, i, t, c, inside, seeds, seen_starts, seen_lanes, interactions, D, below,
+                 n_items, width, DROPOUT: tl.constexpr):  # fmt: skip
+    """g and the rows of D of who has seen item i, at columns c: the encoder's part of a gradient.
+
+    Who that is: `seen_lanes` from seen_starts[t·items + i] on.
+    """
+    begin, end = tl.load(seen_starts + t * n_items + i), tl.load(seen_starts + t * n_items + i + 1)
+    for n in range(begin, end):
+        visible = inside
+        if DROPOUT:
+            visible &= ~is_dropped(tl.load(interactions + n), tl.load(seeds + t), below)
+        lane = tl.load(seen_lanes + n).to(tl.int64)
+        g += tl.load(D + lane * width + c, mask=visible, other=0.0).to(tl.float32)
+    return g
+
+
+@triton.jit
+def add_encoder(step, seeds, seen_starts, seen_lanes, interactions, D, G, inverse_norms, below,
+                n_items, width, DROPOUT: tl.constexpr, K: tl.constexpr):  # fmt: skip
+    """The encoder's part of row i's gradient in a part of a batch, added to G, K columns of it."""
+    i, t = tl.program_id(0), tl.load(step)
+    c = tl.program_id(1) * K + tl.arange(0, K)
+    inside, inverse = c < width, tl.load(inverse_norms + i)
+    at = G + i.to(tl.int64) * width + c
+    g = tl.load(at, mask=inside, other=0.0) / inverse
+    g = with_encoder(g, i, t, c, inside, seeds, seen_starts, seen_lanes, interactions, D, below,
+                     n_items, width, DROPOUT)  # fmt: skip
+    tl.store(at, g * inverse, mask=inside)
+
+
+@triton.jit
 def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G, A, m, v, mask,
                  mean, inverse_norms, rounded, below, n_items, width, DROPOUT: tl.constexpr,
-                 MASKED: tl.constexpr, MEAN: tl.constexpr, ROUNDED: tl.constexpr,
-                 POSITIVE: tl.constexpr, THROUGH: tl.constexpr, K: tl.constexpr):  # fmt: skip
+                 SUMMED: tl.constexpr, MASKED: tl.constexpr, MEAN: tl.constexpr,
+                 ROUNDED: tl.constexpr, POSITIVE: tl.constexpr, THROUGH: tl.constexpr,
+                 K: tl.constexpr):  # fmt: skip
     """One row: the encoder's part of its gradient added to the decoder's (G·‖a‖), and a step.
 
     K columns at a time, twice: the gradient, left in G, and its part along the row; then the step.
-    MASKED: what is scored is a at `mask`; elsewhere the gradient is 0, or with THROUGH what it
-    would be there.
+    SUMMED: the encoder's part is in G already, of all parts of the batch. MASKED: what is scored is
+    a at `mask`; elsewhere the gradient is 0, or with THROUGH what it would be there.
     """
     i, t = tl.program_id(0), tl.load(step)
     row = i.to(tl.int64) * width
     inverse = tl.load(inverse_norms + i)
-    begin, end = tl.load(seen_starts + t * n_items + i), tl.load(seen_starts + t * n_items + i + 1)
     along = tl.zeros((K,), tl.float32)
     for first in range(0, width, K):
         c = first + tl.arange(0, K)
         inside, at = c < width, row + c
         g = tl.load(G + at, mask=inside, other=0.0).to(tl.float32) / inverse
-        for n in range(begin, end):
-            visible = inside
-            if DROPOUT:
-                visible &= ~is_dropped(tl.load(interactions + n), tl.load(seeds + t), below)
-            lane = tl.load(seen_lanes + n).to(tl.int64)
-            g += tl.load(D + lane * width + c, mask=visible, other=0.0).to(tl.float32)
+        if not SUMMED:
+            g = with_encoder(g, i, t, c, inside, seeds, seen_starts, seen_lanes, interactions, D,
+                             below, n_items, width, DROPOUT)  # fmt: skip
         scored = tl.load(A + at, mask=inside, other=0.0)
         if MASKED:
             kept = tl.load(mask + at, mask=inside, other=0) != 0

@@ -1,5 +1,6 @@
 """What every recommender does: fit, score, recommend."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -14,6 +15,10 @@ from celsa_lib.kernels.forks import check_threads
 from celsa_lib.parts import check_distinct, ids_array
 from celsa_lib.retrieval import hidden_items, recommend_in_batches
 from celsa_lib.split import canonical, matching
+
+log = logging.getLogger(__name__)
+
+FULL_ENOUGH = 0.95  # of a budget: below, it is said that rows could not fill it
 
 
 def histories(X: csr_matrix) -> csr_matrix:
@@ -113,6 +118,20 @@ class Recommender(BaseEstimator, ABC):
         """`recommend` for X as `canonical` CSR."""
         hidden = hidden_items(X.shape[1], among, without)
         return recommend_in_batches(self._score, X, n, exclude_seen, hidden)
+
+
+def say_if_short(name: str, nnz: int, nonzeros: int, n_items: int, most: str) -> None:
+    """Log a warning where rows have clearly fewer `nonzeros` than `nnz` for each of n_items.
+
+    most: what bounds them, for the message.
+    """
+    held = nonzeros / n_items
+    if held < FULL_ENOUGH * nnz:
+        log.warning(
+            "%s: nnz is %d, and rows hold %.1f nonzeros on average, as %s; their size is what they "
+            "hold",
+            name, nnz, held, most,
+        )  # fmt: skip
 
 
 def ids_of_columns(X: csr_matrix, item_ids: Iterable | None) -> np.ndarray:

@@ -7,11 +7,14 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from celsa_lib.errors import ConfigError, check_count, check_positive
+from celsa_lib.models.base import say_if_short
 from celsa_lib.models.gradient import GradientRecommender
 from celsa_lib.models.schedules import make_schedule
 from celsa_lib.training import Callback, Run, Stage, Trained, TrainingOptions
 from celsa_lib.training.anchored import anchored_rows, neighbourhoods
 from celsa_lib.training.backends.choice import training_device
+from celsa_lib.training.device import resolve_device
+from celsa_lib.training.memory import shortage_named
 from celsa_lib.training.rows import Rows
 
 PAPER_WIDTH = 4096  # of the paper's procedure
@@ -138,7 +141,9 @@ class CompressedELSA(GradientRecommender):
         for model in models.values():
             checked = model._begin(X, item_ids)
         filled = [model._filled(checked, PAPER_WIDTH) for model in models.values()]
-        for model, trained in zip(models.values(), _train(checked, filled), strict=True):
+        with shortage_named(resolve_device(self.device)):
+            results = _train(checked, filled)
+        for model, trained in zip(models.values(), results, strict=True):
             model._keep(trained)
             model.n_items_ = len(model.item_ids_)
         return models
@@ -169,6 +174,8 @@ def _train_anchored(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained
     near, trained = neighbourhoods(X, first.reg, device, first.n_neighbours), []
     for model in models:
         rows = anchored_rows(near, model.nnz, model.floor, model.scales, device)
+        most = f"no more of an item's {model.n_neighbours} closest correlate with it"
+        say_if_short(model.name, model.nnz, len(rows.values), X.shape[1], most)
         stages = [Stage(rows.nnz, int(model.epochs))]
         options = TrainingOptions.of(model)
         trained += train(X, rows.width, [stages], False, options, model.callbacks, rows)

@@ -1,5 +1,6 @@
 """EASE in closed form, and with the regularisation of a denoising autoencoder, EDLAE."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib.embeddings import has_gpu
 from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
 from celsa_lib.models.base import Recommender
-from celsa_lib.retrieval import BATCH_USERS
+from celsa_lib.retrieval import BATCH_USERS, hidden_items, recommend_in_batches
 
 NOT_POSITIVE = "XᵀX + reg·I is not positive definite in float64; raise reg"
 EASE_BYTES = 12  # times items²: its inverse in float64 and the weights made of it; one is kept
@@ -46,11 +47,11 @@ class EASE(Recommender):
     def _recommend(self, X: csr_matrix, n: int, exclude_seen: bool, among, without):
         """Many users are ranked on a CUDA GPU where there is one."""
         check_count(n=n)
-        if among is None and without is None and X.shape[0] >= BATCH_USERS and has_gpu():
-            found = _recommend_on_gpu(X, self.weights_, n, exclude_seen)
-            if found is not None:
-                return found
-        return super()._recommend(X, n, exclude_seen, among, without)
+        hidden = hidden_items(X.shape[1], among, without)
+        found = self._on_gpu(X, lambda index: index.recommend(X, n, exclude_seen, hidden))
+        if found is not None:
+            return found
+        return recommend_in_batches(self._score_on_cpu, X, n, exclude_seen, hidden)
 
     def ridge(self, popularity: np.ndarray) -> np.ndarray:
         """λ of each item, which `popularity` users have seen."""
@@ -59,14 +60,29 @@ class EASE(Recommender):
     def _fit(self, X: csr_matrix) -> None:
         gram = gram_matrix(X)
         gram[np.diag_indices_from(gram)] += self.ridge(np.diag(gram))
-        P = _inverse_on_gpu(gram) if has_gpu() else _inverse_in_place(gram)
+        P = _inverse_on_gpu(gram) if has_gpu() else None
+        P = _inverse_in_place(gram) if P is None else P
         scale = -1.0 / np.diag(P)
         P *= scale
         np.fill_diagonal(P, 0.0)
         self.weights_ = np.ascontiguousarray(P, dtype=np.float32)
 
     def _score(self, X: csr_matrix) -> np.ndarray:
+        """Many users are scored on a CUDA GPU where there is one."""
+        found = self._on_gpu(X, lambda index: index.scores(X))
+        return self._score_on_cpu(X) if found is None else found
+
+    def _score_on_cpu(self, X: csr_matrix) -> np.ndarray:
         return X @ self.weights_
+
+    def _on_gpu(self, X: csr_matrix, compute: Callable):
+        """What `compute(weights on a GPU)` gives; None for few users, and where a GPU cannot."""
+        if X.shape[0] < BATCH_USERS or not has_gpu():
+            return None
+        from celsa_lib.kernels.room import where_it_fits
+        from celsa_lib.retrieval.gpu import GpuWeights
+
+        return where_it_fits(lambda: compute(GpuWeights(self.weights_, "cuda")))
 
 
 @dataclass(eq=False, repr=False)
@@ -109,36 +125,22 @@ def blocks_of(length: int) -> list[slice]:
     return [slice(start, start + BLOCK_ROWS) for start in range(0, length, BLOCK_ROWS)]
 
 
-def _inverse_on_gpu(matrix: np.ndarray) -> np.ndarray:
-    """The inverse of a symmetric positive definite matrix on a GPU; where it is too small, here."""
+def _inverse_on_gpu(matrix: np.ndarray) -> np.ndarray | None:
+    """The inverse of a symmetric positive definite matrix on a GPU; None where it is too small."""
     import torch
 
+    from celsa_lib.kernels.room import where_it_fits
     from celsa_lib.training.memory import free_memory
 
+    def invert() -> np.ndarray:
+        factor, info = torch.linalg.cholesky_ex(torch.from_numpy(matrix.T).cuda())
+        if int(info) != 0:
+            raise ConfigError(NOT_POSITIVE)
+        return torch.cholesky_inverse(factor).cpu().numpy()
+
     if 3 * matrix.nbytes > free_memory(torch.device("cuda"))[0]:
-        return _inverse_in_place(matrix)
-    factor, info = torch.linalg.cholesky_ex(torch.from_numpy(matrix.T).cuda())
-    if int(info) != 0:
-        raise ConfigError(NOT_POSITIVE)
-    return torch.cholesky_inverse(factor).cpu().numpy()
-
-
-def _recommend_on_gpu(X: csr_matrix, weights: np.ndarray, n: int, without_seen: bool):
-    """(indices, scores) of the n best of X·weights; None where a GPU has no room for them."""
-    import torch
-
-    from celsa_lib.retrieval.gpu import leave_out, on_device, rank_in_blocks, where_it_fits
-
-    def rank():
-        on_gpu = torch.from_numpy(weights).to("cuda")
-
-        def score(users):
-            scores = torch.sparse.mm(on_device(users, on_gpu.device), on_gpu)
-            return leave_out(scores, users, 0.0, without_seen)
-
-        return rank_in_blocks(score, X, n, BATCH_USERS)
-
-    return where_it_fits(rank)
+        return None
+    return where_it_fits(invert, "inverting")
 
 
 def _inverse_in_place(matrix: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from celsa_lib.models.base import EmbeddingRecommender
 from celsa_lib.models.recipes import check_recipe, fill
 from celsa_lib.training import Callback, Trained, TrainingOptions
 from celsa_lib.training.device import check_process, resolve_device
+from celsa_lib.training.memory import shortage_named
 
 NOT_RESOLVED = ("callbacks", "progress", "device")
 
@@ -53,6 +54,11 @@ class GradientRecommender(EmbeddingRecommender):
         for one in self.callbacks:
             if not isinstance(one, Callback):
                 raise ConfigError(f"each of callbacks is a Callback, got {plainly(one)}")
+
+    def fit(self, X: csr_matrix, item_ids: Iterable | None = None) -> "GradientRecommender":
+        """See Recommender. Raises TrainingError where a GPU is too small, with the bytes."""
+        with shortage_named(resolve_device(self.device)):
+            return super().fit(X, item_ids)
 
     def _begin(self, X: csr_matrix, item_ids: Iterable | None) -> csr_matrix:
         """See Recommender."""

@@ -9,7 +9,7 @@ from scipy.linalg.blas import dger
 from scipy.sparse import csc_matrix, csr_matrix
 
 from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
-from celsa_lib.models.base import Recommender, histories
+from celsa_lib.models.base import Recommender, histories, say_if_short
 from celsa_lib.models.ease import EASE, EDLAE, blocks_of, gram_matrix
 from celsa_lib.retrieval import PackedRows
 
@@ -35,6 +35,11 @@ class SparseWeights(Recommender):
 
     def _score(self, X: csr_matrix) -> np.ndarray:
         return (X @ self.weights_).toarray()
+
+    def _say_if_short(self) -> None:
+        n_items = self.weights_.shape[0]
+        most = f"there are weights for no more than {n_items - 1} others"
+        say_if_short(self.name, self.nnz, self.weights_.nnz, n_items, most)
 
 
 class PackedWeights(PackedRows):
@@ -124,6 +129,7 @@ class PrunedEASE(SparseWeights):
             gram = gram_matrix(X)
             gram[np.diag_indices_from(gram)] += ease.ridge(np.diag(gram))
             self.weights_ = regressed(gram, self.weights_)
+        self._say_if_short()
 
 
 @dataclass(eq=False, repr=False)
@@ -180,6 +186,7 @@ class SparseMRF(SparseWeights):
         rows = np.repeat(np.arange(len(scale)), np.diff(weights.indptr))
         weights.data *= (scale[weights.indices] / scale[rows]).astype(np.float32)
         self.weights_ = weights
+        self._say_if_short()
 
 
 def regressed(gram: np.ndarray, support: csr_matrix) -> csr_matrix:

@@ -19,7 +19,7 @@ from celsa_lib.training import (
     top_k_columns,
     unit_rows,
 )
-from celsa_lib.training.memory import check_fits
+from celsa_lib.training.memory import check_fits, shortage_named
 from celsa_lib.training.options import MOST_EPOCHS
 
 AUXILIARY_WEIGHT = 1 / 8  # of the term with more nonzeros
@@ -92,7 +92,8 @@ class SparseAutoencoderELSA(GradientRecommender):
             wider=wider,
         )
         model._check_fits(elsa.item_embeddings.matrix.shape[0])
-        model._compress(elsa)
+        with shortage_named(resolve_device(model.device)):
+            model._compress(elsa)
         return model
 
     def _fit(self, X: csr_matrix) -> None:

@@ -99,3 +99,11 @@ def absent(path: Path | str | None, part: str = "") -> Html:
         f"<p><em>Stored results are not here: {escape(missing)}. "
         f"<code>celsa study {escape(Path(path).stem)}</code> writes it.</em></p>"
     )
+
+
+def unmeasured(path: Path | str, command: str) -> Html:
+    """What a page says where there is no stored measurement, and the command that makes it."""
+    return Html(
+        f"<p><em>Not measured here: there is no {escape(str(path))}. "
+        f"<code>{escape(command)}</code> writes it.</em></p>"
+    )

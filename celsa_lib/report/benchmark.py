@@ -62,6 +62,7 @@ class BenchmarkReport(Report):
         "load": million.million_loads,
         "fuzz": faults.fuzz_table,
         "faults": faults.faults_table,
+        "compare time": faults.compare_time_table,
     }
     FIGURES: ClassVar[Parts] = {
         "step": cost_figures.step_figure,

@@ -1,4 +1,4 @@
-"""Tables of what was tried on purpose: damaged files, faults injected into commands."""
+"""Tables of what was tried: damaged files, faults injected into commands, how long one takes."""
 
 import pandas as pd
 
@@ -16,6 +16,22 @@ def fuzz_table(result: Result) -> pd.DataFrame:
 def faults_table(result: Result) -> pd.DataFrame:
     """Faults injected into commands by kind, and how many were survived; all of them at last."""
     return _with_sum(section(result, "faults")[["fault", "injected", "survived"]])
+
+
+def compare_time_table(result: Result) -> pd.DataFrame:
+    """`celsa compare` on one file: its size, what was run, and how long that took."""
+    lines = section(result, "compare time")
+    return pd.DataFrame({
+        "command": lines["command"],
+        "users": lines["users"].map("{:,}".format),
+        "items": lines["items"].map("{:,}".format),
+        "interactions": lines["interactions"].map("{:,}".format),
+        "threads": lines["threads"],
+        "models": lines["models"],
+        "trials": lines["trials"],
+        "seconds": lines["seconds"],
+        "of CPU time": lines["cpu seconds"],
+    })  # fmt: skip
 
 
 def _with_sum(lines: pd.DataFrame) -> pd.DataFrame:

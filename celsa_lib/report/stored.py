@@ -3,7 +3,7 @@
 from html import escape
 from pathlib import Path
 
-from celsa_lib.report.base import Absent, Report, absent
+from celsa_lib.report.base import Absent, Report, absent, unmeasured
 from celsa_lib.report.benchmark import BenchmarkReport
 from celsa_lib.report.data_size import DataSizeReport
 from celsa_lib.report.deviations import DeviationsReport
@@ -34,13 +34,16 @@ REPORTS = {
 NOT_RUN = Html("<p><em>Not run here: the data is not there.</em></p>")
 
 
-def stored(name: str, folder: str | Path = "results") -> Report | Absent:
+def stored(name: str, folder: str | Path = "results", command: str = "") -> Report | Absent:
     """The result `name` of a folder, to show on a page; a stand-in that says so without it.
 
-    Raises StorageError where the file is damaged.
+    command: what measures it, where that is no study. Raises StorageError where the file is
+    damaged.
     """
     path = located(Path(folder) / f"{name}.json")
-    return shown(load_intact(path)) if path.exists() else AbsentMethods(name, absent(path))
+    if path.exists():
+        return shown(load_intact(path))
+    return Absent(unmeasured(path, command)) if command else AbsentMethods(name, absent(path))
 
 
 def shown(result: Result | None) -> Report | Absent:

@@ -1,23 +1,63 @@
 """Scores and top-n on a GPU: blocks of users, sparse products, and a ranking that knows ties."""
 
-import logging
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TypeVar
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from celsa_lib.retrieval.ranking import SCORES_AT_ONCE, empty_ranking
-
-log = logging.getLogger(__name__)
+from celsa_lib.kernels.room import is_out_of_memory
+from celsa_lib.retrieval.ranking import ALL_SHOWN, SCORES_AT_ONCE, empty_ranking
 
 Ranking = tuple[np.ndarray, np.ndarray]
-Found = TypeVar("Found")
 
 
-class GpuIndex:
+class GpuScorer(ABC):
+    """What scores `n_items` on a GPU, a block of users at a time."""
+
+    n_items: int
+
+    @abstractmethod
+    def score(self, X: csr_matrix, without_seen: bool = False) -> torch.Tensor:
+        """Scores on the device, users × items; −inf at seen items where they are left out."""
+
+    def recommend(
+        self, X: csr_matrix, n: int, without_seen: bool, hidden: np.ndarray = ALL_SHOWN
+    ) -> Ranking:
+        """(indices, scores) of the n best per user, users × n; ties go to the lower index.
+
+        hidden: see `hidden_items`.
+        """
+        left_out = torch.from_numpy(np.flatnonzero(hidden))
+
+        def shown(users: csr_matrix) -> torch.Tensor:
+            scores = self.score(users, without_seen)
+            return scores.index_fill_(1, left_out.to(scores.device), -torch.inf)
+
+        return rank_in_blocks(shown, X, n)
+
+    def scores(self, X: csr_matrix) -> np.ndarray:
+        """Scores, users × items, float32, from blocks of users."""
+        scores = np.empty((X.shape[0], self.n_items), np.float32)
+        fill_in_blocks(lambda users: (self.score(users),), X, (scores,))
+        return scores
+
+
+class GpuWeights(GpuScorer):
+    """Weights B (items × items, float32) on `device`: scores x·B."""
+
+    def __init__(self, weights: np.ndarray, device):
+        self.weights, self.n_items = torch.from_numpy(weights).to(device), len(weights)
+
+    def score(self, X: csr_matrix, without_seen: bool = False) -> torch.Tensor:
+        """See GpuScorer."""
+        scores = torch.sparse.mm(on_device(X, self.weights.device), self.weights)
+        return leave_out(scores, X, 0.0, without_seen)
+
+
+class GpuIndex(GpuScorer):
     """Rows (items × width) on `device`, as SparseIndex has them on a CPU; dense rows too."""
 
     def __init__(self, rows: csr_matrix, encoder: csr_matrix, own: np.ndarray, device, dense: bool):
@@ -26,18 +66,8 @@ class GpuIndex:
         self.own = torch.from_numpy(own).to(self.device)
         self.rows, self.encoder = (self._placed(matrix, dense) for matrix in (rows, encoder))
 
-    def recommend(self, X: csr_matrix, n: int, without_seen: bool) -> Ranking:
-        """(indices, scores) of the n best per user, users × n; ties go to the lower index."""
-        return rank_in_blocks(lambda users: self.score(users, without_seen), X, n)
-
-    def scores(self, X: csr_matrix) -> np.ndarray:
-        """x·A·Aᵀ − x, users × items, float32, from blocks of users."""
-        scores = np.empty((X.shape[0], self.n_items), np.float32)
-        fill_in_blocks(lambda users: (self.score(users),), X, (scores,))
-        return scores
-
     def score(self, X: csr_matrix, without_seen: bool = False) -> torch.Tensor:
-        """x·A·Aᵀ − x on the device, users × items; −inf at seen items where they are left out."""
+        """See GpuScorer: x·A·Aᵀ − x."""
         latents = torch.sparse.mm(self._placed(X, False), self.encoder)
         if latents.is_sparse or latents.layout == torch.sparse_csr:
             latents = latents.to_dense()
@@ -50,13 +80,11 @@ class GpuIndex:
         return on_device(matrix, self.device)
 
 
-def rank_in_blocks(
-    score: Callable[[csr_matrix], torch.Tensor], X: csr_matrix, n: int, at_once: int | None = None
-) -> Ranking:
+def rank_in_blocks(score: Callable[[csr_matrix], torch.Tensor], X: csr_matrix, n: int) -> Ranking:
     """(indices, scores) of the n best of `score(users)`, from blocks of users of X."""
     ranking = empty_ranking(X.shape[0], min(n, X.shape[1]))
     most = ranking[0].shape[1]
-    fill_in_blocks(lambda users: ranked(score(users), most), X, ranking, at_once)
+    fill_in_blocks(lambda users: ranked(score(users), most), X, ranking)
     return ranking
 
 
@@ -64,34 +92,24 @@ def fill_in_blocks(
     compute: Callable[[csr_matrix], tuple[torch.Tensor, ...]],
     X: csr_matrix,
     arrays: tuple[np.ndarray, ...],
-    at_once: int | None = None,
 ) -> None:
-    """Put what `compute(users)` gives into `arrays`, `at_once` users of X at a time.
+    """Put what `compute(users)` gives into `arrays`, a block of users of X at a time.
 
-    Fewer where the memory is short. Raises torch.OutOfMemoryError if not even one has room.
+    Fewer where the memory is short. Raises torch's error if not even one has room.
     """
-    at_once, first = at_once or max(1, SCORES_AT_ONCE // X.shape[1]), 0
+    at_once, first = max(1, SCORES_AT_ONCE // X.shape[1]), 0
     while first < X.shape[0]:
         block = slice(first, first + at_once)
         try:
             found = compute(X[block])
-        except torch.OutOfMemoryError:
-            if at_once == 1:
+        except RuntimeError as error:
+            if at_once == 1 or not is_out_of_memory(error):
                 raise
             at_once //= 2
             continue
         for whole, part in zip(arrays, found, strict=True):
             whole[block] = part.cpu().numpy()
         first += at_once
-
-
-def where_it_fits(compute: Callable[[], Found]) -> Found | None:
-    """What `compute` gives; None, for a CPU to do it, where a GPU has no room for it."""
-    try:
-        return compute()
-    except torch.OutOfMemoryError as error:
-        log.warning("scoring on the CPU, as the GPU has no room: %s", str(error).splitlines()[0])
-    return None
 
 
 def on_device(matrix: csr_matrix, device: torch.device) -> torch.Tensor:

@@ -23,6 +23,7 @@ from celsa_lib.kernels.gpu_cooccurrence import (
     counts_together,
     grams_of,
 )
+from celsa_lib.kernels.room import where_it_fits
 from celsa_lib.training.device import rounded_products
 from celsa_lib.training.memory import free_memory
 from celsa_lib.training.options import NEIGHBOURS, SHRINK, STRENGTH
@@ -88,8 +89,18 @@ def neighbourhoods(
     """Partial correlations of the items of X (users × items) with their closest neighbours.
 
     Where the blocks of two items differ on their r, the larger is kept; only positive ones are.
-    With as many neighbours as items P is inverted whole: items × items numbers.
+    With as many neighbours as items P is inverted whole: items × items numbers. On the CPU where a
+    GPU has no room.
     """
+    found = where_it_fits(
+        lambda: _neighbourhoods(X, reg, device, n_neighbours), "looking for neighbours"
+    )
+    return found or _neighbourhoods(X, reg, torch.device("cpu"), n_neighbours)
+
+
+def _neighbourhoods(
+    X: csr_matrix, reg: float, device: torch.device, n_neighbours: int
+) -> Neighbourhoods:
     counts, n_items = counts_of(X, device), X.shape[1]
     if n_neighbours >= n_items:
         return _of_whole_inverse(counts, n_items, reg, device)

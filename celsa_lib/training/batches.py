@@ -37,6 +37,23 @@ class UserBatch:
         """Number of users in the batch."""
         return len(self.lengths)
 
+    def parts(self, users: int) -> Iterator["UserBatch"]:
+        """The batch itself, `users` of it at a time."""
+        for first in range(0, self.size, users):
+            last = min(first + users, self.size)
+            start, stop = self.offsets[[first, last]].tolist()
+            part = slice(start, stop)
+            yield UserBatch(
+                items=self.items[part],
+                rows=self.rows[part] - first,
+                offsets=self.offsets[first : last + 1] - start,
+                lengths=self.lengths[first:last],
+                outputs=self.outputs,
+                positions=self.positions[part],
+                whole=self.whole,
+                visible=None if self.visible is None else self.visible[part],
+            )
+
 
 def user_batch(
     X: csr_matrix,

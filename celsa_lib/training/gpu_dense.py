@@ -41,6 +41,7 @@ class DenseGpuTrainer(GpuTrainer):
         self.inverse_norms = 1.0 / self.A.norm(dim=1).clamp_min(1e-12)
         self.low = options.precision == "bfloat16"
         self.rounded = self.A.bfloat16() if self.low else self.A
+        self.G = new(n_items, width) if epochs.parts > 1 else None  # of all parts of a batch
 
     def result(self) -> Rows:
         """The rows as they are."""
@@ -57,7 +58,7 @@ class DenseGpuTrainer(GpuTrainer):
         empty = values.new_zeros(len(values), self.rows.width)
         return empty.scatter_(1, self.rows.cols.long(), values)
 
-    def _kernels(self) -> None:
+    def _kernels(self, first: bool, last: bool) -> None:
         ep, width, options = self.epochs, self.rows.width, self.options
         users, lanes, n_items = (ep.step, ep.order, ep.indptr), ep.lanes, ep.n_items
         below, dropout = threshold(options.dropout), options.dropout > 0
@@ -78,13 +79,25 @@ class DenseGpuTrainer(GpuTrainer):
             P = self.P.bfloat16() if self.low else self.P
             D = self._product(P, self.rounded)
             G = self._product(P.T, E)
-        gpu_dense.update_dense[(n_items,)](
-            ep.step, ep.table, ep.seeds, ep.seen_starts, ep.seen_lanes, ep.interactions, D, G,
-            self.A, self.m, self.v, self.A if self.mask is None else self.mask,
-            self.A if self.mean is None else self.mean, self.inverse_norms, self.rounded, below,
-            n_items, width, DROPOUT=dropout, MASKED=self.mask is not None,
-            MEAN=self.mean is not None, ROUNDED=self.low, POSITIVE=options.non_negative,
-            THROUGH=self.through, K=min(BLOCK_COLUMNS, triton.next_power_of_2(width)),
+        seen = ep.seeds, ep.seen_starts, ep.seen_lanes, ep.interactions, D
+        if self.G is not None:
+            G = self.G.copy_(G) if first else self.G.add_(G)
+            gpu_dense.add_encoder[(n_items, -(-width // block))](
+                ep.step, *seen, G, self.inverse_norms, below, n_items, width, DROPOUT=dropout,
+                K=block, num_warps=4,
+            )  # fmt: skip
+        if last:
+            self._update(seen, G, below, dropout)
+
+    def _update(self, seen: tuple, G: torch.Tensor, below: int, dropout: bool) -> None:
+        ep, width, options = self.epochs, self.rows.width, self.options
+        gpu_dense.update_dense[(ep.n_items,)](
+            ep.step, ep.table, *seen, G, self.A, self.m, self.v,
+            self.A if self.mask is None else self.mask, self.A if self.mean is None else self.mean,
+            self.inverse_norms, self.rounded, below, ep.n_items, width, DROPOUT=dropout,
+            SUMMED=self.G is not None, MASKED=self.mask is not None, MEAN=self.mean is not None,
+            ROUNDED=self.low, POSITIVE=options.non_negative, THROUGH=self.through,
+            K=min(BLOCK_COLUMNS, triton.next_power_of_2(width)),
             num_warps=8 if width > 1024 else 4,
         )  # fmt: skip
 
@@ -115,7 +128,13 @@ class MovingGpuTrainer(DenseGpuTrainer):
         """The rows with their present support."""
         return self.rows.prune(self.nnz)
 
-    def _kernels(self) -> None:
+    def _kernels(self, first: bool, last: bool) -> None:
+        if first:
+            self._choose()
+        super()._kernels(first, last)
+
+    def _choose(self) -> None:
+        """The support of a step, and the rows with nothing else."""
         largest = torch.topk(self.A.abs(), self.nnz, dim=1, sorted=False).indices
         self.mask.zero_().scatter_(1, largest, True)
         torch.mul(self.A, self.mask, out=self.scored)
@@ -123,4 +142,3 @@ class MovingGpuTrainer(DenseGpuTrainer):
         torch.reciprocal(norms, out=self.inverse_norms)
         if self.low:
             self.rounded.copy_(self.scored)
-        super()._kernels()

@@ -31,10 +31,13 @@ class SparseGpuTrainer(GpuTrainer):
         self.E, self.exact = new(rows.width, lanes), new(rows.width, lanes, dtype=torch.int64)
         self.D = self.exact.view(torch.float32).view(2, rows.width, lanes)[0]  # E is done by then
         self.P, self.C = new(n_items, lanes), new(self.blocks, len(self.values))
-        self.squares, self.sums = new(self.parts, lanes), new(lanes)
+        self.squares, self.square = new(self.parts, lanes), new(lanes)
         self.alpha, self.unit = new(lanes), new(len(self.values))
         self.mean = self.values if self.taken is None else self.taken.view(-1)
         self.m, self.v = optimiser.m.view(-1), optimiser.v.view(-1)
+        self.summed = epochs.parts > 1
+        self.sums = new(2, len(self.values)) if self.summed else self.C
+        self.owns = new(n_items) if self.summed else self.alpha
         self._by_latent(rows.width)
         self._set_units()
         self.scales = rows.scales if options.scales else new(6, n_items)
@@ -57,7 +60,7 @@ class SparseGpuTrainer(GpuTrainer):
         squares = torch.segment_reduce(self.values.square(), "sum", lengths=lengths)
         torch.div(self.values, squares.sqrt().clamp_min(1e-12)[item], out=self.unit)
 
-    def _kernels(self) -> None:
+    def _kernels(self, first: bool, last: bool) -> None:
         ep, options = self.epochs, self.options
         users, lanes, n_items = (ep.step, ep.order, ep.indptr), ep.lanes, ep.n_items
         below, dropout = threshold(options.dropout), options.dropout > 0
@@ -75,9 +78,9 @@ class SparseGpuTrainer(GpuTrainer):
             self.squares, cap, n_items, lanes, SAMPLED=ep.sampled, ITEMS=self.ITEMS, **tile,
             num_warps=warps,
         )  # fmt: skip
-        torch.sum(self.squares, 0, out=self.sums)
+        torch.sum(self.squares, 0, out=self.square)
         gpu.score_users[(lanes,)](
-            *users, ep.items, ep.seeds, ep.table, self.inputs, self.outputs, self.sums, self.P,
+            *users, ep.items, ep.seeds, ep.table, self.inputs, self.outputs, self.square, self.P,
             self.alpha, self.losses, cap, below, lanes, DROPOUT=dropout, N=64, num_warps=2,
         )  # fmt: skip
         gpu.decode_backward[(len(self.E), self.blocks)](
@@ -85,12 +88,23 @@ class SparseGpuTrainer(GpuTrainer):
             self.outputs, self.alpha, self.E, self.P, self.D, self.C, cap, len(self.values),
             n_items, lanes, SAMPLED=ep.sampled, **tile, num_warps=warps,
         )  # fmt: skip
-        gpu.update_sparse[(n_items,)](
-            ep.step, ep.table, self.starts, self.cols, ep.seen_starts, ep.seen_lanes, self.alpha,
-            self.C, self.D, self.values, self.m, self.v, self.unit, self.mean, len(self.values),
-            n_items, self.blocks, lanes, self.inputs, self.outputs, self.scales, ep.seeds,
-            ep.interactions, self.P, below, DROPOUT=dropout, SCALES=options.scales,
-            MEAN=self.taken is not None, POSITIVE=options.non_negative,
-            N=max(1, min(16, 512 // self.fullest)), K=self.fullest,
-            num_warps=1 if self.fullest <= 64 else 4,
+        gradient = (
+            self.starts, self.cols, ep.seen_starts, ep.seen_lanes, self.alpha, self.C, self.D,
+            len(self.values), n_items, self.blocks, lanes, ep.seeds, ep.interactions, self.P, below,
+            self.sums, self.owns,
         )  # fmt: skip
+        constants = {
+            "DROPOUT": dropout, "SCALES": options.scales, "N": max(1, min(16, 512 // self.fullest)),
+            "K": self.fullest, "num_warps": 1 if self.fullest <= 64 else 4,
+        }  # fmt: skip
+        if self.summed:
+            if first:
+                self.sums.zero_()
+                self.owns.zero_()
+            gpu.add_gradients[(n_items,)](ep.step, *gradient, **constants)
+        if last:
+            gpu.update_sparse[(n_items,)](
+                ep.step, *gradient, ep.table, self.values, self.m, self.v, self.unit, self.mean,
+                self.inputs, self.outputs, self.scales, SUMMED=self.summed,
+                MEAN=self.taken is not None, POSITIVE=options.non_negative, **constants,
+            )  # fmt: skip

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from celsa_lib.kernels import gpu
 from celsa_lib.training.batches import drawn_outputs, most_interactions, users_of_epoch
 from celsa_lib.training.dropout import seeds_of
-from celsa_lib.training.memory import are_sampled, lanes_of, longest_window
+from celsa_lib.training.memory import are_sampled, lanes_of, longest_window, users_of_part
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows
@@ -25,6 +25,9 @@ class Epochs:
     item, those of item i in step t from seen_starts[t·items + i] on; interactions: which entries of
     X these are. seeds: what decides which are dropped. times: how often an item counts among the
     outputs of a step, steps × items, where these are sampled; n_outputs: how many there are.
+
+    Where the memory is short, a batch is worked off in `parts`: each is a step to the kernels, with
+    the rates and seed of its batch, and rows are updated after the last.
     """
 
     def __init__(
@@ -33,23 +36,25 @@ class Epochs:
         options: TrainingOptions,
         device: torch.device,
         window: int | None = None,
+        parts: int = 1,
     ):
         """`window`: steps whose batches are cut at once; None: as many as are quick to sort."""
         self.X, self.device, self.batch_size = X, device, options.batch_size
-        self.n_items = X.shape[1]
-        self.lanes = lanes_of(X, options)
+        self.n_items, self.parts = X.shape[1], parts
+        self.of_part, self.lanes = (f(X, options, parts) for f in (users_of_part, lanes_of))
         self.n_steps = options.steps_per_epoch(X)
         self.window = window or longest_window(X, options)
+        made = self.window * parts
         new = lambda *shape: torch.zeros(shape, dtype=torch.int32, device=device)  # noqa: E731
         self.indptr = torch.from_numpy(X.indptr.astype(np.int32)).to(device)
         self.items = torch.from_numpy(X.indices.astype(np.int32)).to(device)
-        self.step, self.order = new(1), new(self.window * self.lanes)
-        self.seeds = torch.zeros(self.window, dtype=torch.uint32, device=device)
-        self.table = torch.zeros(self.window, gpu.N_SCALARS.value, device=device)
+        self.step, self.order = new(1), new(made * self.lanes)
+        self.seeds = torch.zeros(made, dtype=torch.uint32, device=device)
+        self.table = torch.zeros(made, gpu.N_SCALARS.value, device=device)
         self.max_outputs, self.repeat = options.max_outputs, options.repeat_negatives
         self.sampled = are_sampled(X, options)
-        self.times = new(self.window * self.n_items if self.sampled else 1)
-        self.seen_starts = new(self.window * self.n_items + 1)
+        self.times = new(made * self.n_items if self.sampled else 1)
+        self.seen_starts = new(made * self.n_items + 1)
         self.length_exponent = options.length_exponent
         most = most_interactions(X, self.length_exponent, self.window * self.batch_size)
         self.seen_lanes, self.interactions = new(most), new(most)
@@ -72,21 +77,22 @@ class Epochs:
             part = users[t * self.batch_size : (t + 1) * self.batch_size]
             outputs = drawn_outputs(self.X, part, self.max_outputs, self.repeat, rng)
             times = np.bincount(outputs, minlength=self.n_items).astype(np.int32)
-            self.times[t * self.n_items : (t + 1) * self.n_items].copy_(torch.from_numpy(times))
+            self.times.view(-1, self.parts, self.n_items)[t].copy_(torch.from_numpy(times))
             n_outputs[t] = len(outputs)
         return n_outputs
 
     def _cut(self, users: np.ndarray, steps: int) -> None:
         """Put the batches of `users` in place."""
-        filled = np.full((self.window, self.lanes), -1, np.int32)
-        place = np.arange(len(users))
-        filled[place // self.batch_size, place % self.batch_size] = users
-        self.order.copy_(torch.from_numpy(filled.ravel()))
+        batch, within = np.divmod(np.arange(len(users)), self.batch_size)
+        part, lane = np.divmod(within, self.of_part)
+        slots = (batch * self.parts + part) * self.lanes + lane
+        filled = np.full(len(self.order), -1, np.int32)
+        filled[slots] = users
+        self.order.copy_(torch.from_numpy(filled))
         self.step.zero_()
         lengths = np.diff(self.X.indptr)[users]
         starts = np.concatenate([[0], np.cumsum(lengths)])
         to = lambda array: torch.from_numpy(np.ascontiguousarray(array)).to(self.device)  # noqa: E731
-        slots = place // self.batch_size * self.lanes + place % self.batch_size
         which = torch.repeat_interleave(
             to(np.arange(len(users))), to(lengths), output_size=int(starts[-1])
         )
@@ -97,7 +103,7 @@ class Epochs:
         key, sorting = torch.sort(key, stable=True)
         self.seen_lanes[: len(which)] = (slot % self.lanes)[sorting].int()
         self.interactions[: len(which)] = entry[sorting].int()
-        every = torch.arange(steps * self.n_items + 1, device=self.device)
+        every = torch.arange(steps * self.parts * self.n_items + 1, device=self.device)
         self.seen_starts[: len(every)] = torch.searchsorted(key, every).int()
 
 
@@ -158,14 +164,19 @@ class GpuTrainer:
             row[gpu.BIAS2.value : gpu.OF_MOMENTUM.value + 1] = scalars
             row[gpu.RATE_OF_MEAN.value] = of_mean
         table[:, gpu.EPSILON.value] = self.options.epsilon
+        table = np.repeat(table, self.epochs.parts, axis=0)
         self.epochs.table[: len(table)] = torch.from_numpy(table.astype(np.float32))
         seeds = seeds_of(self.options.seed, self.optimiser.steps - len(rates), len(rates))
+        seeds = np.repeat(seeds, self.epochs.parts)
         self.epochs.seeds[: len(seeds)] = torch.from_numpy(seeds)
 
     def _step(self) -> None:
-        self._kernels()
-        self.loss += self.losses.sum()
-        self.epochs.step += 1
+        parts = self.epochs.parts
+        for part in range(parts):
+            self._kernels(first=part == 0, last=part == parts - 1)
+            self.loss += self.losses.sum()
+            self.epochs.step += 1
 
-    def _kernels(self) -> None:
+    def _kernels(self, first: bool, last: bool) -> None:
+        """The gradient of a part of a batch, its `first` or `last`; after the last, the update."""
         raise NotImplementedError

@@ -16,7 +16,7 @@ from celsa_lib.training.backends.choice import not_triton_because, on_gpu, train
 from celsa_lib.training.batches import UserBatch
 from celsa_lib.training.callbacks import Callback
 from celsa_lib.training.device import device_name, resolve_device
-from celsa_lib.training.memory import Sizes, check_fits, window_that_fits
+from celsa_lib.training.memory import Cut, Sizes, check_fits, cut_that_fits
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage, TrainingOptions
 from celsa_lib.training.plan import make_plan
@@ -95,7 +95,7 @@ class Run:
         self._notify("begin", self)
         where = device_name(self.device)
         log.info("training on %s, %s%s", where, self.options.precision, self._by())
-        self.window = self._window()
+        self.cut = self._cut()
         with tqdm(
             total=sum(self._cost(node.stage) * node.stage.epochs for node in self.plan.nodes),
             initial=self._cost_so_far(),
@@ -139,11 +139,12 @@ class Run:
     def _trainer(self, stage: Stage):
         """What makes the steps of a stage: kernels on a GPU, or else a backend."""
         if not on_gpu(self.options, self.device):
-            return StageTrainer(self.rows, self.optimiser, stage, self.options, self.X, self.memory)
+            shared = self.options, self.X, self.memory, self.cut.parts
+            return StageTrainer(self.rows, self.optimiser, stage, *shared)
         from celsa_lib.training.gpu import Epochs, gpu_trainer  # needs Triton
 
         if self.epochs_on_gpu is None:
-            self.epochs_on_gpu = Epochs(self.X, self.options, self.device, self.window)
+            self.epochs_on_gpu = Epochs(self.X, self.options, self.device, *self.cut)
         return gpu_trainer(self.rows, self.optimiser, stage, self.options, self.epochs_on_gpu)
 
     def _by(self) -> str:
@@ -156,8 +157,8 @@ class Run:
             return f", not on the GPU: {reason}"
         return "" if there.type == "cpu" else f", by torch: {reason}"
 
-    def _window(self) -> int:
-        """Steps whose batches are cut at once. Raises TrainingError for a GPU that is too small."""
+    def _cut(self) -> Cut:
+        """How batches are cut. Raises TrainingError for a GPU that is too small."""
         ragged = self.initial.starts is not None
         nonzeros = len(self.initial.values) if ragged else None
         triton = on_gpu(self.options, self.device)
@@ -166,7 +167,7 @@ class Run:
         tensors = [part for rows in held for part in (rows.values, rows.cols)]
         if self.optimiser is not None:  # in the middle of a stage
             tensors += [self.rows.values, self.rows.cols, self.optimiser.m, self.optimiser.v]
-        return window_that_fits(self.plan, self.node, sizes, self.device, tensors)
+        return cut_that_fits(self.plan, self.node, sizes, self.device, tensors)
 
     def results(self) -> list[Trained]:
         """What each path has come to.

@@ -28,14 +28,17 @@ class StageTrainer:
         options: TrainingOptions,
         X: csr_matrix,
         memory: Memory | None = None,
+        parts: int = 1,
     ):
-        """`memory`: one that other stages have used. The backend is chosen here, once per stage."""
+        """`memory`: one that other stages have used; `parts`: of a batch, where a GPU's memory is
+        short. The backend is chosen here, once per stage.
+        """
         self.rows, self.optimiser, self.stage, self.options = rows, optimiser, stage, options
-        self.X, memory = X, memory or Memory(rows.values.device)
+        self.X, self.memory, self.parts = X, memory or Memory(rows.values.device), parts
         trained = rows if stage.straight_through else self.result()
-        self.unit = memory("unit", trained.values.shape)
+        self.unit = self.memory("unit", trained.values.shape)
         self.starts = Rows(self.unit, rows.cols, rows.width, rows.starts).row_starts()
-        self.backend = make_backend(trained, options, memory)
+        self.backend = make_backend(trained, options, self.memory)
         self.name, self.losses = self.backend.name, []
         self.learning_rate, self.of_mean = options.learning_rate, 0.0
 
@@ -102,7 +105,7 @@ class StageTrainer:
         """(loss, gradient of `values` through their unit rows); the next call overwrites it."""
         if values.device.type != "cpu":
             self.unit.copy_(unit_rows(values))
-            loss, gradient = self.backend(self.unit, batch)
+            loss, gradient = self._in_parts(batch)
             _through_unit_rows(values, gradient)
             return loss, gradient
         flat, starts = values.view(-1).numpy(), self.starts.numpy()
@@ -110,6 +113,18 @@ class StageTrainer:
         loss, gradient = self.backend(self.unit, batch, scales)
         unit_backward(flat, starts, gradient.view(-1).numpy())
         return loss, gradient
+
+    def _in_parts(self, batch: UserBatch) -> tuple[float, torch.Tensor]:
+        """What the backend gives for a batch, from its parts: means over users, so they add up."""
+        if self.parts == 1:
+            return self.backend(self.unit, batch)
+        loss, total = 0.0, self.memory("gradient of parts", self.unit.shape).zero_()
+        for part in batch.parts(-(-batch.size // self.parts)):
+            share = part.size / batch.size
+            of_part, gradient = self.backend(self.unit, part)
+            loss += share * of_part
+            total.add_(gradient, alpha=share)
+        return loss, total
 
     def _update(self, gradient: torch.Tensor, slopes: torch.Tensor | None = None) -> None:
         rows, step = self.rows, (self.learning_rate, self.options.epsilon)

@@ -12,7 +12,8 @@ from celsa_lib.workflow.runs import NotebookRun, notebook_run
 from celsa_lib.workflow.snake import Workflow
 
 THREADS = 2  # of a notebook; more hardly help on data this small
-SHOWS = ("report", "book", "demo", "workflow", "cli")  # layers that decide no study's numbers
+# Layers that decide no study's numbers.
+SHOWS = ("report", "book", "demo", "inpage", "workflow", "cli")
 PAGE = BUILD / "_build" / "html" / "index.html"
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from celsa_lib.data.formats import years_of
-from celsa_lib.data.genres import SERIES_IN_TITLE, genre_name
+from celsa_lib.data.genres import NO_GENRE, SERIES_IN_TITLE, genre_name
 
 # Where a term comes from. A name starts with what is proper to few items (an author, a series, a
 # word of the titles, a decade) and ends with what kind of items they are (a genre).
@@ -49,7 +49,7 @@ def terms_of(items: pd.DataFrame, most: float = 1.0) -> Terms:
 def genres_of(items: pd.DataFrame, least: int = 20, most: float = 0.2) -> Terms:
     """The genres as they are written, on `least` items to a share `most` of them: for measuring."""
     genres = items["genres"] if "genres" in items else [""] * len(items)
-    per_item = [[(GENRE, name) for name in set(_split(value))] for value in genres]
+    per_item = [[(GENRE, name) for name in set(_genres(value))] for value in genres]
     counts = Counter(term for found in per_item for term in found)
     kept = sorted(t for t, count in counts.items() if least <= count <= most * len(items))
     return _matrix(per_item, kept)
@@ -69,6 +69,10 @@ def _split(value, by: str = "|") -> list[str]:
     return [part.strip() for part in value.split(by) if part.strip()] if _is_text(value) else []
 
 
+def _genres(value) -> list[str]:
+    return [genre for genre in _split(value) if genre != NO_GENRE]
+
+
 def _is_text(value) -> bool:
     return isinstance(value, str)
 
@@ -76,7 +80,7 @@ def _is_text(value) -> bool:
 def _terms(row: dict) -> list[tuple[str, str]]:
     title = row.get("title") if _is_text(row.get("title")) else ""
     series = SERIES_IN_TITLE.search(title)
-    found = [(GENRE, name) for name in map(genre_name, _split(row.get("genres"))) if name]
+    found = [(GENRE, name) for name in map(genre_name, _genres(row.get("genres"))) if name]
     found += [(AUTHOR, name) for name in _split(row.get("authors"), ",")[:1]]
     if series:
         found.append(
