@@ -3,7 +3,7 @@
 import inspect
 
 from celsa_lib.models import registry
-from celsa_lib.models.registry import RECOMMENDED_RECIPE, SPARSE_SIZE, Method
+from celsa_lib.models.registry import RECOMMENDED_RECIPE, Method
 
 
 def methods_here() -> list[Method]:
@@ -16,6 +16,6 @@ def parameters_of(method: Method, **small) -> dict:
     names = set(inspect.signature(method.load()).parameters)
     if method.fixed == RECOMMENDED_RECIPE:
         names -= {"epochs", "batch_size"}
-        if method.size == SPARSE_SIZE:
+        if method.name == "CompressedELSA":
             names.remove("width")  # that of anchored rows is the number of items
     return {name: value for name, value in (small | {"progress": False}).items() if name in names}

@@ -118,11 +118,10 @@ def test_an_elsa_of_a_budget_is_the_low_dimensional_one():
     wide, narrow = (MethodConfig("ELSA", {"width": width}) for width in (512, 64))
     compressed = MethodConfig("CompressedELSA", {"width": 512, "nnz": 32})
     config = ExperimentConfig("synthetic", (wide, narrow, compressed), n_test=10)
-    assert [label(method, config) for method in config.methods] == [
+    assert [label(method, config.methods) for method in config.methods] == [
         "ELSA", "Low-dim ELSA", "Compressed ELSA"
     ]  # fmt: skip
-    alone = replace(config, methods=(narrow,))
-    assert label(narrow, alone) == "ELSA"
+    assert label(narrow, [narrow]) == "ELSA"
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if stored_at(name).exists()])
@@ -130,7 +129,7 @@ def test_stored_rows_keep_their_labels(name):
     stored = load_result(stored_at(name))
     config = ExperimentConfig.from_json(json.dumps(stored.manifest["config"]))
     for row in stored.rows:
-        assert row["label"] == label(MethodConfig(row["method"], row["params"]), config)
+        assert row["label"] == label(MethodConfig(row["method"], row["params"]), config.methods)
 
 
 def test_a_method_may_have_fewer_seeds_than_the_others(planted):
@@ -153,7 +152,9 @@ def test_synthetic_studies_train_the_recommended_setting_most_often():
         assert config.data_params["n_items"] == int(name.removeprefix("synthetic-"))
         seeds = {(m.name, m.params.get("recipe")): m.n_seeds for m in config.methods if m.n_seeds}
         ours = seeds.pop(("CompressedELSA", "recommended"))
-        others = {("CompressedELSA", None), ("ELSA", None), ("ELSA", "recommended")}
+        recipes = None, "recommended"
+        dense = {(m, r) for m in ("ELSA", "SparseAutoencoderELSA") for r in recipes}
+        others = {("CompressedELSA", None), *dense}
         assert seeds.keys() == others and max(seeds.values()) < ours <= len(config.seeds)
 
 
@@ -655,9 +656,13 @@ def test_a_row_of_the_recommended_recipe_depends_on_what_that_fills_in(monkeypat
         MethodConfig("CompressedELSA", recommended),
         MethodConfig("ELSA", {"width": 16, "recipe": "recommended"}),
         MethodConfig("CompressedELSA", {"nnz": 8}),
+        MethodConfig("SparseAutoencoderELSA", recommended | {"code_width": 64}),
     )
     config = ExperimentConfig("ml-100k", methods, 100)
     before = [config.row_hash(method, 0, "checksum") for method in methods]
     monkeypatch.setattr(recipes, "SPARSE_ROWS", recipes.SPARSE_ROWS | {"reg": 1.0})
     after = [config.row_hash(method, 0, "checksum") for method in methods]
-    assert [a == b for a, b in zip(after, before, strict=True)] == [False, True, True]
+    assert [a == b for a, b in zip(after, before, strict=True)] == [False, True, True, True]
+    monkeypatch.setattr(recipes, "DENSE_ROWS", recipes.DENSE_ROWS | {"learning_rate": 0.07})
+    dense = [config.row_hash(method, 0, "checksum") for method in methods]
+    assert [a == b for a, b in zip(dense, after, strict=True)] == [True, False, True, False]

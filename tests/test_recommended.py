@@ -82,6 +82,29 @@ def test_a_dense_elsa_profits_too(movies):
     assert cl.paired_difference(ours, plain).low > 0.02
 
 
+def test_an_autoencoder_has_the_regularised_elsa_below_it(histories):
+    """Alone and of a given ELSA it is the same; what that has filled in is its own."""
+    sizes = {"code_width": 32, "nnz": 3, "sae_epochs": 5}
+    base = cl.ELSA(16, **QUIET).fit(histories)
+    model = cl.SparseAutoencoderELSA.from_elsa(base, **sizes)
+    alone = cl.SparseAutoencoderELSA(16, **sizes, **QUIET).fit(histories)
+    assert (alone.item_embeddings.matrix != model.item_embeddings.matrix).nnz == 0
+    for name in ("dropout", "length_exponent", "cosine_decay", "weight_averaging", "batch_size"):
+        assert alone.resolved_[name] == base.resolved_[name], name
+
+
+@pytest.mark.parametrize("part", [{"cosine_decay": False}, {"weight_averaging": 0.0}])
+def test_the_rate_of_an_autoencoder_falls_and_its_weights_are_a_mean(histories, part):
+    """Of the same rows it makes other codes without either."""
+    base = cl.ELSA(16, **QUIET).fit(histories)
+    codes = []
+    for resolved in (base.resolved_, base.resolved_ | part):
+        base.resolved_ = resolved
+        model = cl.SparseAutoencoderELSA.from_elsa(base, code_width=32, nnz=3, sae_epochs=5)
+        codes.append(model.item_embeddings.matrix)
+    assert (codes[0] != codes[1]).nnz > 0
+
+
 @pytest.mark.parametrize("short", [1, 0, -1000])
 def test_partial_correlations_of_whole_neighbourhoods_are_those_of_the_inverse(histories, short):
     """With all others as neighbours each block is XᵀX + λI, in another order; then P is whole."""

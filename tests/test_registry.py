@@ -138,6 +138,9 @@ def test_methods_of_one_class_are_told_apart_by_what_is_fixed():
     assert by_name("CompressedELSA").label == "Compressed ELSA"
     assert by_name("CompressedELSA", params=recommended).label == "Recommended setting"
     assert by_name("ELSA", True, recommended).label == "Low-dim ELSA, regularised"
+    assert by_name("ELSA", params=recommended).label == "ELSA, regularised"
+    codes = {"nnz": 8, "sae_epochs": 30, "sae_learning_rate": 0.03} | recommended
+    assert by_name("SparseAutoencoderELSA", params=codes).label == "ELSA + SAE, regularised"
     assert by_name("EASE", params=recommended).label == "EASE"
     assert by_name("PrunedEASE", params={"nnz": 8, "refit": True}).label == "Pruned EASE"
     threshold = {"nnz": 8, "support": "matrix"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from celsa_lib.data import dataset_info
 from celsa_lib.errors import ConfigError
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig, at_budgets
-from celsa_lib.models.registry import METHODS, Method
+from celsa_lib.models.registry import METHODS, RECOMMENDED_RECIPE, Method
 from celsa_lib.results import BUDGETS
 
 GOODBOOKS = "goodbooks-10k-partial"
@@ -16,10 +16,7 @@ GOODBOOKS = "goodbooks-10k-partial"
 # it. EASE has seven (`regs`), as they cost little. Baselines beside Table 1's: see the registry.
 LEARNING_RATES = {"learning_rate": (0.03, 0.1, 0.3, 1.0)}
 WIDER_RATES = {"learning_rate": (0.01, 0.03, 0.1, 0.3, 1.0)}
-SAE_LEARNING_RATES = {
-    "learning_rate": (0.1, 0.3),
-    "sae_learning_rate": (0.01, 0.03, 0.1, 0.3),
-}
+SAE_LEARNING_RATES = {"learning_rate": (0.1, 0.3), "sae_learning_rate": (0.01, 0.03, 0.1, 0.3)}
 REGS = (12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 
 PRECISION = "float32"  # of every study, on every machine
@@ -190,9 +187,8 @@ def recommended_methods(settings: Settings, budgets: Sequence[int] = ()) -> list
     ELSA with the same regularisation. Nothing is chosen: the recipe takes it from the data.
     """
     budgets = tuple(budgets) or (*settings.budgets, SMALLEST)
-    given = {"recipe": "recommended", "precision": PRECISION}
-    families = ("CompressedELSA", "ELSA")
-    return [method for name in families for method in at_budgets(name, budgets, **given)]
+    given = RECOMMENDED_RECIPE | {"precision": PRECISION}
+    return [m for name in ("CompressedELSA", "ELSA") for m in at_budgets(name, budgets, **given)]
 
 
 def further_baselines(settings: Settings) -> list[MethodConfig]:
@@ -205,11 +201,19 @@ def further_baselines(settings: Settings) -> list[MethodConfig]:
         if method.grid is None:
             continue
         grid = _grid(method, settings)
+        given = _given(method, settings)
         if method.compressed:
-            families += at_budgets(method.name, budgets, grid, **method.fixed)
+            families += at_budgets(method.name, budgets, grid, **given)
         else:
-            single.append(MethodConfig(method.name, dict(method.fixed), grid))
+            single.append(MethodConfig(method.name, given, grid))
     return single + families
+
+
+def _given(method: Method, settings: Settings) -> dict:
+    """What sets a method apart; of a dense ELSA, and an autoencoder on top of it, their sizes."""
+    dense = {"precision": PRECISION, "width": settings.dense_width} if method.trained else {}
+    codes = settings.autoencoder() if method.name == "SparseAutoencoderELSA" else {}
+    return {**dense, **codes, **method.fixed}
 
 
 def _grid(method: Method, settings: Settings) -> dict:

@@ -1,7 +1,7 @@
 """Run an experiment: choose on validation users, fit on all others, report on test users."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -231,7 +231,7 @@ class _TaskRun:
         found = {
             "hash": row.hash,
             "method": name,
-            "label": label(row.method, self.config),
+            "label": label(row.method, self.config.methods),
             "budget_bytes": 8 * params["nnz"] if "nnz" in params else model.bytes_per_item,
             "params": params,
             "seed": seed,
@@ -273,12 +273,12 @@ class _TaskRun:
         return {"grid": grid, "trials": tried}
 
 
-def label(method: MethodConfig, config: ExperimentConfig) -> str:
-    """The method's name in tables and figures.
+def label(method: MethodConfig, among: Iterable[MethodConfig]) -> str:
+    """The method's name in tables and figures, of several that are compared.
 
     An ELSA as small as one of the compressed methods is the paper's low-dimensional one.
     """
-    budgets = {8 * other.params["nnz"] for other in config.methods if "nnz" in other.params}
+    budgets = {8 * other.params["nnz"] for other in among if "nnz" in other.params}
     narrow = method.name == "ELSA" and 4 * method.params.get("width", 1024) in budgets
     return by_name(method.name, narrow, method.params).label
 

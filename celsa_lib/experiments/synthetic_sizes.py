@@ -25,6 +25,7 @@ from celsa_lib.models.registry import by_name
 SIZES = {
     800: Settings(
         200, 150, width=256, dense_width=512, epochs=10, pruning_epochs=2, batch_size=64,
+        code_width=1024,
         data_params={
             "n_users": 1_200, "n_items": 800, "n_segments": 20, "segments_per_user": 3,
             "mean_interactions": 30.0, "length_spread": 0.8,
@@ -32,6 +33,7 @@ SIZES = {
     ),
     3_500: Settings(
         500, 250, width=1024, dense_width=512, epochs=5, pruning_epochs=2, batch_size=256,
+        sae_epochs=30, code_width=1024,
         data_params={
             "n_users": 5_000, "n_items": 3_500, "n_segments": 175, "segments_per_user": 5,
             "mean_interactions": 60.0, "length_spread": 0.9,
@@ -39,7 +41,7 @@ SIZES = {
     ),
     10_000: Settings(
         1_000, 500, width=1024, dense_width=512, epochs=3, pruning_epochs=1, batch_size=512,
-        regs=(50.0, 200.0),
+        regs=(50.0, 200.0), sae_epochs=10, code_width=1024,
         data_params={
             "n_users": 12_000, "n_items": 10_000, "n_segments": 500, "segments_per_user": 10,
             "mean_interactions": 120.0, "length_spread": 1.0,
@@ -51,6 +53,10 @@ MRF_REGS_BY_SIZE = {  # up to ten times as much as on other sets, where the most
     800: (3.0, 10.0, 30.0, 100.0, 300.0),
     3_500: (3.0, 10.0, 30.0, 100.0, 300.0),
     10_000: (10.0, 30.0),
+}
+SAE_VALUES = {  # of the autoencoder, which takes longest to choose for
+    3_500: {"learning_rate": (0.1, 0.3), "sae_learning_rate": (0.03, 0.1)},
+    10_000: {"learning_rate": (0.1,), "sae_learning_rate": (0.03, 0.1)},
 }
 # Of the recommended setting; of others that are trained.
 SEEDS_BY_SIZE = {800: (5, 3), 3_500: (5, 3), 10_000: (3, 1)}
@@ -70,12 +76,12 @@ def beside_baselines(
 ) -> ExperimentConfig:
     """The recommended setting beside the paper's procedure and its baselines on `n_items` items.
 
-    Without the autoencoder, which takes longest to choose for. Raises ConfigError.
+    Raises ConfigError.
     """
     settings = settings_for(profile, dataset)
     if profile != "smoke":
         settings = SIZES[n_items]
-    tuned = methods_for(settings, with_sae=False, tuned=True)
+    tuned = methods_for(settings, tuned=True)
     methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
     methods += recommended_methods(settings) + further_baselines(settings)
     methods = [_afforded(m, n_items) for m in methods]
@@ -97,6 +103,8 @@ def _afforded(method: MethodConfig, n_items: int) -> MethodConfig:
     fewer = FEWER_VALUES.get(n_items, {})
     if method.name == "SparseMRF":
         fewer = {"reg": MRF_REGS_BY_SIZE[n_items]}
+    if method.name == "SparseAutoencoderELSA":
+        fewer = SAE_VALUES.get(n_items, {})
     method = replace(method, grid={n: fewer.get(n, values) for n, values in method.grid.items()})
     ours = method.name == "CompressedELSA" and method.params.get("recipe") == "recommended"
     seeds, of_others = SEEDS_BY_SIZE[n_items]

@@ -17,10 +17,9 @@ from celsa_lib.experiments.profiles import (
     methods_for,
     recommended_methods,
 )
-from celsa_lib.experiments.run import run_task
+from celsa_lib.experiments.run import label, run_task
 from celsa_lib.experiments.task import make_task
 from celsa_lib.files import alone_with
-from celsa_lib.models import by_name
 from celsa_lib.models.ease import ease_fits
 from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.results import BUDGETS, Result, load_result, save_result
@@ -54,13 +53,13 @@ class Scope:
         every = [*recommended_methods(settings, self.budgets), *of_table]
         if not self.labels:
             return every
-        names = {by_name(m.name, params=m.params).label.casefold(): m for m in every}
-        unknown = [label for label in self.labels if label.casefold() not in names]
+        names = [label(method, every) for method in every]
+        known, wanted = {n.casefold() for n in names}, {n.casefold() for n in self.labels}
+        unknown = [name for name in self.labels if name.casefold() not in known]
         if unknown:
-            known = dict.fromkeys(by_name(m.name, params=m.params).label for m in every)
-            raise ConfigError(f"no method {', '.join(unknown)}; choose of {', '.join(known)}")
-        wanted = {label.casefold() for label in self.labels}
-        return [m for m in every if by_name(m.name, params=m.params).label.casefold() in wanted]
+            there = ", ".join(dict.fromkeys(names))
+            raise ConfigError(f"no method {', '.join(unknown)}; choose of {there}")
+        return [m for m, n in zip(every, names, strict=True) if n.casefold() in wanted]
 
 
 USUAL = Scope()

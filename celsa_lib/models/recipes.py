@@ -101,7 +101,7 @@ def numbers_of(parameters: dict) -> list:
     if parameters.get("recipe") != "recommended":
         return []
     shared = [FEW_USERS, SHORT_HISTORIES, LENGTH_EXPONENTS, DROPOUT, LARGEST_BATCH, FEWEST_STEPS]
-    if "nnz" in parameters:
+    if "nnz" in parameters and "code_width" not in parameters:  # no codes of dense rows
         start = [NEIGHBOURS, SHRINK, STRENGTH, ALLOTTED_BY]
         return [SPARSE_ROWS, OF_FEW, OF_MANY, FLOOR, *start, *shared]
     return [DENSE_ROWS, *shared]

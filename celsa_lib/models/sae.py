@@ -11,7 +11,14 @@ from tqdm import tqdm
 from celsa_lib.errors import ConfigError, check_count, check_positive
 from celsa_lib.models.elsa import ELSA
 from celsa_lib.models.gradient import GradientRecommender
-from celsa_lib.training import resolve_device, sparsify_rows, top_k_columns, unit_rows
+from celsa_lib.models.recipes import batch_that_fits
+from celsa_lib.training import (
+    TrainingOptions,
+    resolve_device,
+    sparsify_rows,
+    top_k_columns,
+    unit_rows,
+)
 from celsa_lib.training.memory import check_fits, shortage_named
 from celsa_lib.training.options import MOST_EPOCHS
 
@@ -26,8 +33,9 @@ class SparseAutoencoderELSA(GradientRecommender):
     Loss: cos-distance(a, â at k) + cos-distance(a, â at 4k)/8; W_d (code_width × width) has unit
     rows and a gradient orthogonal to them. The codes, rows renormalised, replace A. Size: 8·nnz
     bytes per item. `wider`: nonzeros of the second term of the loss, in multiples of nnz (by a slip
-    the released code has 1). `width`, `epochs` and what TrainingOptions has are of the dense ELSA.
-    Raises ConfigError.
+    the released code has 1). `width`, `epochs` and what TrainingOptions has are of the dense ELSA;
+    cosine_decay and weight_averaging of both. recipe "recommended": as for ELSA, and batches of the
+    autoencoder that give an epoch ten steps. Raises ConfigError.
     """
 
     name = "ELSA + SAE"
@@ -104,10 +112,10 @@ class SparseAutoencoderELSA(GradientRecommender):
 
     def _compress(self, elsa: ELSA) -> None:
         rows = torch.from_numpy(elsa.item_embeddings.matrix.toarray())
+        self.resolved_ = {n: elsa.resolved_.get(n, v) for n, v in self.get_params().items()}
         codes, history = self._train(rows.to(resolve_device(self.device)))
         self.item_ids_, self.n_items_ = elsa.item_ids_, elsa.n_items_
         self._keep_rows(csr_matrix(codes.cpu().numpy()))
-        self.resolved_ = {n: elsa.resolved_.get(n, v) for n, v in self.get_params().items()}
         self.history_ = history
         self.backend_, self.precision_ = elsa.backend_, elsa.precision_
 
@@ -119,18 +127,36 @@ class SparseAutoencoderELSA(GradientRecommender):
         encoder = decoder.detach().clone().requires_grad_()  # tied at the start, free afterwards
         bias = torch.zeros(self.code_width, device=rows.device, requires_grad=True)
         optimizer = torch.optim.Adam([encoder, decoder, bias], lr=self.sae_learning_rate)
+        mean = encoder.detach().clone(), bias.detach().clone()
         rng = np.random.default_rng(self.seed)
+        size, rates = self._rates(len(rows))
         history = []
-        show = self.progress
-        for _ in tqdm(range(self.sae_epochs), unit="epoch", disable=not show, leave=False):
+        for of_steps in tqdm(rates, unit="epoch", disable=not self.progress, leave=False):
             order = torch.from_numpy(rng.permutation(len(rows))).to(rows.device)
-            losses = [
-                self._step(rows[items], encoder, decoder, bias, optimizer)
-                for items in order.split(ITEMS_PER_BATCH)
-            ]
+            losses = []
+            for items, (rate, of_mean) in zip(order.split(size), of_steps.tolist(), strict=True):
+                optimizer.param_groups[0]["lr"] = rate
+                losses.append(self._step(rows[items], encoder, decoder, bias, optimizer))
+                if of_mean:
+                    mean[0].lerp_(encoder.detach(), of_mean)
+                    mean[1].lerp_(bias.detach(), of_mean)
             history.append({"nnz": self.nnz, "loss": float(torch.stack(losses).mean())})
-        with torch.no_grad():
-            return sparsify_rows(rows @ encoder.T + bias, self.nnz), history
+        weights, offset = mean if rates[..., 1].any() else (encoder.detach(), bias.detach())
+        return sparsify_rows(rows @ weights.T + offset, self.nnz), history
+
+    def _rates(self, n_items: int) -> tuple[int, np.ndarray]:
+        """Items of a batch; rate and weight of the mean of each step, epochs × steps × 2."""
+        # What the recommended setting and this one have in common: the ELSA has input dropout, long
+        # histories more often, cosine decay and weight averaging; the autoencoder the last two, and
+        # batches that give an epoch ten steps. It has no dropout: it codes the very rows that it
+        # learns from, so there are none that it could fail on.
+        size = batch_that_fits(n_items) if self.recipe == "recommended" else ITEMS_PER_BATCH
+        shared = {name: self.resolved_[name] for name in ("cosine_decay", "weight_averaging")}
+        steps = -(-n_items // size)
+        rates = TrainingOptions(learning_rate=self.sae_learning_rate, **shared).rates(
+            steps * self.sae_epochs
+        )
+        return size, rates.reshape(self.sae_epochs, steps, 2)
 
     def _step(self, batch, encoder, decoder, bias, optimizer) -> torch.Tensor:
         """One step on a batch of unit rows (items × width); the loss."""

@@ -35,6 +35,7 @@ ALL_BASELINES = (
     "Low-dim ELSA",
     "Low-dim ELSA, regularised",
     SAE,
+    "ELSA + SAE, regularised",
     THEIR_PACKAGE,
 )
 
@@ -119,7 +120,8 @@ TARGETS: Mapping[str, Callable[[Result], list[Measured]]] = {
         f"above {BESIDE.get(baseline, baseline)} at every size": partial(
             against, baselines=(baseline,), sizes=ASKED_AT, judge=above
         )
-        for baseline in (OURS, "Low-dim ELSA", "Low-dim ELSA, regularised", SAE, THEIR_PACKAGE)
+        for baseline in ALL_BASELINES
+        if baseline not in (*PRUNED, "Sparse MRF")  # item weights have targets of their own
     },
     "above pruned and refitted EASE and EDLAE at 64 and 128 bytes": partial(
         against, baselines=PRUNED, sizes=STRICT, judge=above
@@ -129,6 +131,9 @@ TARGETS: Mapping[str, Callable[[Result], list[Measured]]] = {
     ),
     "128 bytes not below whole EASE": partial(
         against, baselines=("EASE",), sizes=(128,), judge=not_below
+    ),
+    "128 bytes not below whole ELSA with the same regularisation": partial(
+        against, baselines=("ELSA, regularised",), sizes=(128,), judge=not_below
     ),
     "256 bytes not below whole EDLAE": partial(
         against, baselines=("EDLAE",), sizes=(256,), judge=not_below
