@@ -137,6 +137,7 @@ def test_twenty_steps_are_autograds_in_float64(X, kind, dropout, scales):
         {"recipe": "recommended", "epochs": 2},
         {"recipe": "recommended", "epochs": 2, "non_negative": True, "dropout": 0.3},
         {"recipe": "recommended", "epochs": 2, "length_exponent": 1.0},
+        {"recipe": "recommended", "epochs": 4, "regrowth": 0.3},
     ],
 )
 def test_the_same_model_as_on_a_cpu(parameters):

@@ -26,7 +26,7 @@ from celsa_lib.kernels.gpu_cooccurrence import (
 from celsa_lib.training.device import rounded_products
 from celsa_lib.training.memory import free_memory
 from celsa_lib.training.options import NEIGHBOURS, SHRINK, STRENGTH
-from celsa_lib.training.rows import Rows
+from celsa_lib.training.rows import Rows, ranks_in_rows
 
 BLOCKS = 2**25  # entries of the blocks that are inverted at once
 
@@ -135,10 +135,7 @@ def anchored_rows(
     n_items = r.shape[0]
     row = np.repeat(np.arange(n_items), np.diff(r.indptr))
     size = r.data / np.sqrt(near.precision)[row]
-    largest = np.lexsort((-size, row))
-    rank = np.empty(len(row), np.int64)
-    rank[largest] = np.arange(len(row)) - r.indptr[row[largest]]
-    kept = rank < floor - 1
+    kept = ranks_in_rows(-size, r.indptr) < floor - 1
     left = max(0, (nnz - 1) * n_items - int(kept.sum()))
     others = np.flatnonzero(~kept)
     kept[others[np.argsort(-size[others], kind="stable")[:left]]] = True

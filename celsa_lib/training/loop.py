@@ -19,15 +19,15 @@ from celsa_lib.training.device import device_name, resolve_device
 from celsa_lib.training.memory import Sizes, check_fits, window_that_fits
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage, TrainingOptions
-from celsa_lib.training.plan import make_plan
+from celsa_lib.training.plan import Node, make_plan
+from celsa_lib.training.regrowth import exchange
 from celsa_lib.training.rows import Rows, full_rows, initial_embeddings
 from celsa_lib.training.stage import StageTrainer
-from celsa_lib.training.state import require_state
+from celsa_lib.training.state import ROW_PARTS, arrays_of_rows, require_state
 
 log = logging.getLogger(__name__)
 
 CSR_PARTS = ("data", "indices", "indptr")
-ROW_PARTS = ("values", "cols", "starts", "scales", "mean")
 
 
 class Trained(NamedTuple):
@@ -128,6 +128,9 @@ class Run:
         steps = options.steps_per_epoch(self.X)
         rates = options.rates(steps * node.stage.epochs).reshape(node.stage.epochs, steps, 2)
         while self.epochs < node.stage.epochs:
+            share = options.exchanged(self.epochs, node.stage.epochs)
+            if share and not node.stage.dynamic:
+                self._exchange(share, node)
             rng = np.random.default_rng([options.seed, node.epoch + self.epochs])
             yield from self.trainer.batches(rng, rates[self.epochs])
             self._end_epoch(node.stage, node.epoch + self.epochs)
@@ -145,6 +148,14 @@ class Run:
         if self.epochs_on_gpu is None:
             self.epochs_on_gpu = Epochs(self.X, self.options, self.device, self.window)
         return gpu_trainer(self.rows, self.optimiser, stage, self.options, self.epochs_on_gpu)
+
+    def _exchange(self, share: float, node: Node) -> None:
+        """Exchange a share of each row's nonzeros by gradient; what makes the steps begins anew."""
+        rng = np.random.default_rng([self.options.seed, node.epoch + self.epochs, 1])
+        rows = self.trainer.result()
+        self.rows = exchange(rows, self.optimiser, share, self.X, self.options, rng)
+        self.trainer = None  # its memory is for the next
+        self.trainer = self._trainer(node.stage)
 
     def _by(self) -> str:
         """What makes the steps on a GPU, or why none is used where one is there; for the log."""
@@ -232,7 +243,7 @@ class Run:
         arrays = {}
         for n, rows in self.at_end.items():
             if n >= 0:
-                arrays |= _packed(f"end {n}", rows)
+                arrays |= arrays_of_rows(f"end {n}", rows)
         for n, (matrix, scales) in self.finished.items():
             arrays |= {f"done {n} {part}": getattr(matrix, part) for part in CSR_PARTS}
             if scales is not None:
@@ -240,8 +251,8 @@ class Run:
         if self.rows is not None:
             optimiser = self.optimiser
             plain["optimiser"] = {"steps": optimiser.steps, "product": optimiser.product}
-            arrays |= _packed("now", self.rows)
-            arrays |= {"m": _array(optimiser.m), "v": _array(optimiser.v)}
+            arrays |= arrays_of_rows("now", self.rows)
+            arrays |= {"m": optimiser.m.cpu().numpy(), "v": optimiser.v.cpu().numpy()}
         return plain, arrays
 
     def restore(self, plain: dict, arrays: dict[str, np.ndarray]) -> None:
@@ -282,17 +293,3 @@ class Run:
         rows = Rows(**{"cols": self.initial.cols, "width": self.width} | parts)
         rows.require_valid(self.X.shape[1])
         return rows
-
-
-def _packed(name: str, rows: Rows) -> dict[str, np.ndarray]:
-    """Arrays of a state; the columns of full rows need not be kept."""
-    parts = {part: getattr(rows, part) for part in ROW_PARTS}
-    if rows.starts is None and rows.nnz == rows.width:
-        del parts["cols"]
-    return {
-        f"{name} {part}": _array(tensor) for part, tensor in parts.items() if tensor is not None
-    }
-
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.cpu().numpy()

@@ -103,6 +103,15 @@ class Rows:
         return int((torch.bincount(self.cols.flatten()) > 0).sum())
 
 
+def ranks_in_rows(sizes: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The place of each of `sizes` in its row starts[i] … starts[i + 1], 0 for the smallest."""
+    row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    ascending = np.lexsort((sizes, row))
+    rank = np.empty(len(row), np.int64)
+    rank[ascending] = np.arange(len(row)) - starts[row]
+    return rank
+
+
 def initial_embeddings(n_items: int, width: int, seed: int) -> torch.Tensor:
     """Xavier-uniform start, items × width; drawn on the CPU so that every device starts alike."""
     bound = (6.0 / (n_items + width)) ** 0.5

@@ -1,11 +1,15 @@
-"""What a checkpoint says of a run besides its arrays, checked before the run goes on from it."""
+"""What a checkpoint says of a run, checked before the run goes on from it; the arrays of rows."""
 
 from typing import NotRequired
 
+import numpy as np
 from typing_extensions import TypedDict
 
 from celsa_lib.training.plan import Plan
+from celsa_lib.training.rows import Rows
 from celsa_lib.typed import checked
+
+ROW_PARTS = ("values", "cols", "starts", "scales", "mean")
 
 
 class StoredEpoch(TypedDict):
@@ -46,3 +50,15 @@ def require_state(plain: dict, plan: Plan) -> None:
         raise ValueError("epochs of stages that have not begun")
     if ("optimiser" in plain) != (epochs > 0):
         raise ValueError("an optimiser that does not go with the epochs")
+
+
+def arrays_of_rows(name: str, rows: Rows) -> dict[str, np.ndarray]:
+    """The parts of `rows` as arrays, by `name` and part; the columns of full rows are not kept."""
+    parts = {part: getattr(rows, part) for part in ROW_PARTS}
+    if rows.starts is None and rows.nnz == rows.width:
+        del parts["cols"]
+    return {
+        f"{name} {part}": tensor.cpu().numpy()
+        for part, tensor in parts.items()
+        if tensor is not None
+    }
