@@ -45,8 +45,9 @@ def task_of(name: str) -> Task:
 
 def trained(X: csr_matrix, size: int, seed: int, bits: int = 0, last: int = 0) -> ItemEmbeddings:
     """Rows of the recommended setting, the `last` epochs with values rounded to `bits`."""
-    model = CompressedELSA(nnz=size // 8, recipe="recommended", seed=seed, device="cpu")
-    model.set_params(**fill(model.get_params(deep=False), X, X.shape[1]), progress=False)
+    ours = {"recipe": "recommended", "device": "cpu", "progress": False}
+    model = CompressedELSA(nnz=size // 8, seed=seed, **ours)
+    model.set_params(**fill(model.get_params(deep=False), X, X.shape[1]))
     near = neighbourhoods(X, model.reg, CPU, model.n_neighbours)
     start = anchored_rows(near, model.nnz, model.floor, model.scales, CPU)
     stages, options = [Stage(start.nnz, model.epochs)], TrainingOptions.of(model)
@@ -115,7 +116,7 @@ def main() -> None:
     parser.add_argument("--out", default="results/rounded-epochs.json")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
-    start, rows = time.perf_counter(), []
+    runs, start, rows = new_run(), time.perf_counter(), []
     for name in SETS:
         for size in SIZES:
             for row in compare(name, size, range(options.seeds)):
@@ -124,7 +125,7 @@ def main() -> None:
     manifest = {
         "kind": BENCHMARK,
         "what": "last epochs with rounded values",
-        "runs": new_run(),
+        "runs": runs,
         "seconds": round(time.perf_counter() - start),
     }
     print(save_result(Result(manifest, rows), options.out))
