@@ -83,7 +83,7 @@ def rounded(rows: Rows, bits: int) -> torch.Tensor:
     row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     norms = np.sqrt(np.bincount(row, values.astype(float) ** 2))
     scale = norms[row] / rows.scales[0].exp().numpy()[row]
-    found = np.asarray(packed[row, cols]).ravel()
+    found = np.asarray(packed[row, cols.copy()]).ravel()  # SciPy refuses memory of torch's
     return torch.from_numpy((scale * found).astype(np.float32))
 
 
