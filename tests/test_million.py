@@ -152,6 +152,12 @@ def test_tables_by_hand():
     )
     choice = shown.frame("million choice").set_index("if you want")
     assert choice["pick"].tolist() == ["celsa, exact"] * 4 + ["faiss HNSW, 256 dims"]
+    aims = shown.frame("million aims")
+    assert aims["reached"].tolist() == ["no", "yes"]
+    assert aims["measured"][1] == "10 ms; pgvector 2,000 ms"
+    nearly = row("celsa, less effort", 1_000_000, 1.5e-4, 0.995, memory_mib=1.0)
+    aims = report.shown(Result(shown.result.manifest, [*shown.result.rows, nearly]))
+    assert aims.frame("million aims")["reached"].tolist() == ["no", "yes", "yes", "yes"]
     (load,) = shown.frame("load").to_dict("records")
     assert load["rows a second"] == "2,500" and load["there at the end"] == "10,000"
     (limit,) = shown.frame("million limits").to_dict("records")
