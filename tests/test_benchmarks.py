@@ -93,6 +93,7 @@ def test_ratios_and_shares_by_hand():
         "inference-cost",
         "packed-cost",
         "bfloat16",
+        "rounded-epochs",
         "cache-reads",
         "gpu-cost",
         "engines",

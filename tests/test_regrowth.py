@@ -98,7 +98,7 @@ def test_the_gradient_is_autograds_in_float64(histories, monkeypatch, scales, ca
 
     Rows and histories are so full that all overlap: an item that does not is at ReLU's kink.
     """
-    monkeypatch.setattr(regrowth, "ENTRIES", 7 * 12)
+    monkeypatch.setattr(regrowth, "MOST_ENTRIES", 7 * 12)
     rows = ragged(np.random.default_rng(1).integers(7, 11, 60), 12, kind=torch.float64)
     if scales:
         rows.scales = torch.from_numpy(np.random.default_rng(2).normal(scale=0.2, size=(6, 60)))

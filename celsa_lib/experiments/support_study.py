@@ -11,8 +11,8 @@ from celsa_lib.experiments.profiles import LEARNING_RATES, PRECISION, configurat
 from celsa_lib.experiments.synthetic_sizes import settings_of_size, with_users_of
 from celsa_lib.models import make_schedule
 
-SHARE = 0.3  # of a row that is exchanged at first, as RigL's authors do (Evci et al. 2020)
-SHARES = {"regrowth": (0.1, 0.3, 0.5)}
+EXCHANGED = 0.3  # of a row that is exchanged at first, as RigL's authors do (Evci et al. 2020)
+EXCHANGED_SHARES = {"regrowth": (0.1, 0.3, 0.5)}
 LONGER = 5  # times as many epochs
 
 
@@ -33,7 +33,7 @@ def supports(
     for size in budgets:
         methods += _with_the_papers_training(settings.ablation(), size)
         methods += at_budgets("CompressedELSA", (size,), **ours)
-        methods += at_budgets("CompressedELSA", (size,), SHARES, **ours)
+        methods += at_budgets("CompressedELSA", (size,), EXCHANGED_SHARES, **ours)
     return with_users_of(settings, configuration(dataset, profile, methods, seeds))
 
 
@@ -48,13 +48,13 @@ def _with_the_papers_training(paper: dict, size: int) -> list[MethodConfig]:
     anchored = {name: value for name, value in paper.items() if name != "width"}
     anchored |= {"epochs": epochs, "support": "anchored"}
     random = {name: value for name, value in paper.items() if name != "epochs"}
-    random |= {"schedule": "constant", "regrowth": SHARE}
+    random |= {"schedule": "constant", "regrowth": EXCHANGED}
     longer = {"epochs": (epochs, LONGER * epochs)}
     every = (
         (paper, LEARNING_RATES),
         (paper | {"support": "moving"}, LEARNING_RATES),
         (random, LEARNING_RATES | longer),
         (anchored, LEARNING_RATES),
-        (anchored | {"regrowth": SHARE}, LEARNING_RATES),
+        (anchored | {"regrowth": EXCHANGED}, LEARNING_RATES),
     )
     return [at_budgets("CompressedELSA", (size,), grid, **given)[0] for given, grid in every]

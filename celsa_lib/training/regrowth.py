@@ -20,8 +20,8 @@ from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import TrainingOptions
 from celsa_lib.training.rows import Rows, ranks_in_rows
 
-USERS = 1024  # whose loss the gradient is of, at most
-ENTRIES = 2**24  # of their scores, and of the rows of a block, at most
+MOST_USERS = 1024  # whose loss the gradient is of, at most
+MOST_ENTRIES = 2**24  # of their scores, and of the rows of a block, at most
 
 
 def exchange(
@@ -93,7 +93,7 @@ def block_gradients(
     P *= alpha.numpy()
     P *= outer[:, None]
     D = np.ascontiguousarray((unit.T @ P).T)
-    size = max(1, ENTRIES // rows.width)
+    size = max(1, MOST_ENTRIES // rows.width)
     for first in range(0, n_items, size):
         block = slice(first, min(first + size, n_items))
         yield block, P[block] @ E + by_item[block] @ D
@@ -104,7 +104,7 @@ def _some_users(
 ) -> UserBatch:
     """Users drawn as for an epoch, with what the step after `step` hides of their histories."""
     users = users_of_epoch(X, options.length_exponent, rng)
-    users = users[: min(USERS, max(1, ENTRIES // X.shape[1]))]
+    users = users[: min(MOST_USERS, max(1, MOST_ENTRIES // X.shape[1]))]
     seed = int(seeds_of(options.seed, step, 1)[0])
     hidden = (seed, options.dropout) if options.dropout else None
     return user_batch(X, users, torch.device("cpu"), dropout=hidden)
