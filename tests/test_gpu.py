@@ -18,10 +18,11 @@ pytest.importorskip("triton")
 
 import celsa_lib as cl
 from celsa_lib.data.synthetic import make_synthetic
-from celsa_lib.training import TrainingOptions, gpu_dense
+from celsa_lib.training import TrainingOptions, gpu_dense, loop
 from celsa_lib.training.backends import choice
 from celsa_lib.training.backends.choice import not_triton_because
 from celsa_lib.training.gpu import DenseGpuTrainer, Epochs, SparseGpuTrainer, gpu_trainer
+from celsa_lib.training.memory import Cut
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage
 from celsa_lib.training.rows import Rows
@@ -137,7 +138,6 @@ def test_twenty_steps_are_autograds_in_float64(X, kind, dropout, scales):
         {"recipe": "recommended", "epochs": 2},
         {"recipe": "recommended", "epochs": 2, "non_negative": True, "dropout": 0.3},
         {"recipe": "recommended", "epochs": 2, "length_exponent": 1.0},
-        {"recipe": "recommended", "epochs": 4, "regrowth": 0.3},
     ],
 )
 def test_the_same_model_as_on_a_cpu(parameters):
@@ -311,6 +311,68 @@ def test_a_window_of_an_epoch_at_a_time(X):
     assert losses[0] == losses[1]
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("even", {"dropout": 0.3, "weight_averaging": 0.5}),
+        ("ragged", {"dropout": 0.4, "scales": True}),
+        ("full", {"dropout": 0.3}),
+        pytest.param("full", {"max_outputs": 14, "relu_cap": 0.6}, marks=pytest.mark.slow),
+        pytest.param("moving", {}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_batch_in_parts_is_the_same_step(kind, options):
+    """Of 8 users 3, 3 and 2, and of the last batch fewer; all of their gradients count."""
+    X = make_synthetic(n_users=13, n_items=N_ITEMS, n_segments=4, mean_interactions=12.0).X
+    found = []
+    for parts in (1, 3):
+        chosen = TrainingOptions(batch_size=BATCH, learning_rate=RATE, **options)
+        rows, _ = some_rows("full" if kind == "moving" else kind, "scales" in options)
+        stage = Stage(6 if kind == "moving" else rows.nnz, 1, dynamic=kind == "moving")
+        epochs = Epochs(X, chosen, DEVICE, 2, parts)
+        trainer_of = SparseGpuTrainer if kind in ("even", "ragged") else DenseGpuTrainer
+        given = rows, Nadam.start(rows.values)
+        trainer = trainer_of(*given, chosen, epochs)
+        if kind == "moving":
+            trainer = gpu_trainer(*given, stage, chosen, epochs)
+        for t in trainer.batches(np.random.default_rng(0), chosen.rates(2)):
+            trainer.step(t)
+        found.append((trainer.mean_loss(), trainer.result()))
+    (loss, whole), (loss_of_parts, in_parts) = found
+    assert epochs.of_part == 3 and epochs.n_steps == 2
+    assert loss_of_parts == pytest.approx(loss, rel=1e-5)
+    assert torch.allclose(in_parts.values, whole.values, atol=1e-4)
+    for name in ("mean", "scales"):
+        if getattr(whole, name) is not None:
+            assert torch.allclose(getattr(in_parts, name), getattr(whole, name), atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["reference", "dense"])
+def test_steps_of_torch_in_parts_are_the_same(X, backend):
+    options = TrainingOptions(batch_size=BATCH, backend=backend, dropout=0.3, max_outputs=14)
+    rows, _ = some_rows("even", False)
+    found = []
+    for parts in (1, 3):
+        stage = Stage(rows.nnz, 1), options, X, None, parts
+        trainer = StageTrainer(rows, Nadam.start(rows.values), *stage)
+        trainer.unit.copy_(rows.values / rows.values.norm(dim=1, keepdim=True))
+        batches = trainer.batches(np.random.default_rng(0), options.rates(3))
+        steps = map(trainer._in_parts, batches)
+        found.append([(loss, gradient.clone()) for loss, gradient in steps])
+    for (loss, gradient), (loss_of_parts, of_parts) in zip(*found, strict=True):
+        assert loss_of_parts == pytest.approx(loss, rel=1e-5)
+        assert torch.allclose(of_parts, gradient, rtol=1e-3, atol=1e-7)
+
+
+def test_a_whole_training_in_parts_is_the_same(monkeypatch):
+    options = {"epochs": 1, "batch_size": 64, "backend": "triton", "progress": False}
+    X = make_synthetic(n_users=64, n_items=24, n_segments=4, mean_interactions=14.0).X
+    whole = cl.CompressedELSA(16, 4, **options).fit(X).item_embeddings.matrix
+    monkeypatch.setattr(loop, "cut_that_fits", lambda *_: Cut(1, 2))
+    in_parts = cl.CompressedELSA(16, 4, **options).fit(X).item_embeddings.matrix
+    assert abs(whole - in_parts).max() < 1e-2
+
+
 def test_where_the_kernels_cannot_run(X, monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     if DEVICE.type == "cpu":
@@ -389,6 +451,60 @@ def test_ranking_on_a_gpu_is_that_of_a_cpu(without_seen, dense):
             assert np.array_equal(found, expected)
     scores = (X @ encoder @ A.T).toarray() - X.toarray() * own
     assert np.array_equal(GpuIndex(A, encoder, own, DEVICE, dense).scores(X), scores)
+
+
+@pytest.mark.parametrize("without_seen", [True, False])
+def test_weights_on_a_gpu_score_and_rank_as_on_a_cpu(without_seen):
+    """Multiples of 1/8: sums are exact and ties many; some items are hidden, and a zero stored."""
+    from celsa_lib.retrieval import recommend_in_batches
+    from celsa_lib.retrieval.gpu import GpuWeights
+
+    rng = np.random.default_rng(0)
+    B = (rng.integers(-8, 9, (40, 40)) / 8).astype(np.float32)
+    X = csr_matrix((rng.random((70, 40)) < 0.2).astype(np.float32))
+    X.data[3] = 0
+    hidden = np.arange(40) % 5 == 0
+    index = GpuWeights(B, DEVICE)
+    assert np.array_equal(index.scores(X), X @ B)
+    for n in (1, 10, 99):
+        ours = index.recommend(X, n, without_seen, hidden)
+        theirs = recommend_in_batches(lambda users: users @ B, X, n, without_seen, hidden)
+        assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert not np.isin(ours[0], np.flatnonzero(hidden)).any()
+
+
+def test_ease_is_scored_ranked_and_evaluated_on_a_gpu(monkeypatch, caplog):
+    """In blocks of users; where there is no room, by the CPU, which says why."""
+    from celsa_lib.models import ease
+    from celsa_lib.retrieval import gpu
+
+    X = make_synthetic(n_users=1100, n_items=N_ITEMS, n_segments=4, mean_interactions=6.0).X
+    model = cl.EASE().fit(X)
+    given = {"n": 4, "among": range(3, N_ITEMS), "without": [5]}
+    scores, ranking = model.score(X), model.recommend(X, **given)
+    folds = cl.holdout_folds(X, 1)
+    quality = cl.evaluate(model, folds).mean
+    placed, blocks, room = gpu.GpuWeights, [], [True]
+
+    class Counted(placed):
+        def score(self, users, without_seen=False):
+            if not room[0] or users.shape[0] > 300:
+                raise torch.OutOfMemoryError("no room")
+            blocks.append(users.shape[0])
+            return super().score(users, without_seen)
+
+    monkeypatch.setattr(gpu, "GpuWeights", lambda weights, _: Counted(weights, DEVICE))
+    monkeypatch.setattr(ease, "has_gpu", lambda: True)
+    for room[0] in (True, False):
+        blocks.clear()
+        assert np.allclose(model.score(X), scores, atol=1e-5)
+        found = model.recommend(X, **given)
+        assert np.allclose(found[1], ranking[1], atol=1e-5)
+        assert not np.isin(found[0], [0, 1, 2, 5]).any()
+        assert cl.evaluate(model, folds).mean == pytest.approx(quality, abs=1e-3)
+        assert (sum(blocks) > 3000) == room[0]
+        assert ("scoring on the CPU, as the GPU has no room" in caplog.text) != room[0]
+    assert np.array_equal(model.score(X[:5]), scores[:5])
 
 
 def test_ranking_where_a_gpu_is_too_small(monkeypatch, caplog):
