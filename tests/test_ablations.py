@@ -7,6 +7,7 @@ import pytest
 
 from celsa_lib import report
 from celsa_lib.report.ablations import Variants, name_by_parts, sizes_across
+from celsa_lib.report.supports import regrown_against
 from celsa_lib.report.tables import difference_cell
 from celsa_lib.results import Result
 
@@ -222,3 +223,40 @@ def test_each_change_of_parts_is_held_against_the_whole_that_it_changes():
         ["Recommended setting without input dropout", "Recommended setting"],
     ]
     assert [line[3] for line in lines] == ["+0.0100", "-0.0500"]
+
+
+SUPPORTED = [
+    (0.3, {}, "pruned"),
+    (0.31, {"support": "moving"}, "moving, straight through"),
+    (0.32, {"schedule": "constant", "regrowth": 0.3}, "random, regrown"),
+    (0.4, {"support": "anchored"}, "anchored"),
+    (0.39, {"support": "anchored", "regrowth": 0.3}, "anchored, regrown"),
+    (0.5, {"recipe": "recommended"}, "Recommended setting"),
+    (0.45, {"recipe": "recommended", "regrowth": 0.1}, "Recommended setting, regrown"),
+]
+
+
+def test_supports_have_names_and_regrown_ones_are_held_against_the_others():
+    """Those of a recipe against those of the same."""
+    result = ablation([("exponential", True, 64, value) for value, *_ in SUPPORTED])
+    for row, (_, params, _) in zip(result.rows, SUPPORTED, strict=True):
+        row["params"] = {"nnz": 8} | params
+    supports = variants("support", result)
+    assert [supports.name(row) for row in result.rows] == [name for *_, name in SUPPORTED]
+    lines = lines_of(supports.differences())
+    beside = ["pruned", "moving, straight through", "anchored"]
+    assert [line[:2] for line in lines] == [
+        *(["random, regrown", other] for other in beside),
+        *(["anchored, regrown", other] for other in beside),
+        ["Recommended setting, regrown", "Recommended setting"],
+    ]
+    assert [line[3] for line in lines][2:] == [
+        "-0.0800",
+        "+0.0900",
+        "+0.0800",
+        "-0.0100",
+        "-0.0500",
+    ]
+    (check,) = regrown_against(result, "anchored, regrown", "anchored")
+    assert check.what == "64 B" and check.difference.mean == pytest.approx(-0.01)
+    assert not regrown_against(result, "anchored, regrown", "another")

@@ -1,6 +1,7 @@
 """The benchmarks measure what they say, and their pages compute from what is stored."""
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from celsa_lib import report
 from celsa_lib.report.cost import gpu_ratios, gpu_sizes, hardware_share, packed_table, step_ratios
+from celsa_lib.report.rounded import rounded_gains, rounded_table
 from celsa_lib.results import Result, load_result
 from celsa_lib.training import unit_rows
 
@@ -91,6 +93,7 @@ def test_ratios_and_shares_by_hand():
         "inference-cost",
         "packed-cost",
         "bfloat16",
+        "rounded-epochs",
         "cache-reads",
         "gpu-cost",
         "engines",
@@ -210,3 +213,31 @@ def test_a_table_of_engines_by_hand():
     assert table.to_dict("split")["data"] == [
         ["a", "wrong without an error, 0.38", "exact"], ["b", "refused", "–"],
     ]  # fmt: skip
+
+
+def test_values_are_rounded_as_a_file_rounds_them(histories):
+    """In rows of their own norm; a step moves them by the gradient of the rounded ones."""
+    from rounded_epochs import rounded, trained
+
+    from celsa_lib.training.anchored import anchored_rows, neighbourhoods
+
+    cpu = torch.device("cpu")
+    rows = anchored_rows(neighbourhoods(histories, 20.0, cpu), 4, 3, True, cpu)
+    found = rounded(rows, 4)
+    close, coarse = ((rounded(rows, bits) - rows.values).abs().max() for bits in (8, 3))
+    assert 0 < close < (found - rows.values).abs().max() < coarse < 0.2
+    values, starts = found.numpy(), rows.starts.tolist()
+    levels = [len(np.unique(values[a:b].round(5))) for a, b in pairwise(starts)]
+    assert max(levels) <= 1 + 2**4
+    assert (trained(histories, 32, 0).matrix != trained(histories, 32, 0, 4, 2).matrix).nnz > 60
+
+
+def test_rounded_epochs_are_held_against_rounding_afterwards():
+    row = {"section": "rounded epochs", "dataset": "set", "budget_bytes": 64, "epochs": 2}
+    row |= {"unpacked": 0.5, "usual": 0.4, "rounded": 0.41, "mean": 0.01, "low": -0.1, "high": 0.1}
+    result = Result({}, [row | {"bits": bits} for bits in (4, 3)])
+    (check,) = rounded_gains(result, 3)
+    assert check.what == "set, 64 B, last 2 epochs" and check.outcome == "undecided"
+    shown = rounded_table(result)
+    assert shown["packed after these"].tolist() == ["0.4100"] * 2
+    assert shown["difference"].tolist() == ["+0.0100"] * 2

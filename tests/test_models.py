@@ -35,6 +35,12 @@ MODELS = {
     for schedule in ("constant", "linear", "exponential", "step-wise")
     for restart in (True, False)
 }
+MODELS |= {
+    "constant, regrown": lambda: cl.CompressedELSA(16, 3, "constant", regrowth=0.5, **FAST),
+    "anchored, regrown": lambda: cl.CompressedELSA(
+        nnz=3, recipe="recommended", regrowth=0.5, progress=False
+    ),
+}
 SIZES = {"ELSA": 64, "EASE": 80, "EDLAE": 80, "Popularity": 4}  # single models, by hand
 
 

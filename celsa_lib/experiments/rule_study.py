@@ -7,8 +7,8 @@ neighbourhoods is held against other sizes of them and the whole inverse. All on
 from collections.abc import Sequence
 
 from celsa_lib.experiments.config import ExperimentConfig, at_budgets
-from celsa_lib.experiments.profiles import PRECISION, configuration, settings_for
-from celsa_lib.experiments.synthetic_sizes import SIZES, with_users_of
+from celsa_lib.experiments.profiles import PRECISION, configuration
+from celsa_lib.experiments.synthetic_sizes import settings_of_size, with_users_of
 
 GRIDS = {
     "learning_rate": (0.02, 0.03, 0.04, 0.06, 0.1),
@@ -41,6 +41,5 @@ def rule(
         at_budgets("CompressedELSA", budgets, n_neighbours=n, **ours) for n in NEIGHBOURHOODS
     ]
     methods = [method for family in families for method in family]
-    config = configuration(dataset, profile, methods, seeds)
-    of_size = settings_for(profile, dataset) if profile == "smoke" else SIZES.get(n_items)
-    return with_users_of(of_size, config) if of_size else config
+    settings = settings_of_size(dataset, profile, n_items)
+    return with_users_of(settings, configuration(dataset, profile, methods, seeds))

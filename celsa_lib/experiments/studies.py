@@ -22,6 +22,7 @@ from celsa_lib.experiments.profiles import (
 )
 from celsa_lib.experiments.rule_study import rule
 from celsa_lib.experiments.run import run, run_task
+from celsa_lib.experiments.support_study import supports
 from celsa_lib.experiments.synthetic_sizes import SIZES, beside_baselines
 from celsa_lib.experiments.task import prepare
 from celsa_lib.files import alone_with
@@ -220,6 +221,8 @@ STUDIES = {
     "ml-100k-rule": Study(rule, "ml-100k", (0, 1, 2)),
     "synthetic-800-rule": Study(partial(rule, n_items=800), "synthetic", (0, 1, 2)),
     "synthetic-3500-rule": Study(partial(rule, budgets=(64,), n_items=3_500), "synthetic", (0,)),
+    "ml-100k-supports": Study(supports, "ml-100k", (0, 1, 2)),
+    "synthetic-800-supports": Study(partial(supports, n_items=800), "synthetic", (0, 1, 2)),
     "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),
     "ml-100k-widths": Study(widths, "ml-100k", (0, 1, 2, 3, 4)),
     **{

@@ -78,14 +78,21 @@ def beside_baselines(
 
     Raises ConfigError.
     """
-    settings = settings_for(profile, dataset)
-    if profile != "smoke":
-        settings = SIZES[n_items]
+    settings = settings_of_size(dataset, profile, n_items)
     tuned = methods_for(settings, tuned=True)
     methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
     methods += recommended_methods(settings) + further_baselines(settings)
     methods = [_afforded(m, n_items) for m in methods]
     return with_users_of(settings, configuration(dataset, profile, methods, seeds))
+
+
+def settings_of_size(dataset: str, profile: str, n_items: int | None) -> Settings:
+    """The settings of a dataset in a profile; of a synthetic one of SIZES, but in a smoke test.
+
+    Raises ConfigError.
+    """
+    usual = settings_for(profile, dataset)
+    return usual if profile == "smoke" else SIZES.get(n_items, usual)
 
 
 def with_users_of(settings: Settings, config: ExperimentConfig) -> ExperimentConfig:

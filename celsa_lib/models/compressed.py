@@ -62,6 +62,8 @@ class CompressedELSA(GradientRecommender):
     "linear", "exponential", "step-wise"), with `epochs` epochs at the end. With `restart` the
     survivors of a prune go back to their initial values. Size: 8·nnz bytes per item. support
     "moving" prunes nothing for good: each step takes the k largest, and the gradient reaches all.
+    `regrowth` above 0 exchanges entries between epochs of a fixed support, an anchored one too;
+    with the constant schedule that is RigL, whose support is drawn at random (Evci et al. 2020).
 
     recipe "recommended": support "anchored", a latent per item, `nnz` nonzeros per row on average
     and at least `floor`, from partial correlations with ridge `reg` among an item and its
@@ -81,6 +83,7 @@ class CompressedELSA(GradientRecommender):
     epochs: int | None = None
     _: KW_ONLY
     support: str | None = None
+    regrowth: float = 0.0
     floor: int | None = None
     reg: float | None = None
     n_neighbours: int | None = None
@@ -108,7 +111,18 @@ class CompressedELSA(GradientRecommender):
         anchored = self.support or ("anchored" if self.recipe == "recommended" else "pruned")
         if self.scales and anchored != "anchored":
             raise ConfigError('scales belong to anchored rows; take support="anchored"')
-        dynamic = anchored == "moving" or (anchored == "pruned" and self.schedule == "constant")
+        if self.regrowth and anchored == "moving":
+            raise ConfigError(
+                "a moving support is chosen at every step, so nothing of it is exchanged between "
+                "epochs; leave regrowth or the moving support out"
+            )
+        if self.regrowth and self.backend == "sharded":
+            raise ConfigError(
+                'regrowth looks at all rows, and with backend "sharded" no process has them; leave '
+                'it "auto"'
+            )
+        constant = anchored == "pruned" and self.schedule == "constant"
+        dynamic = anchored == "moving" or (constant and not self.regrowth)
         if self.weight_averaging and dynamic:
             raise ConfigError(
                 "the constant schedule and a moving support choose the support at every step, so "
@@ -127,6 +141,8 @@ class CompressedELSA(GradientRecommender):
     def stages(self) -> list[Stage]:
         """The schedule as a list of stages; needs width and epochs. Raises ConfigError."""
         stages = make_schedule(self.schedule, self.width, self.nnz, self.epochs)
+        if self.regrowth:
+            return [replace(s, dynamic=False) for s in stages]
         if self.support != "moving":
             return stages
         moving = {"dynamic": True, "straight_through": True}

@@ -16,13 +16,14 @@ from celsa_lib.report.figures import bytes_axis
 from celsa_lib.report.paper import demo_table, name_in_paper
 from celsa_lib.report.statistics import difference_cells
 from celsa_lib.report.style import MARKS, legend_below, new_figure, variant_colour
+from celsa_lib.report.supports import name_by_support, regrown_pairs
 from celsa_lib.report.tables import Html
 from celsa_lib.results import GRADUAL
 
 if TYPE_CHECKING:
     from celsa_lib.report.base import Report
 
-VARIED = ("schedule", "restart", "width", "part")
+VARIED = ("schedule", "restart", "width", "part", "support")
 # What the authors' demo varies, by what varies here.
 DEMO_VARIES = {
     "schedule": ("schedule", "restart"), "restart": ("schedule", "restart"), "width": ("width",)
@@ -42,7 +43,8 @@ class Variants:
     """The rows of Compressed ELSA in a study, by what varies in it.
 
     by: "schedule" (those that restart, and the constant one), "restart" (every schedule with and
-    without), "width" or "part" (of the recommended setting). Raises ConfigError for another.
+    without), "width", "part" (of the recommended setting) or "support" (how the entries of rows
+    are chosen). Raises ConfigError for another.
     """
 
     def __init__(self, report: Report, by: str):
@@ -50,7 +52,7 @@ class Variants:
             raise ConfigError(f'variants are by one of {", ".join(VARIED)}, not by "{by}"')
         self.report, self.result, self.by = report, report.result, by
         chosen = self.result.select(method="CompressedELSA")
-        if by != "part":
+        if by not in ("part", "support"):
             chosen = [row for row in chosen if row["label"] == OURS]
         self.rows = [row for row in chosen if by != "schedule" or _restarts(row)]
 
@@ -59,6 +61,8 @@ class Variants:
         params = row["params"]
         if self.by == "part":
             return name_by_parts(params)
+        if self.by == "support":
+            return name_by_support(params)
         if self.by == "width":
             return f"width {params['width']:,}"
         schedule = params.get("schedule", "exponential")
@@ -108,7 +112,8 @@ class Variants:
 
     def differences(self) -> Html:
         """By user at each size: each gradual schedule minus the constant one, with restarts minus
-        without, each width minus the next smaller one, or each change of parts minus none.
+        without, each width minus the next smaller one, each change of parts minus none, or each
+        support with regrowth minus each without.
         """
         lines = [line for pair in self._pairs() for line in self._minus(*pair)]
         return self.report.captioned(pd.DataFrame(lines))
@@ -146,6 +151,8 @@ class Variants:
             return [(f"width {wide:,}", f"width {narrow:,}") for narrow, wide in pairwise(widths)]
         if self.by == "schedule":
             return [(name, "constant") for name in GRADUAL if name in names]
+        if self.by == "support":
+            return regrown_pairs(names)
         if self.by == "part":
             wholes = (OURS, RECOMMENDED)
             return [(n, next(filter(n.startswith, wholes))) for n in names if n not in wholes]

@@ -6,6 +6,7 @@ from typing import ClassVar
 from celsa_lib.report import cost, cost_figures, faults, million, million_figures, scale
 from celsa_lib.report.base import Parts, Report
 from celsa_lib.report.engines import engines_table
+from celsa_lib.report.rounded import rounded_table
 from celsa_lib.report.tables import Html, runs_note
 
 # The sections of rows that a table or a figure is made of; of the same name where not said. Steps
@@ -51,6 +52,7 @@ class BenchmarkReport(Report):
         "inference": cost.inference_table,
         "inference growth": cost.inference_growth,
         "packed": cost.packed_table,
+        "rounded epochs": rounded_table,
         "engines": engines_table,
         "million items": million.million_table,
         "million growth": million.million_growth,

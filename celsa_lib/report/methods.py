@@ -134,7 +134,7 @@ class MethodsReport(Report):
         return self.captioned(start_table(self.result), "starts by neighbourhoods")
 
     def variants(self, by: str) -> Variants:
-        """Compressed ELSA in variants: by "schedule", "restart" or "width"."""
+        """Compressed ELSA in variants: by "schedule", "restart", "width", "part" or "support"."""
         return Variants(self, by)
 
 

@@ -7,9 +7,11 @@ from celsa_lib.report.claim_list import BY_USER, Checks, Claim
 from celsa_lib.report.data_size import EVENLY, served_against
 from celsa_lib.report.findings import slug
 from celsa_lib.report.real_bytes import at_equal_bytes
+from celsa_lib.report.rounded import rounded_gains
 from celsa_lib.report.rule import nearly_chosen, start_against_whole
 from celsa_lib.report.rules import check_of
 from celsa_lib.report.statistics import is_stored
+from celsa_lib.report.supports import regrown_against
 from celsa_lib.report.verdicts import Check
 from celsa_lib.results import BUDGETS, Result
 
@@ -108,6 +110,23 @@ def _rule(data: str) -> list[Claim]:
     ]  # fmt: skip
 
 
+def _regrown(data: str) -> list[Claim]:
+    """Supports that are regrown by gradient beside others."""
+    return [
+        finding_of("recommended", f"{data}-supports", f"regrowth/{data}/{slug(one)}/{slug(other)}",
+                 partial(regrown_against, ours=one, theirs=other), *told)
+        for (one, other), told in REGROWN_BESIDE.items()
+    ]  # fmt: skip
+
+
+def _rounded_epochs(bits: int) -> Claim:
+    """Packed rows after last epochs that saw rounded values beside those rounded afterwards."""
+    return finding_of("recommended", "rounded-epochs", f"rounded-epochs/{bits}",
+                    partial(rounded_gains, bits=bits),
+                    f"rounding to {bits} bits in the last epochs",
+                    "rounding afterwards")  # fmt: skip
+
+
 THEIR_PACKAGE = "compresso-recsys"
 TABLES = ("goodbooks-10k-partial", "ml-100k", "synthetic")
 SYNTHETIC = ("synthetic-800", "synthetic-3500", "synthetic-10000")
@@ -149,6 +168,18 @@ SERVED_BESIDE = {
     "EDLAE, one threshold": "EDLAE pruned by one threshold",
     "EASE": "whole EASE",
 }
+REGROWN_BESIDE = {  # by their names in tables, and as prose says it
+    ("random, regrown", "pruned"): ("regrowth from a start at random", "the paper's pruning"),
+    ("random, regrown", "moving, straight through"): (
+        "regrowth from a start at random",
+        "a mask that moves straight through",
+    ),
+    ("anchored, regrown", "anchored"): ("regrowth from an anchored start", "the same without"),
+    (f"{RECOMMENDED}, regrown", RECOMMENDED): (
+        "the recommended setting with regrowth",
+        "the same without",
+    ),
+}
 RULED = ("goodbooks", "ml-100k", "synthetic-800", "synthetic-3500")
 ABOUT_RECOMMENDED = (
     *_recommended("goodbooks", TABLES[0]),
@@ -160,6 +191,8 @@ ABOUT_RECOMMENDED = (
     *_by_who_is_tested("ml-100k"),
     *_by_who_is_tested("goodbooks"),
     *(one for name in RULED for one in _rule(name)),
+    *(one for name in ("ml-100k", "synthetic-800") for one in _regrown(name)),
+    *map(_rounded_epochs, (4, 3)),
     *_real_bytes("ml-100k"),
     *_real_bytes("goodbooks"),
 )

@@ -18,7 +18,8 @@ from celsa_lib.training.device import device_name, resolve_device
 from celsa_lib.training.memory import Cut, Sizes, check_fits, cut_that_fits
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage, TrainingOptions
-from celsa_lib.training.plan import make_plan
+from celsa_lib.training.plan import Node, make_plan
+from celsa_lib.training.regrowth import exchange
 from celsa_lib.training.rows import Rows, full_rows, initial_embeddings
 from celsa_lib.training.shard import Shard
 from celsa_lib.training.stage import StageTrainer
@@ -138,6 +139,9 @@ class Run:
         steps = options.steps_per_epoch(self.X)
         rates = options.rates(steps * node.stage.epochs).reshape(node.stage.epochs, steps, 2)
         while self.epochs < node.stage.epochs:
+            share = options.exchanged(self.epochs, node.stage.epochs)
+            if share and not node.stage.dynamic:
+                self._exchange(share, node)
             rng = np.random.default_rng([options.seed, node.epoch + self.epochs])
             yield from self.trainer.batches(rng, rates[self.epochs])
             self._end_epoch(node.stage, node.epoch + self.epochs)
@@ -156,6 +160,14 @@ class Run:
         if self.epochs_on_gpu is None:
             self.epochs_on_gpu = Epochs(self.X, self.options, self.device, *self.cut)
         return gpu_trainer(self.rows, self.optimiser, stage, self.options, self.epochs_on_gpu)
+
+    def _exchange(self, share: float, node: Node) -> None:
+        """Exchange a share of each row's nonzeros by gradient; what makes the steps begins anew."""
+        rng = np.random.default_rng([self.options.seed, node.epoch + self.epochs, 1])
+        rows = self.trainer.result()
+        self.rows = exchange(rows, self.optimiser, share, self.X, self.options, rng)
+        self.trainer = None  # its memory is for the next
+        self.trainer = self._trainer(node.stage)
 
     def _by(self) -> str:
         """What makes the steps on a GPU, or why none is used where one is there; for the log."""

@@ -22,6 +22,7 @@ NUMBERS = {
     "dropout": float,
     "length_exponent": float,
     "weight_averaging": float,
+    "regrowth": float,
     "epsilon": float,
     "relu_cap": float,
 }
@@ -33,6 +34,7 @@ PRECISIONS = ("float32", "tf32", "bfloat16")
 NEIGHBOURS, SHRINK = 50, 10.0  # of an item; users added to each popularity in the cosine
 STRENGTH = 1.5  # value of a latent per partial correlation, beside 1 of the row's own
 ALLOTTED_BY = "r_ij/sqrt(P_ii)"  # what the budget of the whole matrix goes by
+REGROWN_UNTIL = 0.75  # of a stage: what grows late would not be learned any more
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class TrainingOptions:
     as many as the squared error of EASE.
     cosine_decay: the learning rate falls to 0 by half a cosine within each stage (Loshchilov and
     Hutter 2017). weight_averaging: the rows become their mean over this last share of a stage's
-    steps (Polyak and Juditsky 1992). scales: learn a scale of each item as output and as input, see
+    steps (Polyak and Juditsky 1992). regrowth: the share of each row's nonzeros, at first, that is
+    exchanged by gradient between epochs, see `training.regrowth`; not where the support is chosen
+    at every step. scales: learn a scale of each item as output and as input, see
     Rows. non_negative: values are held at 0 or above.
     precision: "bfloat16" rounds the factors of dense products to 8 bits, "tf32" (on a GPU) to 11,
     sums stay in float32. Whatever the processor, nothing else changes the precision.
@@ -85,6 +89,7 @@ class TrainingOptions:
     length_exponent: float = 0.0
     cosine_decay: bool = False
     weight_averaging: float = 0.0
+    regrowth: float = 0.0
     scales: bool = False
     non_negative: bool = False
     precision: str = "float32"
@@ -109,6 +114,7 @@ class TrainingOptions:
         if self.max_outputs is not None:
             check_count(max_outputs=self.max_outputs)
         check_share(dropout=self.dropout, weight_averaging=self.weight_averaging)
+        check_share(regrowth=self.regrowth)
         for name, kind in NUMBERS.items():  # NumPy's are welcome, but no JSON of a checkpoint
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else kind(value))
@@ -129,6 +135,15 @@ class TrainingOptions:
     def steps_per_epoch(self, X: csr_matrix) -> int:
         """Batches of an epoch: of as many users as have a history in X."""
         return -(-int(np.count_nonzero(np.diff(X.indptr))) // self.batch_size)
+
+    def exchanged(self, epoch: int, epochs: int) -> float:
+        """The share of each row's nonzeros that is exchanged before epoch `epoch` of a stage.
+
+        It falls to 0 by half a cosine, and ends before a mean of the rows begins; the first epoch
+        (0) has nothing to go by.
+        """
+        end = min(REGROWN_UNTIL, 1 - self.weight_averaging) * epochs
+        return self.regrowth * (1 + np.cos(np.pi * epoch / end)) / 2 if 0 < epoch < end else 0.0
 
     def rates(self, steps: int) -> np.ndarray:
         """Learning rate and weight of the mean for each step of a stage, steps × 2.

@@ -45,7 +45,7 @@ class DenseBackend:
         P = self._product("P", self._factor("E", E), scored.T)
         P[batch.rows, batch.positions] -= 1.0 if weights is None else weights
         P.clamp_(min=0.0, max=self.cap)
-        alpha, losses = _loss_and_target(P, batch, self.cap)
+        alpha, losses = gradient_of_scores(P, batch, self.cap)
         E.mul_(alpha[:, None])
         gradient_of_P = self._factor("gradient of P", P)
         D = self._product("D", gradient_of_P, scored).mul_(alpha[:, None])
@@ -78,7 +78,7 @@ class DenseBackend:
         return product if self.dtype == torch.float32 else self.memory(name, shape).copy_(product)
 
 
-def _loss_and_target(P: torch.Tensor, batch: UserBatch, cap: float | None):
+def gradient_of_scores(P: torch.Tensor, batch: UserBatch, cap: float | None):
     """(alpha, losses) of each user; P becomes what its gradient is `alpha` times of, in place.
 
     With o = Σ_seen p: loss 2 − 2·o/(‖p‖‖x‖), gradient 2·o/(‖p‖³‖x‖)·(p − x·‖p‖²/o).
