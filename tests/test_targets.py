@@ -73,6 +73,9 @@ def test_each_target_is_decided_by_what_is_stored(tmp_path):
     told = targets.told(found["coverage at 50 not below that of whole EASE", "One"])
     assert told == "missed in 1 of 2: -0.100, 32 B: 0.800, EASE 0.900"
     assert targets.told([]) == "–"
+    others = found["not below them at any other size", "One"]
+    assert [(one.what, one.outcome) for one in others] == [("32 B, pruned EASE", "not measured")]
+    assert targets.told(others) == "reached in 0 of 1; not measured: 32 B, pruned EASE"
 
 
 def test_the_page_has_every_target_and_every_shortfall(tmp_path):

@@ -157,7 +157,8 @@ class CompressedELSA(GradientRecommender):
         if start is None:
             return super().fit(X, item_ids)
         X = self._begin(X, item_ids)
-        self._keep(_train_on(X, self._filled(X, PAPER_WIDTH), start, self.item_ids_))
+        with shortage_named(resolve_device(self.device)):
+            self._keep(_train_on(X, self._filled(X, PAPER_WIDTH), start, self.item_ids_))
         self.n_items_ = len(self.item_ids_)
         return self
 
@@ -228,6 +229,8 @@ def _train_on(
         raise ConfigError(f'support "{model.support}" has no start; take recipe="recommended"')
     if start.input_scales is not None and not model.scales:
         raise ConfigError("the start has scales; leave scales out, or take scales=True")
+    if model.backend == "sharded":
+        raise ConfigError('backend "sharded" trains from no start; leave it "auto"')
     options = TrainingOptions.of(model)
     device = training_device(options, ragged=True)
     of_new = model.nnz, model.reg, model.n_neighbours, str(device)

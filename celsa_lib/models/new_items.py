@@ -45,8 +45,8 @@ def with_new_items(
             'train them with recipe="recommended"'
         )
     nnz = round(embeddings.matrix.nnz / len(embeddings.item_ids)) if nnz is None else nnz
-    reg = of_data(X, int(np.count_nonzero(np.diff(X.indptr))), nnz)["reg"] if reg is None else reg
     check_count(nnz=nnz, n_neighbours=n_neighbours)
+    reg = of_data(X, int(np.count_nonzero(np.diff(X.indptr))), nnz)["reg"] if reg is None else reg
     check_positive(reg=reg)
     row_of = {item: row for row, item in enumerate(embeddings.item_ids.tolist())}
     source = np.array([row_of.get(item, -1) for item in ids.tolist()])

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from celsa_lib.errors import ConfigError, check_count, check_positive
 from celsa_lib.models.elsa import ELSA
-from celsa_lib.models.gradient import GradientRecommender
+from celsa_lib.models.gradient import NOT_RESOLVED, GradientRecommender
 from celsa_lib.models.recipes import batch_that_fits
 from celsa_lib.training import (
     TrainingOptions,
@@ -112,7 +112,8 @@ class SparseAutoencoderELSA(GradientRecommender):
 
     def _compress(self, elsa: ELSA) -> None:
         rows = torch.from_numpy(elsa.item_embeddings.matrix.toarray())
-        self.resolved_ = {n: elsa.resolved_.get(n, v) for n, v in self.get_params().items()}
+        own = {name: v for name, v in self.get_params().items() if name not in NOT_RESOLVED}
+        self.resolved_ = {name: elsa.resolved_.get(name, v) for name, v in own.items()}
         codes, history = self._train(rows.to(resolve_device(self.device)))
         self.item_ids_, self.n_items_ = elsa.item_ids_, elsa.n_items_
         self._keep_rows(csr_matrix(codes.cpu().numpy()))

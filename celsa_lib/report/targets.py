@@ -20,18 +20,19 @@ from celsa_lib.report.tables import Html, difference_cell, plain_table
 from celsa_lib.results import BUDGETS, Result, load_intact, located
 
 REACHED, UNDETERMINED, MISSED = "reached", "undecided", "missed"
-WORST_FIRST = (MISSED, UNDETERMINED, REACHED)
+NOT_MEASURED = "not measured"
+WORST_FIRST = (MISSED, UNDETERMINED, NOT_MEASURED, REACHED)
+UNKNOWN = Difference(float("nan"), float("nan"), float("nan"))
 CLOSE = 0.001  # what is lower by no more is not below
 ASKED_AT = (32, *sorted(BUDGETS))  # bytes per item
 STRICT = (64, 128)  # bytes per item at which item weights should be clearly worse
 PRUNED = (
     "Pruned EASE", "EASE, one threshold", "EASE, threshold, refitted",
-    "Pruned EDLAE", "EDLAE, one threshold", "EDLAE, threshold, refitted",
+    "Pruned EDLAE", "EDLAE, one threshold", "EDLAE, threshold, refitted", "Sparse MRF",
 )  # fmt: skip
 ALL_BASELINES = (
     OURS,
     *PRUNED,
-    "Sparse MRF",
     "Low-dim ELSA",
     "Low-dim ELSA, regularised",
     SAE,
@@ -54,6 +55,8 @@ class Measured:
     def __str__(self) -> str:
         """The difference as a cell has it, with what it is of."""
         found = self.difference
+        if isnan(found.mean):
+            return self.what
         if isnan(found.low):
             return f"{found.mean:+.3f}, {self.what}"
         return f"{difference_cell(found.mean, found.low, found.high)}, {self.what}"
@@ -80,20 +83,24 @@ def against(
     judge: Callable[[Difference], str],
     of_baselines: int | None = None,
 ) -> list[Measured]:
-    """The recommended setting − each baseline at each size; what is not stored is left out.
+    """The recommended setting − each baseline at each size; a baseline without rows is left out.
 
     of_baselines: the baselines' size, where it is another than ours.
     """
-    found = []
+    found, there = [], {row["label"] for row in result.rows}
     for size in sizes:
         ours = {"label": RECOMMENDED, "budget_bytes": size}
         for baseline in baselines:
             theirs = {"label": baseline} | at_size(baseline, of_baselines or size)
-            if is_stored(result, ours) and is_stored(result, theirs):
+            what = f"{size:,} B, {BESIDE.get(baseline, baseline)}"
+            what += f" at {of_baselines} B" if of_baselines else ""
+            if baseline not in there or not is_stored(result, ours):
+                continue
+            if is_stored(result, theirs):
                 difference = better(result, ours, theirs)
-                what = f"{size:,} B, {BESIDE.get(baseline, baseline)}"
-                what += f" at {of_baselines} B" if of_baselines else ""
                 found.append(Measured(what, judge(difference), difference))
+            else:
+                found.append(Measured(what, NOT_MEASURED, UNKNOWN))
     return found
 
 
@@ -121,9 +128,9 @@ TARGETS: Mapping[str, Callable[[Result], list[Measured]]] = {
             against, baselines=(baseline,), sizes=ASKED_AT, judge=above
         )
         for baseline in ALL_BASELINES
-        if baseline not in (*PRUNED, "Sparse MRF")  # item weights have targets of their own
+        if baseline not in PRUNED  # item weights have targets of their own
     },
-    "above pruned and refitted EASE and EDLAE at 64 and 128 bytes": partial(
+    "above pruned and refitted EASE and EDLAE and a sparse MRF at 64 and 128 bytes": partial(
         against, baselines=PRUNED, sizes=STRICT, judge=above
     ),
     "not below them at any other size": partial(
@@ -158,17 +165,30 @@ def measured_targets(
         paths = [located(Path(folder) / f"{one}.json") for one in stored]
         results = [load_intact(path) for path in paths if path.exists()]
         for target, measure in TARGETS.items():
-            found[target, name] = [one for result in results for one in measure(result)]
+            found[target, name] = _whole([one for result in results for one in measure(result)])
     return found
 
 
+def _whole(found: list[Measured]) -> list[Measured]:
+    """Without what one study has not measured and another of the same set has."""
+    measured = {one.what for one in found if one.outcome != NOT_MEASURED}
+    return [one for one in found if one.outcome != NOT_MEASURED or one.what not in measured]
+
+
 def told(found: list[Measured]) -> str:
-    """The worst outcome of a target, how many comparisons have it, and the one that is lowest."""
+    """The worst outcome of a target, how many comparisons have it, and the one that is lowest.
+
+    Where the worst is that some are not measured, those.
+    """
     if not found:
         return "–"
     outcome = next(word for word in WORST_FIRST if word in {one.outcome for one in found})
     alike = [one for one in found if one.outcome == outcome]
     lowest = min(alike, key=lambda one: one.difference.mean)
+    if outcome == NOT_MEASURED:
+        missing = "; ".join(one.what for one in alike)
+        reached = len(found) - len(alike)
+        return f"{REACHED} in {reached} of {len(found)}; {NOT_MEASURED}: {missing}"
     count = "" if len(found) == 1 else f" in {len(alike)} of {len(found)}"
     return f"{outcome}{count}: {lowest}"
 
@@ -190,7 +210,7 @@ def targets_reached(studies: Studies, folder: str | Path = "results") -> Html | 
 
 
 def shortfalls(studies: Studies, folder: str | Path = "results") -> Html | Absent:
-    """Every comparison of a target that is missed or undecided.
+    """Every comparison of a target that is missed, undecided or not measured.
 
     A stand-in where nothing is stored. Raises StorageError where a file is damaged.
     """
@@ -203,7 +223,7 @@ def shortfalls(studies: Studies, folder: str | Path = "results") -> Html | Absen
         for one in measured
         if one.outcome != REACHED
     ]
-    return plain_table(pd.DataFrame(lines), "targets missed or undecided; stored results")
+    return plain_table(pd.DataFrame(lines), "missed, undecided or not measured; stored results")
 
 
 def _none(studies: Studies, folder: str | Path) -> Absent:
