@@ -457,6 +457,8 @@ def test_quickstart_keeps_the_dense_model_and_the_small_sizes():
     methods = quickstart("ml-100k").methods
     assert ("ELSA", 512) in {(m.name, m.params.get("width")) for m in methods}
     assert max(m.params.get("nnz", 0) for m in methods) == 512 // 8
+    recommended = [m.params["nnz"] for m in methods if m.params.get("recipe") == "recommended"]
+    assert max(recommended) == 512 // 8 and min(recommended) == 64 // 8
 
 
 def test_budgets_and_seeds_of_a_run():

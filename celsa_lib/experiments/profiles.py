@@ -256,9 +256,15 @@ def experiment(
 
 
 def quickstart(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
-    """The quickstart's comparison: every family but the autoencoder, at the smaller sizes."""
+    """The quickstart's comparison at the smaller sizes: every family but the autoencoder, and the
+    recommended setting.
+    """
     budgets = [b for b in settings_for(profile, dataset).budgets if b <= 512]
-    return experiment(dataset, profile, with_sae=False, seeds=(seed,), budgets=budgets)
+    config = experiment(dataset, profile, with_sae=False, seeds=(seed,), budgets=budgets)
+    given = RECOMMENDED_RECIPE | {"precision": PRECISION}
+    return replace(
+        config, methods=(*config.methods, *at_budgets("CompressedELSA", budgets, **given))
+    )
 
 
 def first_look(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
