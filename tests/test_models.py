@@ -36,7 +36,9 @@ MODELS = {
     for restart in (True, False)
 }
 MODELS |= {
-    "constant, regrown": lambda: cl.CompressedELSA(16, 3, "constant", regrowth=0.5, **FAST),
+    "constant, regrown": lambda: cl.CompressedELSA(
+        16, 3, "constant", regrowth=0.5, **FAST | {"epochs": 6}
+    ),
     "anchored, regrown": lambda: cl.CompressedELSA(
         nnz=3, recipe="recommended", regrowth=0.5, progress=False
     ),

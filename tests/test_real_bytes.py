@@ -100,6 +100,7 @@ def test_every_model_is_stored_in_every_form(result):
         "EASE": {PLAIN},
         "EDLAE": {PLAIN},
         "ELSA": dense,
+        "ELSA, regularised": dense,
         "Low-dim ELSA": dense,
         DENSE: dense,
     }

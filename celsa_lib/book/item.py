@@ -13,7 +13,7 @@ from celsa_lib.shipped import goodbooks_rows
 
 EXAMPLE = "Mort (Death, #1; Discworld, #4)"  # the item of the first page
 NEAREST_SHOWN = 6  # other items that are named
-LISTED = 12  # nonzeros that are named
+NONZEROS_NAMED = 12  # nonzeros that are named
 RING = 2  # cells around one in use, and around all of them
 LARGEST_BAR = 60  # percent of a cell of the table: the value beside it needs the rest
 
@@ -141,9 +141,9 @@ def _names(item: ItemFacts) -> str:
         f'<span class="celsa-bar {"celsa-minus" if one.value < 0 else "celsa-plus"}" '
         f'style="width:{LARGEST_BAR * abs(one.value) / largest:.3g}%"></span> '
         f"{_signed(one.value)}</td></tr>"
-        for one in item.nonzeros[:LISTED]
+        for one in item.nonzeros[:NONZEROS_NAMED]
     )
-    left = item.nonzeros[LISTED:]
+    left = item.nonzeros[NONZEROS_NAMED:]
     if left:
         lines += (
             f'<tr><td colspan="2">and {len(left)} of at most {abs(left[0].value):.2f}</td></tr>'
