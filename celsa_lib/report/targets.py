@@ -20,9 +20,9 @@ from celsa_lib.report.tables import Html, difference_cell, plain_table
 from celsa_lib.results import BUDGETS, Result, load_intact, located
 
 REACHED, UNDETERMINED, MISSED = "reached", "undecided", "missed"
-NOT_MEASURED = "not measured"
-WORST_FIRST = (MISSED, UNDETERMINED, NOT_MEASURED, REACHED)
-UNKNOWN = Difference(float("nan"), float("nan"), float("nan"))
+NOT_STORED = "not measured"
+WORST_FIRST = (MISSED, UNDETERMINED, NOT_STORED, REACHED)
+NO_DIFFERENCE = Difference(float("nan"), float("nan"), float("nan"))
 CLOSE = 0.001  # what is lower by no more is not below
 ASKED_AT = (32, *sorted(BUDGETS))  # bytes per item
 STRICT = (64, 128)  # bytes per item at which item weights should be clearly worse
@@ -100,7 +100,7 @@ def against(
                 difference = better(result, ours, theirs)
                 found.append(Measured(what, judge(difference), difference))
             else:
-                found.append(Measured(what, NOT_MEASURED, UNKNOWN))
+                found.append(Measured(what, NOT_STORED, NO_DIFFERENCE))
     return found
 
 
@@ -171,8 +171,8 @@ def measured_targets(
 
 def _whole(found: list[Measured]) -> list[Measured]:
     """Without what one study has not measured and another of the same set has."""
-    measured = {one.what for one in found if one.outcome != NOT_MEASURED}
-    return [one for one in found if one.outcome != NOT_MEASURED or one.what not in measured]
+    measured = {one.what for one in found if one.outcome != NOT_STORED}
+    return [one for one in found if one.outcome != NOT_STORED or one.what not in measured]
 
 
 def told(found: list[Measured]) -> str:
@@ -185,10 +185,10 @@ def told(found: list[Measured]) -> str:
     outcome = next(word for word in WORST_FIRST if word in {one.outcome for one in found})
     alike = [one for one in found if one.outcome == outcome]
     lowest = min(alike, key=lambda one: one.difference.mean)
-    if outcome == NOT_MEASURED:
+    if outcome == NOT_STORED:
         missing = "; ".join(one.what for one in alike)
         reached = len(found) - len(alike)
-        return f"{REACHED} in {reached} of {len(found)}; {NOT_MEASURED}: {missing}"
+        return f"{REACHED} in {reached} of {len(found)}; {NOT_STORED}: {missing}"
     count = "" if len(found) == 1 else f" in {len(alike)} of {len(found)}"
     return f"{outcome}{count}: {lowest}"
 
