@@ -59,12 +59,14 @@ def assert_close(ours: dict, theirs: dict, tolerance: float) -> None:
         assert error <= tolerance, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4])
 @pytest.mark.parametrize("name", STEPS)
 def test_a_step_of_several_processes_is_that_of_one(found, n, name):
     assert_close(found[n][name], found[1][name], 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4])
 @pytest.mark.parametrize("case", CASES)
 def test_a_training_of_several_processes_is_that_of_one(found, n, case):
@@ -72,6 +74,7 @@ def test_a_training_of_several_processes_is_that_of_one(found, n, case):
     assert np.allclose(found[n][case]["history"], found[1][case]["history"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_goes_on_with_another_number_of_processes(found, tmp_path):
     """Two processes stopped after an epoch; four go on, and one does, with the same outcome."""
     assert_close(found[4]["gone on"], found[1][GOES_ON], 1e-3)

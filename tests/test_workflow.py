@@ -493,6 +493,7 @@ def slurm() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_a_sweep_on_slurm_whose_jobs_are_killed_goes_on(root, slurm):
     """What ran when the jobs were cancelled is made again, what had finished is not."""
     profile = root / "profile"
