@@ -128,3 +128,27 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path):
     with pytest.raises(DataError, match="truncated or corrupt"):
         load_interactions(folder, store=tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+def test_a_store_is_of_the_partitions_as_they_are_called(tmp_path):
+    folder, store = folder_of(ratings(), tmp_path / "data"), tmp_path / "store"
+    options = {"item": "year", "store": store, "min_user_interactions": 1}
+    load_interactions(folder, **options)
+    (folder / "year=2021").rename(folder / "year=2031")
+    with pytest.raises(StorageError, match="read with other options"):
+        load_interactions(folder, **options)
+
+
+def test_nothing_left_and_a_column_of_two_purposes_are_no_damage(tmp_path):
+    folder = folder_of(ratings(), tmp_path / "data")
+    with pytest.raises(DataError, match="nothing is left: 0 interactions"):
+        load_interactions(folder, value="stars", min_rating=6)
+    with pytest.raises(ConfigError, match="'user_id' is named for two"):
+        load_interactions(folder, item="user_id")
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    folder, store = folder_of(ratings(), tmp_path / "data"), tmp_path / "store"
+    options = {"value": "stars", "min_rating": np.float32(4), "store": store}
+    found = load_interactions(folder, **options, min_user_interactions=np.int64(3))
+    assert found.X.shape[0] == 60

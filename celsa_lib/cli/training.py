@@ -74,6 +74,8 @@ def train(
     machines: torchrun … -m celsa_lib train …, on each the same command.
     """
     check_writable(out, dataset, table.items)
+    if checkpoint is not None:
+        check_writable(checkpoint, dataset, table.items, out)
     check_count(most=MOST_WORKERS, workers=1 if workers is None else workers)
     if (workers or 1) > 1 and not is_worker():
         start_workers(workers)

@@ -141,7 +141,8 @@ def load_interactions(
     if min_rating is not None:
         check_between(-inf, inf, min_rating=min_rating)
     layout = Layout(separator, encoding, header)
-    columns = Columns(*map(_name, (user, item, value)), min_rating, text_ids)
+    least = None if min_rating is None else float(min_rating)
+    columns = Columns(*map(_name, (user, item, value)), least, text_ids)
     when = None if time is None else _name(time)
     if isinstance(source, (str, Path)) and (folder := Path(source).expanduser()).is_dir():
         read = _of_folder(folder, columns, min_user_interactions, when, store)
@@ -179,8 +180,19 @@ class _Read(NamedTuple):
 def _of_folder(folder: Path, columns: Columns, least: int, time: str | None, store) -> _Read:
     if time is not None:
         raise ConfigError("times are not read from a folder; leave time out, or read one file")
+    _require_apart(columns.names)
     store = None if store is None else Path(store).expanduser()
     return _Read(*stream_histories(folder, columns, least, store), str(folder))
+
+
+def _require_apart(columns: list[str]) -> None:
+    """Raise ConfigError for a column that is named for two purposes."""
+    for column in columns:
+        if columns.count(column) > 1:
+            raise ConfigError(
+                f"column {column!r} is named for two of user, item, value and time; name one "
+                "column for each, or leave value or time out"
+            )
 
 
 def _of_table(source, columns: Columns, least: int, time: str | None, layout: Layout) -> _Read:
@@ -272,12 +284,7 @@ def _open_table(
 ) -> tuple[pd.DataFrame, str, str]:
     """Columns `ids` and `others` (None: none) of `source`, its name for messages, its sha256."""
     columns = [*ids, *(name for name in others if name is not None)]
-    for column in columns:
-        if columns.count(column) > 1:
-            raise ConfigError(
-                f"column {column!r} is named for two of user, item, value and time; name one "
-                "column for each, or leave value or time out"
-            )
+    _require_apart(columns)
     if isinstance(source, (str, Path)):
         path = Path(source).expanduser()
         if not path.is_file():

@@ -83,8 +83,9 @@ def stream_histories(
             partition_base_dir=str(folder),
         )  # fmt: skip
         checksum = sha256_of(files)
-    about = {"version": VERSION_OF_STORE, "checksum": checksum, "least": min_user_interactions}
-    about |= asdict(columns)
+    named = [file.relative_to(folder).as_posix() for file in files]  # partitions are named in paths
+    about = {"version": VERSION_OF_STORE, "checksum": checksum, "files": named}
+    about |= {"least": int(min_user_interactions), **asdict(columns)}
     if store is not None and store.exists():
         return _opened(store, about)
     if store is not None:
@@ -123,6 +124,8 @@ def _made(
     """X and the ids of its axes; its large arrays lie in files under `work`, or in memory."""
     (work / KEPT).mkdir()
     ids = _write_codes(source, where, columns, work)
+    if not len(ids[0]):
+        raise DataError(NOTHING_LEFT.format(where=where, rows=0, users=0, least=least))
     order = [np.argsort(of_axis, kind="stable") for of_axis in ids]
     rank = [np.argsort(by_id).astype(np.int32) for by_id in order]
     codes = [np.memmap(work / name, np.int32, "r") for name in ("users", "items")]

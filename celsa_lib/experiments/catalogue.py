@@ -12,6 +12,7 @@ from celsa_lib.experiments.profiles import GOODBOOKS
 from celsa_lib.experiments.real_bytes import run_real_bytes
 from celsa_lib.experiments.shipped_study import run_shipped
 from celsa_lib.experiments.studies import STUDIES, run_study, stored_at
+from celsa_lib.files import alone_with
 from celsa_lib.results import Result
 
 
@@ -69,4 +70,5 @@ def run_by_name(
         raise ConfigError(f"{name} has no methods to choose from; leave out --method")
     study, usual = OTHER_STUDIES[name], profile in (None, "laptop")
     path = Path(out or stored_at(name, None if usual else profile)).expanduser()
-    return study.run(study.dataset, profile or "laptop", path)
+    with alone_with(path):
+        return study.run(study.dataset, profile or "laptop", path)

@@ -75,11 +75,13 @@ def load_shipped(folder: str | Path) -> ShippedRows:
     if not paths:
         raise StorageError(f"there are no rows in {folder}; check the path")
     packed = {nnz: PackedEmbeddings.load(paths[nnz]) for nnz in sorted(paths, reverse=True)}
-    table = read_table(folder / ITEMS_FILE, ITEM_COLUMNS).set_index("item_id")
-    items = table[["title", "authors"]].fillna("")
+    as_text = ("item_id", "title", "authors")
+    table = read_table(folder / ITEMS_FILE, ITEM_COLUMNS, as_text).set_index("item_id")
+    items = table[["title", "authors"]]
     for nnz, rows in packed.items():
         if not np.array_equal(rows.item_ids.astype(str), items.index.to_numpy().astype(str)):
             raise DataError(f"{paths[nnz]} has other items than {ITEMS_FILE} beside it")
+    items = items.set_axis(rows.item_ids)  # of their own type
     names = {rows.about.get("data", "") for rows in packed.values()}
     if len(names) > 1:
         raise DataError(f"{folder} has rows of several data sets: {', '.join(sorted(names))}")

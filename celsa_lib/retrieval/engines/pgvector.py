@@ -48,11 +48,15 @@ class PgvectorEngine(Engine):
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Holds a lock of the server's, which it takes back when the connection ends."""
+        """Holds a lock of the server's, which takes it back when the connection ends too."""
         ask = "SELECT pg_try_advisory_lock(hashtext(%s))"
         if not self._run(ask, (SAID + self.table,)).fetchone()[0]:
             raise StorageError(f"another process fills {self.table}; wait until it has ended")
-        yield
+        try:
+            yield
+        finally:
+            if not self._connection.closed:
+                self._run("SELECT pg_advisory_unlock(hashtext(%s))", (SAID + self.table,))
 
     def begin(self) -> None:
         self._run("CREATE EXTENSION IF NOT EXISTS vector")

@@ -1,6 +1,7 @@
 """A Qdrant server, by its address (qdrant-client)."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,6 +33,10 @@ class QdrantEngine(Engine):
     def held(self) -> str | None:
         named = self._aliased()
         return None if named is None else named.removeprefix(f"{self.table}-")
+
+    def _is_own(self, collection: str) -> bool:
+        """Whether a load has made the collection: the alias may have been somebody else's."""
+        return re.fullmatch(rf"{re.escape(self.table)}-[0-9a-f]+", collection) is not None
 
     def _aliased(self) -> str | None:
         """The collection that answers."""
@@ -74,6 +79,8 @@ class QdrantEngine(Engine):
         from qdrant_client import models
 
         former = self._aliased()
+        if former == self._collection:  # another load has finished it
+            return
         create = models.CreateAlias(collection_name=self._collection, alias_name=self.table)
         steps = [models.CreateAliasOperation(create_alias=create)]
         if former is not None:
@@ -81,7 +88,7 @@ class QdrantEngine(Engine):
             steps.insert(0, models.DeleteAliasOperation(delete_alias=delete))
         with self._errors():
             self._client.update_collection_aliases(steps)
-            if former is not None:
+            if former is not None and self._is_own(former):
                 self._client.delete_collection(former)
 
     def ask(self, latents, n, out, only):
