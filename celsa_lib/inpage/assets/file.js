@@ -23,7 +23,10 @@ function fileForm({ part, ask, say, limits, seed, taken }) {
     say(`${file.name}: ${layout.names.length} columns between ${layout.separator}. Check them, then take the file.`);
   }
 
-  input.addEventListener("change", () => look(input.files[0]));
+  input.addEventListener("change", () => {
+    look(input.files[0]);
+    input.value = ""; // so that the same file, mended, can be chosen again
+  });
   for (const kind of ["dragover", "dragleave", "drop"]) {
     drop.addEventListener(kind, (event) => {
       event.preventDefault();
