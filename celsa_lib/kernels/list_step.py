@@ -8,8 +8,10 @@ What is computed is what `sparse_step` computes, with its arguments, up to the o
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from celsa_lib.kernels.columns import in_order
 from celsa_lib.kernels.rows import add_up_gradient
 from celsa_lib.kernels.simd import INLINE, PARALLEL, ZERO
+from celsa_lib.kernels.sparse_step import loss_of_user
 
 
 def list_workspace(
@@ -136,9 +138,7 @@ def list_step(
     n_users, threads = len(indptr) - 1, len(E)
     losses, A = np.zeros(n_users), (row_starts, cols, values)
     scale = 2.0 / (n_users * len(outputs))
-    ordered = np.empty(len(order), np.float32)
-    for k in prange(len(order)):
-        ordered[k] = values[order[k]] * out_scales[outputs[places[k]]]
+    ordered = in_order(values, out_scales, outputs, order, places)
     for t in prange(threads):
         e, d, p, by_column, g = E[t], D[t], P[t], C[t], G[t]
         by_column[:] = ZERO
@@ -151,14 +151,15 @@ def list_step(
             n = decode_one(mine, e, starts, places, ordered, p, reached[t], met[t])
             there, seen = reached[t, :n], positions[first:last]
             take_own_part(first, last, items, positions, visible, out_scales, in_scales, met[t], p)
-            norm, length = np.sqrt(clip_reached(there, cap, p)), np.sqrt(last - first)
+            square, length = clip_reached(there, cap, p), last - first
             overlap = 0.0
             for o in seen:
                 overlap += p[o]
-            losses[user] = 1.0 if norm == 0.0 else 2.0 - 2.0 * overlap / (norm * length)
+            losses[user] = loss_of_user(square, overlap, length)
             if overlap > 0.0:
-                alpha = np.float32(scale * overlap / (norm * norm * norm * length))
-                flatten_one(seen, there, cap, np.float32(norm * norm / overlap), p)
+                norm = np.sqrt(square)
+                alpha = np.float32(scale * overlap / (norm * norm * norm * np.sqrt(length)))
+                flatten_one(seen, there, cap, np.float32(square / overlap), p)
                 backward_one(mine, alpha, e, starts, places, ordered, p, d, by_column)
                 backward_encode_one(
                     first, last, items, positions, visible, alpha, A, p, d, g, own[t]

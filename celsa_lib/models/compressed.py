@@ -63,7 +63,7 @@ class CompressedELSA(GradientRecommender):
     survivors of a prune go back to their initial values. Size: 8·nnz bytes per item. support
     "moving" prunes nothing for good: each step takes the k largest, and the gradient reaches all.
     `regrowth` above 0 exchanges entries between epochs of a fixed support, an anchored one too;
-    with the constant schedule that is RigL, whose support is drawn at random (Evci et al. 2020).
+    with the constant schedule as in RigL, whose support is drawn at random (Evci et al. 2020).
 
     recipe "recommended": support "anchored", a latent per item, `nnz` nonzeros per row on average
     and at least `floor`, from partial correlations with ridge `reg` among an item and its
