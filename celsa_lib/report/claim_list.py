@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from celsa_lib.data import dataset_info
-from celsa_lib.models.registry import BASELINES, RECOMMENDED
+from celsa_lib.models.registry import BASELINES, RECOMMENDED, by_name
 from celsa_lib.report import rules
 from celsa_lib.report.findings import slug
 from celsa_lib.report.verdicts import (
@@ -97,11 +97,22 @@ def _data(name: str, result: Result) -> str:
     if "config" not in manifest:  # a benchmark
         return manifest.get("what", name)
     config = manifest["config"]
-    seeds = len({row.get("seed") for row in result.rows})
-    runs = f"{seeds} training seeds" if seeds > 1 else "1 training seed, so how runs differ is open"
+    runs = _seeds(result)
     info = dataset_info(config["dataset"])
     note = f" ({info.caveat})" if info.caveat else ""
     return f"{info.short}{note}; {config['n_test']:,} test users; {runs}"
+
+
+def _seeds(result: Result) -> str:
+    """How many seeds methods were trained with; those in closed form have none."""
+    seeds: dict = {}
+    for row in result.rows:
+        if "method" not in row or by_name(row["method"]).trained:
+            seeds.setdefault(row.get("label"), set()).add(row.get("seed"))
+    least, most = (pick(map(len, seeds.values()), default=1) for pick in (min, max))
+    if most == 1:
+        return "1 training seed, so how runs differ is open"
+    return f"{most} training seeds" if least == most else f"{least} to {most} training seeds"
 
 
 def _best() -> list[Claim]:
