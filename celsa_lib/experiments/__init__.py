@@ -29,15 +29,12 @@ from celsa_lib.experiments.run import run, run_and_keep, run_task
 from celsa_lib.experiments.segment_study import SegmentStudy, segment_config
 from celsa_lib.experiments.studies import (
     STUDIES,
-    beside_recommended,
     live_or_stored,
-    main_table,
     run_study,
     run_where_data_is,
-    schedules,
     study,
-    widths,
 )
+from celsa_lib.experiments.study_configs import beside_recommended, main_table, schedules, widths
 from celsa_lib.experiments.summary import describe
 from celsa_lib.experiments.synthetic_sizes import planted_sizes
 from celsa_lib.experiments.task import prepare

@@ -81,8 +81,8 @@ def data_size_config(dataset: str, profile: str) -> ExperimentConfig:
 
 def served_methods(settings: Settings) -> list[MethodConfig]:
     """The recommended setting, also with users drawn evenly; whole EASE; pruned baselines."""
-    ours = recommended_methods(settings, SERVED_AT) + further_baselines(settings)
-    ours = [m for m in ours if m.params.get("nnz") in {size // 8 for size in SERVED_AT}]
+    served = replace(settings, budgets=SERVED_AT)
+    ours = recommended_methods(served) + further_baselines(served)
     chosen = [m for m in ours if by_name(m.name, compressed=True, params=m.params).label in SERVED]
     even = [
         replace(m, params=m.params | {"length_exponent": 0.0})

@@ -6,6 +6,8 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -18,6 +20,8 @@ from celsa_lib.results import METHOD_STUDY, UNKNOWN
 from celsa_lib.training import resolve_device
 from celsa_lib.training.memory import memory_of_machine
 from celsa_lib.versions import versions
+
+TRAINS = ("kernels", "training", "models", "evaluation")  # folders of the library
 
 
 def make_manifest(config: ExperimentConfig, dataset: Dataset, kind: str = METHOD_STUDY) -> dict:
@@ -49,12 +53,24 @@ def new_run(*packages: str, **of_machine) -> dict[str, dict]:
     run = {
         "commit": commit,
         "clean": clean,
+        "training_code": training_code(),
         "machine": machine() | of_machine,
         "versions": versions(*packages),
         "threads": get_num_threads(),
         "date": date,
     }
     return {f"{date} {commit}": run}
+
+
+@cache
+def training_code() -> str:
+    """Digest of the code that trains and evaluates: runs that share it can be compared."""
+    package = Path(__file__).parents[1]
+    files = [file for part in TRAINS for file in (package / part).rglob("*.py")]
+    digest = sha256()
+    for file in sorted({*files, package / "split.py"}):
+        digest.update(f"{file.relative_to(package).as_posix()}\n".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def git_state() -> tuple[str, bool | None]:

@@ -73,6 +73,10 @@ class Settings:
             "sae_learning_rate": self.sae_learning_rate,
         }
 
+    def with_smallest(self) -> "Settings":
+        """With SMALLEST bytes too, where every method of several sizes is compared."""
+        return replace(self, budgets=(*self.budgets, SMALLEST))
+
     def scaled_down(self) -> "Settings":
         """With the width and epochs of ablations, which train Compressed ELSA many times."""
         return replace(
@@ -182,28 +186,31 @@ def methods_for(
     )
 
 
-def recommended_methods(settings: Settings, budgets: Sequence[int] = ()) -> list[MethodConfig]:
-    """The recommended setting at `budgets`, else at every one and SMALLEST bytes; low-dimensional
-    ELSA with the same regularisation. Nothing is chosen: the recipe takes it from the data.
+def recommended_methods(settings: Settings) -> list[MethodConfig]:
+    """The recommended setting at every budget, and low-dimensional ELSA with the same
+    regularisation. Nothing is chosen: the recipe takes it from the data.
     """
-    budgets = tuple(budgets) or (*settings.budgets, SMALLEST)
-    given = RECOMMENDED_RECIPE | {"precision": PRECISION}
-    return [m for name in ("CompressedELSA", "ELSA") for m in at_budgets(name, budgets, **given)]
+    given, names = RECOMMENDED_RECIPE | {"precision": PRECISION}, ("CompressedELSA", "ELSA")
+    return [m for name in names for m in at_budgets(name, settings.budgets, **given)]
 
 
 def further_baselines(settings: Settings) -> list[MethodConfig]:
-    """Baselines beside Table 1's, by the registry: single models, then families at every budget and
-    at SMALLEST bytes, as small as Compressed ELSA. Each chooses from its grid.
+    """Baselines beside Table 1's, by the registry: single models, then families at every budget.
+    Each chooses from its grid.
     """
-    budgets = (*settings.budgets, SMALLEST)
-    single, families = [], list(at_budgets("PrunedEASE", (SMALLEST,), {"reg": settings.regs}))
+    single, families = [], []
     for method in METHODS:
         if method.grid is None:
             continue
         grid = _grid(method, settings)
         given = _given(method, settings)
-        if method.compressed:
-            families += at_budgets(method.name, budgets, grid, **given)
+        if method.name == "SparseAutoencoderELSA":  # one seed, as each training takes minutes
+            families += [
+                replace(m, n_seeds=1)
+                for m in at_budgets(method.name, settings.budgets, grid, **given)
+            ]
+        elif method.compressed:
+            families += at_budgets(method.name, settings.budgets, grid, **given)
         else:
             single.append(MethodConfig(method.name, given, grid))
     return single + families

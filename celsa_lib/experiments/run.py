@@ -246,7 +246,7 @@ class _TaskRun:
         shown = exposure(model, self.task.folds, self.popularity)
         found |= {"coverage@50": round(shown.coverage, 5), "rare recall@50": round(shown.rare, 5)}
         found |= self.fits.about(name, params)
-        if params.get("recipe") == "recommended":  # what it has filled in
+        if hasattr(model, "resolved_"):  # what recipe and data have filled in
             found["resolved"] = {k: v for k, v in model.resolved_.items() if v is not None}
         if by_name(name).trained:
             found |= {"precision": model.precision_, "backend": model.backend_}

@@ -59,7 +59,7 @@ SAE_VALUES = {  # of the autoencoder, which takes longest to choose for
     10_000: {"learning_rate": (0.1,), "sae_learning_rate": (0.03, 0.1)},
 }
 # Of the recommended setting; of others that are trained.
-SEEDS_BY_SIZE = {800: (5, 3), 3_500: (5, 3), 10_000: (3, 1)}
+SEEDS_BY_SIZE = {800: (5, 5), 3_500: (5, 3), 10_000: (5, 3)}
 
 
 def planted_sizes() -> pd.DataFrame:
@@ -78,7 +78,7 @@ def beside_baselines(
 
     Raises ConfigError.
     """
-    settings = settings_of_size(dataset, profile, n_items)
+    settings = settings_of_size(dataset, profile, n_items).with_smallest()
     tuned = methods_for(settings, tuned=True)
     methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
     methods += recommended_methods(settings) + further_baselines(settings)
@@ -115,5 +115,6 @@ def _afforded(method: MethodConfig, n_items: int) -> MethodConfig:
     method = replace(method, grid={n: fewer.get(n, values) for n, values in method.grid.items()})
     ours = method.name == "CompressedELSA" and method.params.get("recipe") == "recommended"
     seeds, of_others = SEEDS_BY_SIZE[n_items]
-    trained = by_name(method.name).trained
-    return replace(method, n_seeds=seeds if ours else of_others) if trained else method
+    if not by_name(method.name).trained:
+        return method
+    return replace(method, n_seeds=method.n_seeds or (seeds if ours else of_others))

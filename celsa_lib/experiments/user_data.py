@@ -50,7 +50,8 @@ class Scope:
     def methods(self, settings: Settings) -> list[MethodConfig]:
         """The recommended setting first, then Table 1's methods. Raises ConfigError."""
         of_table = methods_for(settings, with_sae=self.thorough, tuned=self.thorough)
-        every = [*recommended_methods(settings, self.budgets), *of_table]
+        ours = recommended_methods(settings if self.budgets else settings.with_smallest())
+        every = [*ours, *of_table]
         if not self.labels:
             return every
         names = [label(method, every) for method in every]

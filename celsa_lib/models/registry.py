@@ -75,7 +75,7 @@ DENOISING = RIDGES | {"dropout": (0.2, 0.35, 0.5)}
 # batches are smaller than without, so that fewer epochs have more steps.
 SAE_RECIPE = RECOMMENDED_RECIPE | {"sae_epochs": 30, "sae_learning_rate": 0.03}
 MRF_REGS = {"reg": (0.3, 1.0, 3.0, 10.0, 30.0)}  # of columns scaled by their standard deviation
-THRESHOLD, REFITTED = {"support": "matrix"}, {"support": "matrix", "refit": True}
+THRESHOLD, REFITTED = {"support": "matrix"}, {"refit": True}
 # In the order of figures and tables. Entries that share a class differ in what is fixed, nothing
 # first, and, of ELSA, in size: the uncompressed reference, or the paper's low-dimensional baseline.
 METHODS = (
@@ -85,16 +85,20 @@ METHODS = (
            "#882255", "h", SPARSE_SIZE, trained=True, fixed=RECOMMENDED_RECIPE),
     Method("PrunedEASE", "Pruned EASE", "celsa_lib.models.pruned:PrunedEASE",
            "#009E73", "^", SPARSE_SIZE),
+    Method("PrunedEASE", "EASE, by row, refitted", "celsa_lib.models.pruned:PrunedEASE",
+           "#009E73", "p", SPARSE_SIZE, fixed=REFITTED, drawn=False, grid=RIDGES),
     Method("PrunedEASE", "EASE, one threshold", "celsa_lib.models.pruned:PrunedEASE",
            "#009E73", "<", SPARSE_SIZE, fixed=THRESHOLD, drawn=False, grid=RIDGES),
     Method("PrunedEASE", "EASE, threshold, refitted", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", ">", SPARSE_SIZE, fixed=REFITTED, grid=RIDGES),
+           "#009E73", ">", SPARSE_SIZE, fixed=THRESHOLD | REFITTED, grid=RIDGES),
     Method("PrunedEDLAE", "Pruned EDLAE", "celsa_lib.models.pruned:PrunedEDLAE",
            "#117733", "1", SPARSE_SIZE, drawn=False, grid=DENOISING),
+    Method("PrunedEDLAE", "EDLAE, by row, refitted", "celsa_lib.models.pruned:PrunedEDLAE",
+           "#117733", "_", SPARSE_SIZE, fixed=REFITTED, drawn=False, grid=DENOISING),
     Method("PrunedEDLAE", "EDLAE, one threshold", "celsa_lib.models.pruned:PrunedEDLAE",
            "#117733", "3", SPARSE_SIZE, fixed=THRESHOLD, drawn=False, grid=DENOISING),
     Method("PrunedEDLAE", "EDLAE, threshold, refitted", "celsa_lib.models.pruned:PrunedEDLAE",
-           "#117733", "4", SPARSE_SIZE, fixed=REFITTED, drawn=False, grid=DENOISING),
+           "#117733", "4", SPARSE_SIZE, fixed=THRESHOLD | REFITTED, drawn=False, grid=DENOISING),
     Method("SparseMRF", "Sparse MRF", "celsa_lib.models.pruned:SparseMRF",
            "#999933", "H", SPARSE_SIZE, grid=MRF_REGS),
     Method("SANSA", "SANSA", "celsa_lib.models.sansa:SANSA",
