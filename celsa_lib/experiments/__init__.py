@@ -13,17 +13,14 @@ from celsa_lib.experiments.deviations import run_deviations
 from celsa_lib.experiments.interpretability import run_segments
 from celsa_lib.experiments.latents import few_places, latents_in_use
 from celsa_lib.experiments.manifest import make_manifest
-from celsa_lib.experiments.planted import planted_agreement
-from celsa_lib.experiments.profiles import (
-    PROFILES,
+from celsa_lib.experiments.notebook_configs import (
     demo_models,
-    experiment,
     first_look,
     many_tastes,
-    methods_for,
     quickstart,
-    settings_for,
 )
+from celsa_lib.experiments.planted import planted_agreement
+from celsa_lib.experiments.profiles import PROFILES, experiment, methods_for, settings_for
 from celsa_lib.experiments.real_bytes import run_real_bytes
 from celsa_lib.experiments.run import run, run_and_keep, run_task
 from celsa_lib.experiments.segment_study import SegmentStudy, segment_config

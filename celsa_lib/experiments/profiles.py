@@ -21,8 +21,6 @@ REGS = (12.5, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 
 PRECISION = "float32"  # of every study, on every machine
 SMALLEST = 32  # bytes per item, below what the paper reports
-MOST_DENSE = 256  # numbers of a dense row that a page may carry
-MOST_RECOMMENDED = 256  # bytes per item, in the demo
 
 
 @dataclass(frozen=True)
@@ -171,9 +169,9 @@ def methods_for(
     rates = LEARNING_RATES if tuned else {}
     sae_rates = SAE_LEARNING_RATES if tuned else {}
     regs = {"reg": settings.regs}
-    training = _without(settings.training(), rates)
-    sae = training | {"width": settings.dense_width} | _without(settings.autoencoder(), sae_rates)
-    compressed = _without(settings.compressed(), rates)
+    training = without(settings.training(), rates)
+    sae = training | {"width": settings.dense_width} | without(settings.autoencoder(), sae_rates)
+    compressed = without(settings.compressed(), rates)
     budgets = settings.budgets
     return (
         MethodConfig("Popularity"),
@@ -216,6 +214,14 @@ def further_baselines(settings: Settings) -> list[MethodConfig]:
     return single + families
 
 
+def every_method(settings: Settings) -> list[MethodConfig]:
+    """All methods at every budget and SMALLEST bytes, each with what it may choose from."""
+    settings = settings.with_smallest()
+    tuned = methods_for(settings, tuned=True)
+    methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
+    return methods + recommended_methods(settings) + further_baselines(settings)
+
+
 def _given(method: Method, settings: Settings) -> dict:
     """What sets a method apart; of a dense ELSA, and an autoencoder on top of it, their sizes."""
     dense = {"precision": PRECISION, "width": settings.dense_width} if method.trained else {}
@@ -229,7 +235,8 @@ def _grid(method: Method, settings: Settings) -> dict:
     return dict(method.grid) | ({"reg": regs} if regs else {})
 
 
-def _without(params: dict, grid: dict) -> dict:
+def without(params: dict, grid: dict) -> dict:
+    """The parameters that a grid does not choose."""
     return {name: value for name, value in params.items() if name not in grid}
 
 
@@ -260,54 +267,3 @@ def experiment(
     """All of Table 1's methods on a dataset, as big as the profile says. Raises ConfigError."""
     methods = methods_for(settings_for(profile, dataset, budgets), with_sae)
     return configuration(dataset, profile, methods, seeds)
-
-
-def quickstart(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
-    """The quickstart's comparison at the smaller sizes: every family but the autoencoder, and the
-    recommended setting.
-    """
-    budgets = [b for b in settings_for(profile, dataset).budgets if b <= 512]
-    config = experiment(dataset, profile, with_sae=False, seeds=(seed,), budgets=budgets)
-    given = RECOMMENDED_RECIPE | {"precision": PRECISION}
-    return replace(
-        config, methods=(*config.methods, *at_budgets("CompressedELSA", budgets, **given))
-    )
-
-
-def first_look(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
-    """Two models of 128 bytes per item that train in seconds: what a page shows live."""
-    settings = settings_for(profile, dataset)
-    methods = (
-        *at_budgets("ELSA", (128,), **settings.training() | {"epochs": 3}),
-        *at_budgets("CompressedELSA", (128,), **settings.ablation() | {"epochs": 1}),
-    )
-    return configuration(dataset, profile, methods, (seed,))
-
-
-def demo_models(dataset: str, profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
-    """The models of the demo page: ELSA, and Compressed ELSA by both recipes.
-
-    The page holds every number, so ELSA is as wide as the path of the paper's procedure begins,
-    MOST_DENSE at most, and the recommended recipe has up to MOST_RECOMMENDED bytes per item.
-    """
-    settings = settings_for(profile, dataset)
-    params = settings.ablation()
-    width = min(params["width"], MOST_DENSE)
-    dense = MethodConfig(
-        "ELSA",
-        _without(settings.training(), LEARNING_RATES) | {"width": width},
-        LEARNING_RATES,  # at the usual rate a wide ELSA falls behind on few users
-    )
-    budgets = tuple(budget for budget in BUDGETS if budget // 8 < params["width"])
-    ours = {"recipe": "recommended", "precision": PRECISION}
-    methods = (
-        dense,
-        *at_budgets("CompressedELSA", [b for b in budgets if b <= MOST_RECOMMENDED], **ours),
-        *at_budgets("CompressedELSA", budgets, **params),
-    )
-    return replace(configuration(dataset, profile, methods, (seed,)), test_users="split")
-
-
-def many_tastes(profile: str = "laptop", seed: int = 0) -> ExperimentConfig:
-    """The synthetic set in the paper's regime, every compressed method at its smallest budget."""
-    return experiment("synthetic", profile, with_sae=False, seeds=(seed,))

@@ -7,13 +7,9 @@ import pandas as pd
 
 from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.experiments.profiles import (
-    LEARNING_RATES,
-    WIDER_RATES,
     Settings,
     configuration,
-    further_baselines,
-    methods_for,
-    recommended_methods,
+    every_method,
     settings_for,
 )
 from celsa_lib.models.registry import by_name
@@ -78,11 +74,8 @@ def beside_baselines(
 
     Raises ConfigError.
     """
-    settings = settings_of_size(dataset, profile, n_items).with_smallest()
-    tuned = methods_for(settings, tuned=True)
-    methods = [replace(m, grid=WIDER_RATES) if m.grid == LEARNING_RATES else m for m in tuned]
-    methods += recommended_methods(settings) + further_baselines(settings)
-    methods = [_afforded(m, n_items) for m in methods]
+    settings = settings_of_size(dataset, profile, n_items)
+    methods = [_afforded(m, n_items) for m in every_method(settings)]
     return with_users_of(settings, configuration(dataset, profile, methods, seeds))
 
 
