@@ -8,7 +8,7 @@ from pathlib import Path
 from celsa_lib.errors import ConfigError, DatasetNotFoundError, DownloadError
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.profiles import GOODBOOKS
-from celsa_lib.experiments.rule_study import rule
+from celsa_lib.experiments.rule_study import rule, smallest
 from celsa_lib.experiments.run import run, run_task
 from celsa_lib.experiments.study_configs import (
     compresso,
@@ -75,6 +75,8 @@ STUDIES = {
     "synthetic-800-rule": Study(partial(rule, n_items=800), "synthetic", (0, 1, 2)),
     "synthetic-3500-rule": Study(partial(rule, budgets=(64,), n_items=3_500), "synthetic", (0,)),
     "synthetic-10000-rule": Study(partial(rule, budgets=(64,), n_items=10_000), "synthetic", (0,)),
+    "goodbooks-smallest": Study(smallest, GOODBOOKS, (0,)),
+    "synthetic-10000-smallest": Study(partial(smallest, n_items=10_000), "synthetic", (0,)),
     "ml-100k-supports": Study(supports, "ml-100k", (0, 1, 2)),
     "synthetic-800-supports": Study(partial(supports, n_items=800), "synthetic", (0, 1, 2)),
     "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),
