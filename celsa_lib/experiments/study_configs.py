@@ -17,6 +17,7 @@ from celsa_lib.experiments.profiles import (
 from celsa_lib.experiments.run import label
 from celsa_lib.experiments.synthetic_sizes import settings_of_size, with_users_of
 from celsa_lib.models import make_schedule
+from celsa_lib.models.registry import RECOMMENDED_RECIPE
 from celsa_lib.results import GRADUAL
 
 SANSA_REGS = (50.0, 200.0, 800.0)
@@ -68,8 +69,8 @@ def own_users(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentCon
     """Every method but those that take longest, on users of the data's own distribution.
 
     Of a set that has test users of its own; here they are drawn from all others. Width and epochs
-    of the paper's procedure are scaled down as in the ablations, and grids to the values near those
-    that were chosen in Table 1. Left out are the autoencoder and what is pruned by row and refitted.
+    of the paper's procedure are scaled down as in the ablations, and grids to values near those of
+    Table 1. Left out are the autoencoder and what is pruned by row and refitted.
     """
     methods = every_method(settings_for(profile, dataset).scaled_down())
     left_out = {"ELSA + SAE", "ELSA + SAE, regularised", "EASE, by row, refitted"}
@@ -141,7 +142,7 @@ def widths(
 def sansa(
     dataset: str, profile: str, seeds: Sequence[int], n_items: int | None = None
 ) -> ExperimentConfig:
-    """SANSA beside whole EASE; it needs a package of its own, so it has a study of its own.
+    """SANSA beside whole EASE and the recommended setting; it needs a package of its own.
 
     On Goodbooks, where each of its trainings takes minutes, at three sizes, with the λ of EASE.
     n_items: of a synthetic set, one of SIZES. Raises ConfigError.
@@ -150,7 +151,12 @@ def sansa(
     budgets, given, grid = settings.with_smallest().budgets, {}, regs
     if dataset == GOODBOOKS:
         budgets, given, grid = COMPRESSO_BUDGETS, SANSA_ON_BOOKS, {}
-    methods = [MethodConfig("EASE", grid=regs), *at_budgets("SANSA", budgets, grid, **given)]
+    ours = RECOMMENDED_RECIPE | {"precision": PRECISION}
+    methods = (
+        MethodConfig("EASE", grid=regs),
+        *at_budgets("SANSA", budgets, grid, **given),
+        *at_budgets("CompressedELSA", budgets, **ours),
+    )
     return with_users_of(settings, configuration(dataset, profile, methods, seeds))
 
 
@@ -165,7 +171,7 @@ def compresso(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentCon
     given, grid = {"width": settings.width, "epochs": 5}, COMPRESSO_GRID
     if dataset == GOODBOOKS:
         given, grid = COMPRESSO_ON_BOOKS, {}
-    ours = {"recipe": "recommended", "precision": PRECISION}
+    ours = RECOMMENDED_RECIPE | {"precision": PRECISION}
     methods = (
         *at_budgets("CompressedELSA", budgets, **ours),
         *at_budgets("Compresso", budgets, grid, batch_size=settings.batch_size, **given),
@@ -186,7 +192,7 @@ def parts(
     """
     settings = settings_of_size(dataset, profile, n_items)
     sizes = tuple(b for b in budgets if b in settings.budgets)
-    recommended = {"recipe": "recommended", "precision": PRECISION}
+    recommended = RECOMMENDED_RECIPE | {"precision": PRECISION}
     methods = []
     for size in sizes:
         left_out = [{}, *WITHOUT, {"floor": size // 8}]  # the last: k for every row

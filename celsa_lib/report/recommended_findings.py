@@ -137,6 +137,7 @@ BESIDE = {  # and as prose says it
     "Low-dim ELSA, regularised": "low-dimensional ELSA with the same regularisation",
     SAE: "ELSA + SAE",
     "ELSA + SAE, regularised": "ELSA + SAE with the same regularisation",
+    "EASE, by row, refitted": "EASE pruned by row and refitted",
     "EASE, one threshold": "EASE pruned by one threshold",
     "EASE, threshold, refitted": "EASE pruned by one threshold and refitted",
     "Pruned EDLAE": "pruned EDLAE",
