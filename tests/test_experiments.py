@@ -486,14 +486,16 @@ def test_a_study_goes_on_where_its_file_ends(tmp_path):
     out = tmp_path / "synthetic.json"
     first = run_study("synthetic", "smoke", ("EASE", "Popularity"), out)
     assert {row["method"] for row in load_result(out).rows} == {"EASE", "Popularity"}
-    whole = run_study("synthetic", "smoke", out=out)
+    more = ("EASE", "Popularity", "Low-dim ELSA", "PrunedEASE")
+    whole = run_study("synthetic", "smoke", more, out)
+    assert {row["label"] for row in whole.rows if row["method"] == "ELSA"} == {"Low-dim ELSA"}
     assert [row for row in whole.rows if row["method"] == "EASE"] == [
         row for row in first.rows if row["method"] == "EASE"
     ]
     assert len(whole.rows) == len(load_result(out).rows) > len(first.rows)
     with pytest.raises(ConfigError, match="unknown study"):
         run_study("goodboks")
-    with pytest.raises(ConfigError, match="no method Nope; it has Popularity"):
+    with pytest.raises(ConfigError, match="no method Nope; it has Compressed ELSA; CompressedELSA; EASE; "):
         run_study("synthetic", "smoke", ("Nope",), out)
 
 

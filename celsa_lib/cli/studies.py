@@ -20,7 +20,7 @@ def study(
         str | None, typer.Option(help="smoke, laptop or paper; default: the stored one.")
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="Run this method alone; repeatable.")
+        list[str] | None, typer.Option(help="Run this method alone, as tables call it; repeatable.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Default: results/NAME.json.")] = None,
 ) -> None:

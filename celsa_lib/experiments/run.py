@@ -50,10 +50,10 @@ def run_task(
     where the values of its users are there.
 
     What is left to choose is chosen once per method, with the first seed. `only` names the methods
-    to compute, by class or as tables call them, all without it. `on_change` is called with the result so far after each new trial
-    or row, `on_model` with each new row and the model it is about. `checkpoint`: a file beside
-    which Compressed ELSA keeps where it is, to go on there. A grid whose end is chosen goes on
-    beyond it, up to `widenings` times.
+    to compute, by class or as tables call them, all without it. `on_change` is called with the
+    result so far after each new trial or row, `on_model` with each new row and the model it is
+    about. `checkpoint`: a file beside which Compressed ELSA keeps where it is, to go on there. A
+    grid whose end is chosen goes on beyond it, up to `widenings` times.
     """
     told = on_change, on_model
     return _TaskRun(config, dataset, task, stored, only, checkpoint, told, widenings).finish()

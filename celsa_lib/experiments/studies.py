@@ -112,7 +112,7 @@ def run_study(
     known = set().union(*(names_of(method, config.methods) for method in config.methods))
     if unknown := set(only) - known:
         raise ConfigError(
-            f"{name} has no method {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
+            f"{name} has no method {', '.join(sorted(unknown))}; it has {'; '.join(sorted(known))}"
         )
     dataset, task = prepare(config)
     usual = config.profile == study(name).profile
