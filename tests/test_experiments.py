@@ -495,7 +495,9 @@ def test_a_study_goes_on_where_its_file_ends(tmp_path):
     assert len(whole.rows) == len(load_result(out).rows) > len(first.rows)
     with pytest.raises(ConfigError, match="unknown study"):
         run_study("goodboks")
-    with pytest.raises(ConfigError, match="no method Nope; it has Compressed ELSA; CompressedELSA; EASE; "):
+    with pytest.raises(
+        ConfigError, match="no method Nope; it has Compressed ELSA; CompressedELSA; EASE; "
+    ):
         run_study("synthetic", "smoke", ("Nope",), out)
 
 
