@@ -165,9 +165,11 @@ class Run:
         """Exchange a share of each row's nonzeros by gradient; what makes the steps begins anew."""
         rng = np.random.default_rng([self.options.seed, node.epoch + self.epochs, 1])
         rows = self.trainer.result()
-        self.rows = exchange(rows, self.optimiser, share, self.X, self.options, rng)
-        self.trainer = None  # its memory is for the next
-        self.trainer = self._trainer(node.stage)
+        given = self.optimiser, share, self.X, self.options, rng, self.shard
+        self.rows = exchange(rows, *given)
+        if self.rows is not rows:
+            self.trainer = None  # its memory is for the next
+            self.trainer = self._trainer(node.stage)
 
     def _by(self) -> str:
         """What makes the steps on a GPU, or why none is used where one is there; for the log."""
