@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_matrix
-from served_rows import anchored_rows, best_scores, histories_of, signed_rows
+from served_rows import anchored_rows, best_scores, dense_rows, histories_of, signed_rows
 
 import celsa_lib as cl
 from celsa_lib.errors import ConfigError, DataError, StorageError
@@ -27,7 +27,7 @@ from celsa_lib.retrieval.engines.registry import AGAIN, AS_IS, SPLIT, EngineInfo
 
 GRAPH_RECALL = 0.9  # of a graph, at least; the others find all
 KEEPING = [name for name, info in engines.ENGINES.items() if info.place == registry.FOLDER]
-SIGNED, ANCHORED = signed_rows(), anchored_rows()
+SIGNED, ANCHORED, DENSE = signed_rows(), anchored_rows(), dense_rows()
 STRANGE = ["", "a'b", 'a"b', "a;--", "ü ☃", "{1:2}/3", "%s", "a\tb\\N", "🦜" * 50, " 7", "7", "\n"]
 
 
@@ -56,6 +56,9 @@ def place_of(name, request, tmp_path) -> dict:
         return {"address": request.getfixturevalue("postgres"), "table": table}
     if name == "qdrant":
         return {"address": ":memory:"}  # the client's own stand-in for a server
+    if name == "milvus-server":
+        installed("milvus")  # and so a server is stood in for by one in the process
+        return {"address": str(tmp_path / "server.db"), "table": "films"}
     return {"path": tmp_path / "rows"} if name in KEEPING else {}
 
 
@@ -92,11 +95,13 @@ def recall_of(name) -> float:
     return 1.0 if engines.ENGINES[name].is_exact else GRAPH_RECALL
 
 
-@pytest.mark.parametrize("embeddings", [SIGNED, ANCHORED], ids=["signed", "anchored"])
+@pytest.mark.parametrize(
+    "embeddings", [SIGNED, ANCHORED, DENSE], ids=["signed", "anchored", "dense"]
+)
 def test_the_best_rows_are_found(name, place, embeddings):
     X, recall = histories_of(embeddings), recall_of(name)
     with engines.open(name, embeddings, **place) as index:
-        for latents, seen in zip(embeddings.encode(X), X, strict=True):
+        for latents, seen in zip(csr_matrix(embeddings.encode(X)), X, strict=True):
             seen = seen.indices
             ids = embeddings.item_ids[seen]
             check(index.search(latents), embeddings, latents, recall)
@@ -129,7 +134,7 @@ def test_one_row_and_strange_ids(name, place):
         assert ids.tolist() == ["ü"] and scores[0] == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", [*KEEPING, "pgvector", "qdrant"])
+@pytest.mark.parametrize("name", [*KEEPING, "pgvector", "qdrant", "milvus-server"])
 def test_rows_are_kept_replaced_and_written_once(name, request, tmp_path):
     installed(name)
     if name == "qdrant":
@@ -318,12 +323,25 @@ def test_places_and_engines_that_are_not_there_are_refused(tmp_path, monkeypatch
         ("pgvector", "postgresql://nobody@127.0.0.1:1/none", "cannot reach PostgreSQL"),
         ("qdrant", "http://127.0.0.1:1", "whether a server is running"),
         ("qdrant", "not an address", "Qdrant"),
+        ("milvus-server", "not an address", "Milvus at not an address"),
     ],
 )
 def test_a_server_that_does_not_answer(name, address, said):
     installed(name)
     with pytest.raises(StorageError, match=said):
         engines.open(name, SIGNED, address=address)
+
+
+def test_an_alias_of_someone_else_stays():
+    installed("qdrant")
+    from qdrant_client import models
+
+    engine = engines.ENGINES["qdrant"].engine_class()(":memory:", 8, "ab12", "items")
+    client, alias = engine._client, models.CreateAlias(collection_name="theirs", alias_name="items")
+    client.create_collection("theirs", vectors_config={})
+    client.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
+    with pytest.raises(StorageError, match='collection "theirs", which no load has made'):
+        engine.held()
 
 
 def test_a_table_of_someone_else_stays(postgres):

@@ -78,9 +78,17 @@ _ALL = (
         "milvus", "milvus:MilvusEngine", ("pymilvus", "milvus_lite"), ("pymilvus", "milvus-lite"),
         FOLDER, handling=SPLIT, filters=True, only_touched=True,
     ),
+    EngineInfo(
+        "milvus-server", "milvus:MilvusServerEngine", ("pymilvus",), ("pymilvus",),
+        SERVER, handling=SPLIT, filters=True, only_touched=True,
+    ),
     EngineInfo("faiss-flat", "dense:FaissFlatEngine", ("faiss",), ("faiss-cpu",)),
     EngineInfo(
         "faiss-hnsw", "dense:FaissGraphEngine", ("faiss",), ("faiss-cpu",),
+        handling=AGAIN, is_exact=False,
+    ),
+    EngineInfo(
+        "faiss-pq", "dense:FaissCodesEngine", ("faiss",), ("faiss-cpu",),
         handling=AGAIN, is_exact=False,
     ),
     EngineInfo(
