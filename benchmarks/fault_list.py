@@ -246,14 +246,15 @@ def two_at_once(folder: Path) -> None:
 
 
 FORKED = """
-import multiprocessing, celsa_lib as cl
-from celsa_lib.data import make_synthetic
-X = make_synthetic(n_users=300, n_items=60, n_segments=5).X
-model = cl.CompressedELSA(nnz=4, recipe="recommended", epochs=1, progress=False).fit(X)
-model.recommend(X[:3], n=2)
+import multiprocessing, numpy as np, celsa_lib as cl
+from scipy.sparse import csr_matrix
+rng = np.random.default_rng(0)
+kept = rng.random((60, 60)) * (rng.random((60, 60)) < 0.1) + np.eye(60)
+rows, X = cl.ItemEmbeddings(csr_matrix(kept)), csr_matrix(rng.random((40, 60)) < 0.1)
+rows.recommend(X, n=2)
 def recommend(_):
     try:
-        return model.recommend(X[:40], n=2)[0].tolist()
+        return rows.recommend(X, n=2)[0].tolist()
     except cl.CelsaError as error:
         return str(error)
 with multiprocessing.get_context("fork").Pool(1) as pool:
@@ -263,7 +264,7 @@ with multiprocessing.get_context("fork").Pool(1) as pool:
 
 def forked(folder: Path) -> None:
     """A child of a process that has recommended says what to do; it does not wait for ever."""
-    more = {"OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"}
+    more = {"OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
     command = [sys.executable, "-W", "ignore", "-c", FORKED]
     done = subprocess.run(
         command, env=os.environ | more, capture_output=True, text=True, timeout=LIMIT, check=False

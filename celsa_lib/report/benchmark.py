@@ -19,6 +19,7 @@ SECTIONS = {
     "gpu steps": ("step", "limits"),
     "gpu trainings": ("training",),
     "inference growth": ("growth",),
+    "each trouble": ("troubles",),
     "density": ("density", "choice"),
     "million growth": ("million items",),
     "million choice": ("million items",),
@@ -67,6 +68,8 @@ class BenchmarkReport(Report):
         "new items": scale.scale_new_items,
         "fuzz": faults.fuzz_table,
         "faults": faults.faults_table,
+        "troubles": faults.trouble_counts,
+        "each trouble": faults.troubles_table,
         "compare time": faults.compare_time_table,
     }
     FIGURES: ClassVar[Parts] = {
