@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit, prange
 from scipy.sparse import csr_matrix
 
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.simd import (
     CACHED,
     INLINE,
@@ -64,7 +65,7 @@ def item_lists(matrix: csr_matrix) -> ItemLists:
     return ItemLists(starts, entries, longest, _largest_norm(matrix.indptr, matrix.data))
 
 
-@njit(cache=True)
+@compiled()
 def _divide(column_start, rows, starts):
     for c in range(len(starts)):
         at = column_start[c]
@@ -75,7 +76,7 @@ def _divide(column_start, rows, starts):
         starts[c, -1] = at
 
 
-@njit(cache=True)
+@compiled()
 def _mark(rows, entries):
     """Move each value to the nearest float32 whose lower bits are its item's place in the block."""
     bits = entries.view(np.int32)
@@ -85,7 +86,7 @@ def _mark(rows, entries):
         bits[k] = size if bits[k] >= 0 else size - 0x80000000
 
 
-@njit(cache=True)
+@compiled()
 def _largest_norm(row_start, values):
     largest = 0.0
     for i in range(len(row_start) - 1):
@@ -96,7 +97,7 @@ def _largest_norm(row_start, values):
     return np.sqrt(largest)
 
 
-@njit(cache=True)
+@compiled()
 def rank_one(n_parts, rows, lists, question, seen, changes, hidden, effort, items, values):
     """Fill `items` and `values` with the best for one user's latents, found in `n_parts`.
 
@@ -133,7 +134,7 @@ def rank_one(n_parts, rows, lists, question, seen, changes, hidden, effort, item
     write_ranking(found[:count], items, values)
 
 
-@njit(cache=True)
+@compiled()
 def _margin(touched, latents, lists):
     """By how much a sum of entries may miss a row's product with `latents`, rounding included."""
     largest = np.sort(np.abs(latents[touched]))[::-1][: lists.longest]
@@ -143,7 +144,7 @@ def _margin(touched, latents, lists):
     return np.sqrt(square) * lists.norm * (COARSE + lists.longest * 2.0**-22)
 
 
-@njit(cache=True)
+@compiled()
 def _largest(touched, latents, effort):
     """The largest of the touched latents, with `effort` of the sum of all squares."""
     order = touched[np.argsort(-np.abs(latents[touched]))]
@@ -151,7 +152,7 @@ def _largest(touched, latents, effort):
     return order[: np.searchsorted(sums, effort * sums[-1]) + 1] if len(order) else order
 
 
-@njit(cache=True)
+@compiled()
 def _score(rows, item, latents):
     row_start, cols, data = rows
     total = ZERO
@@ -160,7 +161,7 @@ def _score(rows, item, latents):
     return total
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def _candidates_in_parts(
     n_items, lists, touched, latents, seen, hidden, kept, margin, keys, counts
 ):  # fmt: skip
@@ -172,7 +173,7 @@ def _candidates_in_parts(
         )
 
 
-@njit(**CACHED)
+@compiled(**CACHED)
 def _candidates(
     first, last, n_items, lists, touched, latents, seen, hidden, kept, margin, keys
 ):  # fmt: skip
@@ -228,7 +229,7 @@ def _add_block(lists, block, touched, latents, flat):
             flat[np.uint64(places[j] & np.uint32(PLACE))] += x * entries[j]
 
 
-@njit(cache=True)
+@compiled()
 def _without_hope(keys, count, kept, margin):
     """Drop what cannot be among the `kept` best: (how many stay in front, the score to beat)."""
     if count <= kept:

@@ -6,9 +6,10 @@ those lists hold.
 """
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 from scipy.sparse import csr_matrix
 
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.forks import check_threads
 from celsa_lib.kernels.simd import (
     LANES,
@@ -105,7 +106,7 @@ class SparseIndex:
         return n_parts
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def _by_blocks(
     indptr, seen, weights, encoder, own, row_start, cols, data, E, without_seen, hidden, items,
     values,
@@ -151,7 +152,7 @@ def _by_blocks(
                 offset[seen[indptr[user] : indptr[user + 1]], lane] = ZERO
 
 
-@njit(cache=True)
+@compiled()
 def _one_by_one(
     n_parts, indptr, seen, weights, encoder, own, rows, lists, width, without_seen, hidden, effort,
     items, values,
@@ -173,7 +174,7 @@ def _one_by_one(
             latents[c], is_touched[c] = ZERO, False
 
 
-@njit(cache=True)
+@compiled()
 def _encode_into(latents, touched, is_touched, seen, weights, encoder, rows):
     """x·A into `latents`; the columns that it touches into `touched`, and how many they are."""
     count, (row_start, cols, _) = 0, rows
@@ -187,7 +188,7 @@ def _encode_into(latents, touched, is_touched, seen, weights, encoder, rows):
     return count
 
 
-@njit(cache=True)
+@compiled()
 def _changes(seen, weights, own, without_seen):
     """What is added to the scores of seen items: −x times their own part, or −inf to hide them."""
     changes = np.empty(len(seen), np.float32)
