@@ -115,8 +115,6 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path):
     folder = folder_of(ratings(), tmp_path / "data")
     with pytest.raises(DataError, match="no column 'who'"):
         load_interactions(folder, user="who")
-    with pytest.raises(ConfigError, match="times are not read from a folder"):
-        load_interactions(folder, time="year")
     with pytest.raises(ConfigError, match="give one"):
         load_interactions(ratings(), store=tmp_path / "store")
     (tmp_path / "data/a.parquet").write_bytes(b"PAR1 and nothing")
@@ -169,6 +167,43 @@ def test_the_file_and_the_row_at_fault_are_named(tmp_path, monkeypatch, other, s
     frame.to_parquet(tmp_path / "b.parquet")
     with pytest.raises(DataError, match=said):
         load_interactions(tmp_path, value="stars", min_rating=1, min_user_interactions=1)
+
+
+TIMES = {
+    "dates": lambda n: pd.to_datetime("2024-01-01") + pd.to_timedelta(n, "D"),
+    "text": lambda n: (pd.to_datetime("2024-01-01") + pd.to_timedelta(n, "D")).astype(str),
+    "Unix times": lambda n: 1_700_000_000 + 86_400 * n,
+    "days": lambda n: n / 2,
+}
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("kind", TIMES)
+def test_times_of_a_folder_are_those_of_one_table(tmp_path, monkeypatch, kind, on_disk):
+    for module in (streams, folders):
+        monkeypatch.setattr(module, "STREAMED_ROWS", 64)
+    frame = ratings(600)
+    frame["at"] = TIMES[kind](np.random.default_rng(1).integers(0, 400, len(frame)))
+    folder = folder_of(frame, tmp_path / "data")
+    options = {"value": "stars", "min_rating": 3, "time": "at"}
+    wanted = load_interactions(frame, **options)
+    for _ in range(2):  # the second reads what the first has kept
+        found = load_interactions(folder, store=tmp_path / "s" if on_disk else None, **options)
+        assert_same(found, wanted)
+        assert found.times.dtype == wanted.times.dtype and (found.times == wanted.times).all()
+    split = cl.split_by_time(found.X, found.times, n_test=5)
+    assert split.train_times.max() < split.test_from
+
+
+def test_a_time_that_is_none_is_named_with_its_file(tmp_path):
+    pd.DataFrame(ROWS | {"at": ["2024-01-01"] * 3}).to_parquet(tmp_path / "a.parquet")
+    other = ["2024-01-01", "soon", "2024-01-02"]
+    pd.DataFrame(ROWS | {"at": other}).to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="b.parquet, data row 2, column 'at': 'soon' is no time"):
+        load_interactions(tmp_path, min_user_interactions=1, time="at")
+    pd.DataFrame(ROWS | {"at": [1.0, 2.0, 3.0]}).to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="'at' holds text in .*a.parquet and numbers in"):
+        load_interactions(tmp_path, min_user_interactions=1, time="at")
 
 
 def test_files_may_write_one_kind_in_several_types(tmp_path):

@@ -1,6 +1,6 @@
 """Folders of Parquet files as one table: their columns compared, then a batch of rows at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +39,10 @@ def parquet_files(folder: Path) -> list[Path]:
 
 
 def batches_of(
-    folder: Path, files: list[Path], columns: list[str], measured: str | None = None
+    folder: Path, files: list[Path], columns: list[str], measured: Collection[str | None]
 ) -> Iterator[Batch]:
-    """Rows of all files, those of a partition (year=2024/…) with its value. measured: the column
-    that may be whole in one file and not in another.
+    """Rows of all files, those of a partition (year=2024/…) with its value. measured: columns that
+    may be whole in one file and not in another.
 
     Raises DataError, naming the file, for a column that is missing or twice, or that is of another
     kind than in the first file, and for a damaged file.
@@ -61,7 +61,7 @@ def batches_of(
     types = {}
     for name in columns:
         found = [(file, schema.field(name).type) for file, _, schema in parts]
-        types[name] = _type_in_all(name, found, name == measured)
+        types[name] = _type_in_all(name, found, name in measured)
     for file, part, schema in parts:
         first = 0
         with reading(file):

@@ -7,6 +7,7 @@ once, with its highest rating: the order of the rows never matters.
 
 import hashlib
 import logging
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import NamedTuple
@@ -129,6 +130,9 @@ def load_interactions(
     named = ", ".join(map(repr, (name for name in (*columns.names, when) if name is not None)))
     about = read.where, *read.X.shape, read.X.nnz, named
     log.info("%s: %d users, %d items, %d interactions; columns %s", *about)
+    if read.times is not None:
+        span = written(read.times.min()), written(read.times.max())
+        log.info("%s: times from %s to %s", read.where, *span)
     rows = rows_of_items(items, columns, read.item_ids, layout)
     return Dataset(
         name=name or (read.where if read.where == TABLE else Path(read.where).name),
@@ -168,11 +172,11 @@ class _Read(NamedTuple):
 
 
 def _of_folder(folder: Path, columns: Columns, least: int, time: str | None, store) -> _Read:
-    if time is not None:
-        raise ConfigError("times are not read from a folder; leave time out, or read one file")
+    columns = replace(columns, time=time)
     _require_apart(columns.names)
     store = None if store is None else Path(store).expanduser()
-    return _Read(*stream_histories(folder, columns, least, store), str(folder))
+    *read, times = stream_histories(folder, columns, least, store)
+    return _Read(*read, str(folder), times)
 
 
 def _require_apart(columns: list[str]) -> None:
@@ -201,7 +205,6 @@ def _of_table(source, columns: Columns, least: int, time: str | None, layout: La
             for known, values in zip((user_ids, item_ids), ids, strict=True)
         ]
         when = _earliest(X, *places, when)
-        log.info("%s: times from %s to %s", where, written(when.min()), written(when.max()))
     return _Read(X, user_ids, item_ids, checksum, where, when)
 
 

@@ -16,17 +16,20 @@ from celsa_lib.errors import StorageError
 ABOUT, VERSION_OF_STORE = "about.json", 2  # 1 had no digests
 AXES = "users", "items"
 IDS = "ids_of_{}.parquet"
-CSR = ("data", "indices", "indptr")
+CSR, TIMES = ("data", "indices", "indptr"), "times"
 RECORDED = "bytes and sha256"  # of each file, in ABOUT
 
 
 class Histories(NamedTuple):
-    """X (users × items, CSR of ones), ids of its axes, ascending; checksum of the files."""
+    """X (users × items, CSR of ones), ids of its axes, ascending; checksum of the files; times of
+    the interactions, in the order of X.data, where they are read.
+    """
 
     X: csr_matrix
     user_ids: np.ndarray
     item_ids: np.ndarray
     checksum: str
+    times: np.ndarray | None = None
 
 
 def seal_store(folder: Path, ids: tuple[np.ndarray, np.ndarray], about: dict) -> None:
@@ -47,18 +50,20 @@ def open_store(store: Path, about: dict) -> Histories:
                 f"{store} keeps other files, or the same read with other options; name another "
                 "folder, or delete this one"
             )
-        names = [*(f"{name}.npy" for name in CSR), *(IDS.format(axis) for axis in AXES)]
+        timed = [TIMES] if about["time"] is not None else []
+        arrays = [f"{name}.npy" for name in (*CSR, *timed)]
+        names = [*arrays, *(IDS.format(axis) for axis in AXES)]
         if sorted(recorded) != sorted(names):
             raise ValueError("other files are recorded")
         for name in names:
             if _recorded(store / name, recorded[name][0]) != recorded[name]:
                 raise ValueError(f"{name} is not as recorded")
-        arrays = [np.load(store / f"{name}.npy", mmap_mode="r") for name in CSR]
+        mapped = [np.load(store / name, mmap_mode="r") for name in arrays]
         ids = [
             parquet.read_table(store / IDS.format(axis))["id"].to_pandas().to_numpy()
             for axis in AXES
         ]
-        X = csr_matrix(tuple(arrays), shape=tuple(map(len, ids)))
+        X = csr_matrix(tuple(mapped[:3]), shape=tuple(map(len, ids)))
         check_csr(X)
     except StorageError:
         raise
@@ -67,7 +72,7 @@ def open_store(store: Path, about: dict) -> Histories:
             f"{store} keeps no interactions, or is damaged ({type(error).__name__}); name another "
             "folder, or delete this one"
         ) from error
-    return Histories(X, *ids, about["checksum"])
+    return Histories(X, *ids, about["checksum"], *mapped[3:])
 
 
 def _recorded(path: Path, expected: int | None = None) -> list:

@@ -20,11 +20,26 @@ from scipy.sparse import csr_matrix
 from celsa_lib.data.checks import reading, sha256_of
 from celsa_lib.data.folders import STREAMED_ROWS, Batch, batches_of, parquet_files
 from celsa_lib.data.ids import ids_of
-from celsa_lib.data.kept import ABOUT, VERSION_OF_STORE, Histories, open_store, seal_store
+from celsa_lib.data.kept import (
+    ABOUT,
+    TIMES,
+    VERSION_OF_STORE,
+    Histories,
+    open_store,
+    seal_store,
+)
 from celsa_lib.data.ratings import ratings_of
+from celsa_lib.data.time_stream import TimeStream
 from celsa_lib.errors import DataError, StorageError
 from celsa_lib.files import check_writable
-from celsa_lib.kernels.histories import copy_histories, items_seen, place_items, sort_histories
+from celsa_lib.kernels.histories import (
+    copy_histories,
+    copy_times,
+    items_seen,
+    place_items,
+    sort_histories,
+    sort_timed,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +60,13 @@ class Columns:
     value: str | None = None
     min_rating: float | None = None
     text_ids: bool = False
+    time: str | None = None
 
     @property
     def names(self) -> list[str]:
         """Columns that are read."""
-        return [name for name in (self.user, self.item, self.value) if name is not None]
+        every = self.user, self.item, self.value, self.time
+        return [name for name in every if name is not None]
 
 
 def stream_histories(
@@ -75,12 +92,13 @@ def stream_histories(
     beside = None if store is None else store.parent
     with tempfile.TemporaryDirectory(prefix=".celsa-", dir=beside) as temporary:
         work = Path(temporary)
-        batches = batches_of(folder, files, columns.names, columns.value)
+        measured = columns.value, columns.time
+        batches = batches_of(folder, files, columns.names, measured)
         with reading(folder):
             made = _made(batches, str(folder), columns, min_user_interactions, work, store is None)
         if store is None:
-            return Histories(*made, checksum)
-        seal_store(work / KEPT, made[1:], about)
+            return Histories(*made[:3], checksum, made[3])
+        seal_store(work / KEPT, made[1:3], about)
         del made  # what is mapped is on disk then
         try:
             os.rename(work / KEPT, store)
@@ -96,17 +114,19 @@ def _made(
     least: int,
     work: Path,
     in_memory: bool,
-) -> tuple[csr_matrix, np.ndarray, np.ndarray]:
-    """X and the ids of its axes; its large arrays lie in files under `work`, or in memory."""
+) -> tuple[csr_matrix, np.ndarray, np.ndarray, np.ndarray | None]:
+    """X, ids of its axes, times; large arrays lie in files under `work`, or in memory."""
     (work / KEPT).mkdir()
-    ids = _write_codes(batches, where, columns, work)
+    stream = None if columns.time is None else TimeStream(columns.time, work / "times")
+    ids = _write_codes(batches, where, columns, work, stream)
     if not len(ids[0]):
         raise DataError(NOTHING_LEFT.format(where=where, rows=0, users=0, least=least))
     order = [np.argsort(of_axis, kind="stable") for of_axis in ids]
     rank = [np.argsort(by_id).astype(np.int32) for by_id in order]
     codes = [np.memmap(work / name, np.int32, "r") for name in ("users", "items")]
-    indptr, indices = _by_user(codes, rank, work)
-    lengths = sort_histories(indptr, indices)
+    times = None if stream is None else stream.all(where)
+    indptr, indices, when = _by_user(codes, rank, work, times)
+    lengths = sort_histories(indptr, indices) if when is None else sort_timed(indptr, indices, when)
     if lengths.sum() < len(indices):
         repeated = len(indices) - lengths.sum()
         log.info("%s: %d repeated user-item pairs counted once", where, repeated)
@@ -123,7 +143,10 @@ def _made(
     numbers = np.cumsum(seen, dtype=np.int32) - 1
     copy_histories(indptr, lengths, kept, indices, numbers, made["indices"])
     X = csr_matrix(tuple(made.values()), shape=(len(ends) - 1, int(seen.sum())))
-    return X, ids[0][order[0]][kept], ids[1][order[1]][seen]
+    if when is not None:
+        found = _array(work / KEPT, TIMES, ends[-1], times.dtype, in_memory)
+        copy_times(indptr, lengths, kept, when, found.view(when.dtype))
+    return X, ids[0][order[0]][kept], ids[1][order[1]][seen], None if when is None else found
 
 
 def _array(folder: Path, name: str, size: int, dtype, in_memory: bool) -> np.ndarray:
@@ -133,9 +156,11 @@ def _array(folder: Path, name: str, size: int, dtype, in_memory: bool) -> np.nda
 
 
 def _write_codes(
-    batches: Iterator[Batch], where: str, columns: Columns, work: Path
+    batches: Iterator[Batch], where: str, columns: Columns, work: Path, times: TimeStream | None
 ) -> list[np.ndarray]:
-    """Ids of users and of items, and a file for each with the number of every row's id."""
+    """Ids of users and of items, and a file for each with the number of every row's id; times go
+    into their stream.
+    """
     known = [_Numbers(columns.user), _Numbers(columns.item)]
     with open(work / "users", "wb") as users, open(work / "items", "wb") as items:
         for batch in batches:
@@ -143,7 +168,10 @@ def _write_codes(
             if columns.value is not None:
                 values = batch.columns[columns.value].to_pandas().rename(columns.value)
                 ratings = ratings_of(values, str(batch.file), batch.first)
-                kept = pa.array(ratings >= columns.min_rating)
+                kept = ratings >= columns.min_rating
+            if times is not None:
+                times.write(batch, kept)
+            kept = None if kept is None else pa.array(kept)
             for numbers, file in zip(known, (users, items), strict=True):
                 numbers.write(batch, kept, file)
     return [numbers.ids(where, columns.text_ids) for numbers in known]
@@ -187,9 +215,11 @@ def _require_ids(column: pa.Array, batch: Batch, name: str) -> None:
 
 
 def _by_user(
-    codes: list[np.ndarray], rank: list[np.ndarray], work: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """(indptr, indices) of the rows in order of user, repeated ones too; users and items by id."""
+    codes: list[np.ndarray], rank: list[np.ndarray], work: Path, times: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """(indptr, indices, times as numbers) of the rows in order of user, repeated ones too; users
+    and items by id.
+    """
     n_users, n_rows = len(rank[0]), len(codes[0])
     parts = [slice(first, first + STREAMED_ROWS) for first in range(0, n_rows, STREAMED_ROWS)]
     counts = np.zeros(n_users, np.int64)
@@ -199,4 +229,11 @@ def _by_user(
     indices, following = np.memmap(work / "by user", np.int32, "w+", shape=n_rows), indptr.copy()
     for part in parts:
         place_items(rank[0][codes[0][part]], rank[1][codes[1][part]], following, indices)
-    return indptr, indices
+    if times is None:
+        return indptr, indices, None
+    numbers = times.view(np.int64) if times.dtype.kind == "M" else times
+    following = indptr.copy()
+    when = np.memmap(work / "times by user", numbers.dtype, "w+", shape=n_rows)
+    for part in parts:
+        place_items(rank[0][codes[0][part]], numbers[part], following, when)
+    return indptr, indices, when
