@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import celsa_lib as cl
+from celsa_lib.files import alone_with
 from celsa_lib.models.compressed import train
 from celsa_lib.training import Checkpoint, Stage, TrainingOptions, Validation
 from celsa_lib.training.backends import DenseBackend, ReferenceBackend, SparseBackend, make_backend
@@ -253,6 +254,19 @@ def test_a_checkpoint_of_another_run_is_refused(histories, tmp_path):
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(cl.CelsaError, match="damaged.*delete it"):
         cl.CompressedELSA(16, 2, callbacks=[Checkpoint(path)], **FAST).fit(histories)
+
+
+def test_a_checkpoint_is_of_one_process_at_a_time(histories, tmp_path):
+    """Who holds it here stands for another process; a run that failed here is no other."""
+    path = tmp_path / "run.npz"
+    model = cl.CompressedELSA(16, 4, callbacks=[Checkpoint(path)], **FAST)
+    with alone_with(path), pytest.raises(cl.CelsaError, match="another process is at work"):
+        model.fit(histories)
+    failing = [Validation(stop_at(1)), Checkpoint(path)]
+    with pytest.raises(KeyboardInterrupt):
+        cl.CompressedELSA(16, 4, callbacks=failing, **FAST).fit(histories)
+    model.fit(histories)
+    assert not list(tmp_path.iterdir())
 
 
 def test_numbers_of_numpy_are_options_of_a_run_with_a_checkpoint(histories, tmp_path):
