@@ -15,7 +15,8 @@ from unittest.mock import patch
 import nbformat
 import numpy as np
 import pandas as pd
-from fault_list import forked, prepare
+from fault_commands import prepare
+from fault_list import forked
 from trouble_kind import Trouble, equal
 
 import celsa_lib as cl

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from numba import njit
 from numba.core.caching import FunctionCache
@@ -18,6 +19,10 @@ class _Kept(FunctionCache):
             super().save_overload(sig, data)
         except OSError as error:  # a full disk, or a folder that has become unwritable
             log.debug("compiled code is not kept: %s", error)
+        except Exception:  # the list of what is kept is damaged
+            with suppress(OSError):
+                self.flush()
+                super().save_overload(sig, data)
 
     def load_overload(self, sig, target_context):
         """See FunctionCache."""
