@@ -17,6 +17,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# One notebook of each kind runs in the quick suite: first steps, data sets, an ablation, segments,
+# serving, the demo, stored results; all of them in `make test-all`.
+OF_EACH_KIND = {"quickstart", "from_scratch", "movielens", "schedules", "segments", "serving"}
+OF_EACH_KIND |= {"demo", "claims", "recommended"}
 BOOK = {"book", "front", "notebooks", "pages", "pdf", "slides"}  # tests of what is built once
 LONG = {"test_workflow", "test_backends"}
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -159,21 +163,37 @@ def smoke_parameters(path: Path) -> dict:
     return parameters
 
 
+def every_notebook(names=tuple(path.stem for path in NOTEBOOKS), place: str = "") -> list:
+    """Parameters of a test, a page of each notebook; the quick suite has those OF_EACH_KIND.
+
+    names: of pages, of which those in the folder `place` are notebooks.
+    """
+    slow = {place + path.stem for path in NOTEBOOKS if path.stem not in OF_EACH_KIND}
+    return [pytest.param(n, marks=[pytest.mark.slow] if n in slow else []) for n in names]
+
+
 @pytest.fixture(scope="session")
-def executed(tmp_path_factory) -> dict[str, Path]:
-    """Every notebook run at the smoke profile, two at a time; where they are, by name."""
+def executed(request, tmp_path_factory) -> dict[str, Path]:
+    """Notebooks run at the smoke profile, two at a time; where they are, by name.
+
+    All that this call of pytest may test: the quick suite, those OF_EACH_KIND.
+    """
     from celsa_lib.book import run_notebook
 
+    quick = "not slow" in request.config.option.markexpr
+    wanted = [path for path in NOTEBOOKS if path.stem in OF_EACH_KIND or not quick]
     folder = tmp_path_factory.mktemp("executed")
     (folder / "results").symlink_to(ROOT / "results")  # nbval runs a notebook in its own folder
-    jobs = [(path, folder / path.name, smoke_parameters(path), ROOT) for path in NOTEBOOKS]
+    jobs = [(path, folder / path.name, smoke_parameters(path), ROOT) for path in wanted]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         return {path.stem: path for path in pool.map(run_notebook, *zip(*jobs, strict=True))}
 
 
 @pytest.fixture(scope="session")
 def site(request, tmp_path_factory) -> Path:
-    """The HTML of the book, built strictly: notebooks as in build/ if fresh, else `executed`."""
+    """The HTML of the book, built strictly: notebooks as in build/ if fresh, else `executed`, those
+    that are not as they are written.
+    """
     from celsa_lib.book.build import SOURCES, build_html
 
     root = tmp_path_factory.mktemp("site")
@@ -184,7 +204,7 @@ def site(request, tmp_path_factory) -> Path:
     for notebook in NOTEBOOKS:
         run = ROOT / "build/book/notebooks" / notebook.name
         if not run.exists() or run.stat().st_mtime < notebook.stat().st_mtime:
-            run = request.getfixturevalue("executed")[notebook.stem]
+            run = request.getfixturevalue("executed").get(notebook.stem, notebook)
         shutil.copy(run, ran / notebook.name)
     shutil.copy(ROOT / "results/claims.json", root / "build")
     return build_html(root).parent

@@ -7,7 +7,7 @@ import pytest
 
 from celsa_lib import report
 from celsa_lib.report.ablations import Variants, name_by_parts, sizes_across
-from celsa_lib.report.supports import regrown_against
+from celsa_lib.report.supports import variant_against
 from celsa_lib.report.tables import difference_cell
 from celsa_lib.results import Result
 
@@ -257,6 +257,6 @@ def test_supports_have_names_and_regrown_ones_are_held_against_the_others():
         "-0.0100",
         "-0.0500",
     ]
-    (check,) = regrown_against(result, "anchored, regrown", "anchored")
+    (check,) = variant_against(result, "anchored, regrown", "anchored")
     assert check.what == "64 B" and check.difference.mean == pytest.approx(-0.01)
-    assert not regrown_against(result, "anchored, regrown", "another")
+    assert not variant_against(result, "anchored, regrown", "another")

@@ -19,7 +19,8 @@ from celsa_lib.errors import DataError, StorageError
 from celsa_lib.evaluation import Difference, standard_error
 from celsa_lib.models.registry import BASELINES
 from celsa_lib.report import rules
-from celsa_lib.report.claim_list import CLAIMS, Claim
+from celsa_lib.report.claim import Claim
+from celsa_lib.report.claim_list import CLAIMS
 from celsa_lib.report.claims_table import ClaimsTable, Entry
 from celsa_lib.report.finding_list import FINDINGS
 from celsa_lib.report.paper import with_demo

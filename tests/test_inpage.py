@@ -231,7 +231,10 @@ def test_the_recommended_setting_is_that_of_the_library(engine, shape):
     users, length = shape
     X = csr_matrix((np.ones(users * length, np.float32), np.tile(np.arange(length), users),
                     np.arange(users + 1) * length), (users, 100))  # fmt: skip
-    theirs = SimpleNamespace(**fill(CompressedELSA(nnz=8, recipe="recommended").get_params(), X, 0))
+    theirs, small = (
+        SimpleNamespace(**fill(CompressedELSA(nnz=nnz, recipe="recommended").get_params(), X, 0))
+        for nnz in (8, 4)
+    )
     numbers = inpage.page_numbers()
     mine = engine.evaluate(
         "([X, numbers]) => recommendedFor(X, numbers)", [plain(X), numbers["recommended"]]
@@ -239,6 +242,7 @@ def test_the_recommended_setting_is_that_of_the_library(engine, shape):
     assert mine["rate"] == theirs.learning_rate and mine["batchSize"] == theirs.batch_size
     assert mine["hiding"] == theirs.dropout and mine["exponent"] == theirs.length_exponent
     assert mine["nonNegative"] == theirs.non_negative and mine["reg"] == theirs.reg
+    assert mine["smallReg"] == small.reg
     assert mine["epochs"] == theirs.epochs and mine["averaging"] == theirs.weight_averaging
     assert numbers["floors"][8] == theirs.floor and mine["neighbours"] == theirs.n_neighbours
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
+from conftest import NOTEBOOKS, ROOT, every_notebook
 
 import celsa_lib as cl
 from celsa_lib.book import run_notebook
@@ -17,14 +18,10 @@ from celsa_lib.book.notebook import QUIET, default_parameters
 from celsa_lib.errors import NotebookError
 from celsa_lib.experiments import settings_for
 
-ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECKED = "nbval-check-output"
 TEACHING = {"from_scratch", "exercises"}  # code to learn from: these may define functions
-# One notebook of each kind runs a second time in the quick suite: first steps, a data set, an
-# ablation, segments, serving, stored results; all of them in `make test-all`.
-OF_EACH_KIND = {"quickstart", "from_scratch", "movielens", "schedules", "segments", "serving"}
-OF_EACH_KIND |= {"claims", "recommended"}
+# Of those that the quick suite runs, these run there a second time.
+TWICE = {"quickstart", "from_scratch", "schedules", "segments"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -83,7 +80,7 @@ def test_every_exercise_has_a_folded_solution_that_checks_itself():
         assert re.search(r"^assert ", solution.source, re.M)
 
 
-@pytest.mark.parametrize("stem", [path.stem for path in NOTEBOOKS])
+@pytest.mark.parametrize("stem", every_notebook())
 def test_the_first_output_says_where_numbers_come_from(executed, stem):
     notebook = nbformat.read(executed[stem], as_version=4)
     outputs = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
@@ -94,7 +91,7 @@ def test_the_first_output_says_where_numbers_come_from(executed, stem):
     assert not any(output.output_type == "stream" for output in outputs)
 
 
-@pytest.mark.parametrize("stem", [path.stem for path in NOTEBOOKS])
+@pytest.mark.parametrize("stem", every_notebook())
 def test_every_picture_has_alt_text(executed, stem):
     for cell in nbformat.read(executed[stem], as_version=4).cells:
         if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
@@ -104,9 +101,9 @@ def test_every_picture_has_alt_text(executed, stem):
 @pytest.mark.parametrize(
     "stems",
     [
-        pytest.param(OF_EACH_KIND, id="one of each kind"),
+        pytest.param(TWICE, id="some"),
         pytest.param(
-            {path.stem for path in NOTEBOOKS} - OF_EACH_KIND,
+            {path.stem for path in NOTEBOOKS} - TWICE,
             id="the others",
             marks=pytest.mark.slow,
         ),

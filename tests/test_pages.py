@@ -11,6 +11,7 @@ import pytest
 import yaml
 from axe import AXE, RUN, violations
 from bs4 import BeautifulSoup
+from conftest import every_notebook
 
 from celsa_lib.book import book_server, served_at
 
@@ -74,7 +75,7 @@ def weight(page: Path) -> int:
     return page.stat().st_size + sum(file.stat().st_size for file in files)
 
 
-@pytest.mark.parametrize("name", book_pages())
+@pytest.mark.parametrize("name", every_notebook(book_pages(), "notebooks/"))
 def test_links_pictures_and_weight(site, name):
     page = (site / f"{name}.html").resolve()
     assert not broken_links(site, page)
@@ -133,7 +134,7 @@ def faults(tab, page: Path, themed: bool = True) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.parametrize("name", book_pages())
+@pytest.mark.parametrize("name", every_notebook(book_pages(), "notebooks/"))
 def test_a_page_in_a_browser_without_network(tab, site, name):
     found = faults(tab, site / f"{name}.html", themed=name != "slides")
     wrong = {what: places for what, places in found.items() if places}
@@ -156,9 +157,9 @@ def test_every_kind_of_fault_is_found(tab, tmp_path):
     assert not any(faults(tab, page, themed=False).values())  # nothing is left of the page before
 
 
-@pytest.mark.parametrize("name", [name for name in book_pages() if name.startswith("notebooks/")])
-def test_a_notebook_shows_what_it_computed(site, name):
-    assert parsed(site / f"{name}.html").select(".cell_output")
+@pytest.mark.parametrize("stem", every_notebook())
+def test_a_notebook_shows_what_it_computed(site, stem):
+    assert parsed(site / f"notebooks/{stem}.html").select(".cell_output")
 
 
 def test_the_claims_are_all_on_their_page(site):

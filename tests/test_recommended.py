@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_matrix, diags_array
+from sklearn.base import clone
 
 import celsa_lib as cl
 from celsa_lib.errors import ConfigError, DataError
@@ -224,6 +225,28 @@ def test_long_histories_count_more_where_little_is_known_of_users(users, length,
     assert recipes.of_data(X, users, None)["length_exponent"] == exponent
 
 
+@pytest.mark.parametrize(
+    ("users", "length", "small", "others"),
+    [(9_999, 20, 1000.0, 300.0), (10_000, 20, 100.0, 100.0), (10_000, 60, 1000.0, 100.0)],
+)
+def test_small_rows_hold_chance_back_but_where_many_have_short_histories(
+    users, length, small, others
+):
+    columns = np.tile(np.arange(length), users)
+    X = csr_matrix((np.ones(users * length), columns, np.arange(users + 1) * length))
+    found = [recipes.of_data(X, users, nnz)["reg"] for nnz in (2, 4, 5, 64)]
+    assert found == [small, small, others, others]
+
+
+def test_sizes_with_another_regularisation_are_separate_fits(histories):
+    model = cl.CompressedELSA(recipe="recommended", epochs=2, progress=False)
+    together = model.fit_budgets(histories, (8, 4))
+    for nnz, one in together.items():
+        alone = clone(model).set_params(nnz=nnz).fit(histories)
+        assert one.resolved_["reg"] == (1000.0 if nnz == 4 else 300.0)
+        assert (one.item_embeddings.matrix != alone.item_embeddings.matrix).nnz == 0
+
+
 def test_wrong_recipes_are_found_before_any_work(histories):
     for parameters, message in (
         ({"recipe": "secret"}, 'unknown recipe "secret"; choose one of paper, recommended'),
@@ -247,7 +270,7 @@ def test_anchored_rows_may_be_trained_as_the_paper_does(histories):
     """What belongs to them is filled in by the data; the rest is the paper's."""
     model = cl.CompressedELSA(nnz=4, support="anchored", epochs=1, progress=False).fit(histories)
     found = {name: model.resolved_[name] for name in ("width", "floor", "reg", "dropout", "scales")}
-    assert found == {"width": 60, "floor": 3, "reg": 300.0, "dropout": 0.0, "scales": False}
+    assert found == {"width": 60, "floor": 3, "reg": 1000.0, "dropout": 0.0, "scales": False}
 
 
 def test_budgets_are_those_of_separate_fits(histories):

@@ -7,7 +7,7 @@ from celsa_lib import report
 from celsa_lib.evaluation import Difference
 from celsa_lib.report import targets
 from celsa_lib.report.base import Absent
-from celsa_lib.results import METHOD_STUDY, Result, save_result
+from celsa_lib.results import METHOD_STUDY, PLAIN, Result, save_result
 
 NONE = float("nan")
 
@@ -81,8 +81,35 @@ def test_each_target_is_decided_by_what_is_stored(tmp_path):
 def test_the_page_has_every_target_and_every_shortfall(tmp_path):
     studies = stored(tmp_path)
     table = report.targets_reached(studies, tmp_path)
-    assert table.count("<tr") == len(targets.TARGETS) + 1
+    assert table.count("<tr") == len(targets.TARGETS) + len(targets.TARGETS_OF_FILES) + 1
     short = report.shortfalls(studies, tmp_path)
     assert short.count("missed") >= 2 and "whole EASE at" not in short
     for part in (report.targets_reached, report.shortfalls):
         assert isinstance(part({"None": ("nothing",)}, tmp_path), Absent)
+
+
+def test_the_share_of_their_training_time():
+    """6 s for all of ours are 6 % of 100 s, and 30 % of 20 s."""
+    theirs = {"label": "compresso-recsys", "seed": 0}
+    ours = {"label": "Recommended setting", "seed": 0, "path": {"seconds": 6.0}}
+    rows = [one | {"budget_bytes": size} for one in (theirs, ours) for size in (64, 128)]
+    rows[0]["seconds_fit"], rows[1]["seconds_fit"] = 100.0, 20.0
+    found = targets.in_a_tenth_of_the_time(Result({}, rows))
+    assert [(one.what, one.outcome, round(one.difference.mean, 6)) for one in found] == [
+        ("64 B: 6 s for all sizes, theirs 100 s", "reached", 0.04),
+        ("128 B: 6 s for all sizes, theirs 20 s", "missed", -0.2),
+    ]
+
+
+def test_a_packed_file_of_at_most_32_bytes_is_held_against_whole_ease():
+    """The largest that is no larger: 31 of 20, 31 and 40 bytes."""
+    rows, users = [], {}
+    models = [("Recommended setting", "4 bits", size, 0.01 * size) for size in (20.0, 31.0, 40.0)]
+    for label, form, size, level in [*models, ("EASE", PLAIN, 3200.0, 0.3)]:
+        row = {"label": label, "form": form, "bytes_per_item": size, "params": {"size": size}}
+        rows.append(row | {"hash": f"{label} {size}", "seed": 0})
+        users[f"{label} {size}"] = level + np.linspace(-0.001, 0.001, 30)
+    (found,) = targets.packed_against_whole(Result({}, rows, users=users))
+    assert (found.what, found.outcome) == ("31.0 B, EASE 3,200 B", "reached")
+    assert found.difference.mean == pytest.approx(0.01)
+    assert targets.packed_against_whole(Result({}, rows[:3], users=users)) == []

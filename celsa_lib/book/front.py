@@ -31,7 +31,9 @@ from celsa_lib.results import PLAIN, load_intact
 PANELS = {
     "Goodbooks-10k partial": "goodbooks-bytes",
     "MovieLens-100K": "ml-100k-bytes",
+    "Synthetic, 800 items": "synthetic-800-bytes",
     "Synthetic, 3,500 items": "synthetic-3500-bytes",
+    "Synthetic, 10,000 items": "synthetic-10000-bytes",
 }
 FIGURE, CARD, BESIDE_FIGURE = "accuracy.svg", "card.png", "beside.svg"
 CLAIMS_FILE = "claims.json"

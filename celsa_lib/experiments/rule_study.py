@@ -7,7 +7,7 @@ neighbourhoods is held against other sizes of them and the whole inverse. All on
 from collections.abc import Sequence
 
 from celsa_lib.experiments.config import ExperimentConfig, at_budgets
-from celsa_lib.experiments.profiles import PRECISION, configuration
+from celsa_lib.experiments.profiles import PRECISION, SMALLEST, configuration
 from celsa_lib.experiments.synthetic_sizes import settings_of_size, with_users_of
 
 GRIDS = {
@@ -18,6 +18,13 @@ GRIDS = {
 }
 EVERY_ITEM = 1_000_000  # neighbours: more than any set here has items, so the inverse is whole
 NEIGHBOURHOODS = (25, 200, EVERY_ITEM)  # beside the rule's
+AT_SMALLEST = {  # where rows have four nonzeros
+    "floor": (1, 2, 3, 4),
+    "n_neighbours": (20, 50, 200),
+    "reg": (30.0, 100.0, 300.0, 1000.0),
+    "learning_rate": (0.03, 0.06, 0.1),
+    "epochs": (10, 20),
+}
 
 
 def rule(
@@ -41,5 +48,20 @@ def rule(
         at_budgets("CompressedELSA", budgets, n_neighbours=n, **ours) for n in NEIGHBOURHOODS
     ]
     methods = [method for family in families for method in family]
+    settings = settings_of_size(dataset, profile, n_items)
+    return with_users_of(settings, configuration(dataset, profile, methods, seeds))
+
+
+def smallest(
+    dataset: str, profile: str, seeds: Sequence[int], n_items: int | None = None
+) -> ExperimentConfig:
+    """The recommended setting at 32 bytes: what choices on validation users would add to its rule.
+
+    n_items: of a synthetic set, one of SIZES. Raises ConfigError.
+    """
+    ours, size = {"recipe": "recommended", "precision": PRECISION}, (SMALLEST,)
+    methods = list(at_budgets("CompressedELSA", size, **ours))
+    for name, values in AT_SMALLEST.items():
+        methods += at_budgets("CompressedELSA", size, {name: values}, **ours)
     settings = settings_of_size(dataset, profile, n_items)
     return with_users_of(settings, configuration(dataset, profile, methods, seeds))

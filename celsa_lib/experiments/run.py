@@ -50,7 +50,7 @@ def run_task(
     where the values of its users are there.
 
     What is left to choose is chosen once per method, with the first seed. `only` names the methods
-    to compute, all without it. `on_change` is called with the result so far after each new trial
+    to compute, by class or as tables call them, all without it. `on_change` is called with the result so far after each new trial
     or row, `on_model` with each new row and the model it is about. `checkpoint`: a file beside
     which Compressed ELSA keeps where it is, to go on there. A grid whose end is chosen goes on
     beyond it, up to `widenings` times.
@@ -109,7 +109,11 @@ class _TaskRun:
     @property
     def methods(self) -> list[MethodConfig]:
         """The methods to compute, their grids as wide as they are by now."""
-        return [method for method in self.every if not self.only or method.name in self.only]
+        return [
+            method
+            for method in self.every
+            if not self.only or names_of(method, self.config.methods) & {*self.only}
+        ]
 
     def finish(self) -> Result:
         """Choose, then fit and evaluate what is missing, one seed after the other.
@@ -271,6 +275,11 @@ class _TaskRun:
         grid = {name: list(values) for name, values in method.grid.items()}
         tried = [trial for trial in self._trials(method) if trial[TUNED_ON] is not None]
         return {"grid": grid, "trials": tried}
+
+
+def names_of(method: MethodConfig, among: Iterable[MethodConfig]) -> set[str]:
+    """What a method is called: its class, and its name in tables."""
+    return {method.name, label(method, among)}
 
 
 def label(method: MethodConfig, among: Iterable[MethodConfig]) -> str:

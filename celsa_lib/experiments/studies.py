@@ -8,8 +8,8 @@ from pathlib import Path
 from celsa_lib.errors import ConfigError, DatasetNotFoundError, DownloadError
 from celsa_lib.experiments.config import ExperimentConfig
 from celsa_lib.experiments.profiles import GOODBOOKS
-from celsa_lib.experiments.rule_study import rule
-from celsa_lib.experiments.run import run, run_task
+from celsa_lib.experiments.rule_study import rule, smallest
+from celsa_lib.experiments.run import names_of, run, run_task
 from celsa_lib.experiments.study_configs import (
     compresso,
     equal_epochs,
@@ -75,6 +75,8 @@ STUDIES = {
     "synthetic-800-rule": Study(partial(rule, n_items=800), "synthetic", (0, 1, 2)),
     "synthetic-3500-rule": Study(partial(rule, budgets=(64,), n_items=3_500), "synthetic", (0,)),
     "synthetic-10000-rule": Study(partial(rule, budgets=(64,), n_items=10_000), "synthetic", (0,)),
+    "goodbooks-smallest": Study(smallest, GOODBOOKS, (0,)),
+    "synthetic-10000-smallest": Study(partial(smallest, n_items=10_000), "synthetic", (0,)),
     "ml-100k-supports": Study(supports, "ml-100k", (0, 1, 2)),
     "synthetic-800-supports": Study(partial(supports, n_items=800), "synthetic", (0, 1, 2)),
     "goodbooks-widths": Study(widths, GOODBOOKS, (0,)),
@@ -104,14 +106,13 @@ def run_study(
     """Run what `out` does not have yet; written after every trial and row.
 
     `out`: results/<name>.json for the profile that is stored, a file in build/ for another.
-    `only`: names of methods to compute now. Raises CelsaError.
+    `only`: names of methods to compute now, of classes or as in tables. Raises CelsaError.
     """
     config = study(name).config(profile)
-    unknown = set(only) - {method.name for method in config.methods}
-    if unknown:
+    known = set().union(*(names_of(method, config.methods) for method in config.methods))
+    if unknown := set(only) - known:
         raise ConfigError(
-            f"{name} has no method {', '.join(sorted(unknown))}; it has "
-            f"{', '.join(dict.fromkeys(method.name for method in config.methods))}"
+            f"{name} has no method {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
         )
     dataset, task = prepare(config)
     usual = config.profile == study(name).profile

@@ -14,12 +14,21 @@ from celsa_lib.experiments.profiles import (
     recommended_methods,
     settings_for,
 )
+from celsa_lib.experiments.run import label
 from celsa_lib.experiments.synthetic_sizes import settings_of_size, with_users_of
 from celsa_lib.models import make_schedule
+from celsa_lib.models.registry import RECOMMENDED_RECIPE
 from celsa_lib.results import GRADUAL
 
 SANSA_REGS = (50.0, 200.0, 800.0)
 SANSA_ON_BOOKS = {"reg": 50.0}  # what whole EASE chose of SANSA_REGS there
+FEWER_ON_BOOKS = {
+    "EASE": {"reg": (50.0, 100.0, 200.0)},
+    "PrunedEASE": {"reg": (25.0, 50.0, 100.0)},
+    "EDLAE": {"reg": (25.0, 50.0), "dropout": (0.35, 0.5)},
+    "PrunedEDLAE": {"reg": (25.0, 50.0), "dropout": (0.35,)},
+    "SparseMRF": {"reg": (1.0, 3.0)},
+}
 COMPRESSO_BUDGETS = (64, 128, 512)  # smallest first, as each is trained alone and may take an hour
 COMPRESSO_GRID = {"learning_rate": (0.03, 0.1, 0.3, 1.0), "stage_epochs": (1, 3)}
 COMPRESSO_ON_BOOKS = {
@@ -57,13 +66,19 @@ def main_table(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentCo
 
 
 def own_users(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentConfig:
-    """Every method but the autoencoder, on users of the data's own distribution.
+    """Every method but those that take longest, on users of the data's own distribution.
 
     Of a set that has test users of its own; here they are drawn from all others. Width and epochs
-    of the paper's procedure are scaled down as in the ablations.
+    of the paper's procedure are scaled down as in the ablations, and grids to values near those of
+    Table 1. Left out are the autoencoder and what is pruned by row and refitted.
     """
     methods = every_method(settings_for(profile, dataset).scaled_down())
-    kept = [method for method in methods if method.name != "SparseAutoencoderELSA"]
+    left_out = {"ELSA + SAE", "ELSA + SAE, regularised", "EASE, by row, refitted"}
+    kept = [
+        replace(m, grid=FEWER_ON_BOOKS.get(m.name, m.grid))
+        for m in methods
+        if label(m, methods) not in left_out
+    ]
     return replace(configuration(dataset, profile, kept, seeds), test_users="split")
 
 
@@ -127,7 +142,7 @@ def widths(
 def sansa(
     dataset: str, profile: str, seeds: Sequence[int], n_items: int | None = None
 ) -> ExperimentConfig:
-    """SANSA beside whole EASE; it needs a package of its own, so it has a study of its own.
+    """SANSA beside whole EASE and the recommended setting; it needs a package of its own.
 
     On Goodbooks, where each of its trainings takes minutes, at three sizes, with the λ of EASE.
     n_items: of a synthetic set, one of SIZES. Raises ConfigError.
@@ -136,7 +151,12 @@ def sansa(
     budgets, given, grid = settings.with_smallest().budgets, {}, regs
     if dataset == GOODBOOKS:
         budgets, given, grid = COMPRESSO_BUDGETS, SANSA_ON_BOOKS, {}
-    methods = [MethodConfig("EASE", grid=regs), *at_budgets("SANSA", budgets, grid, **given)]
+    ours = RECOMMENDED_RECIPE | {"precision": PRECISION}
+    methods = (
+        MethodConfig("EASE", grid=regs),
+        *at_budgets("SANSA", budgets, grid, **given),
+        *at_budgets("CompressedELSA", budgets, **ours),
+    )
     return with_users_of(settings, configuration(dataset, profile, methods, seeds))
 
 
@@ -151,7 +171,7 @@ def compresso(dataset: str, profile: str, seeds: Sequence[int]) -> ExperimentCon
     given, grid = {"width": settings.width, "epochs": 5}, COMPRESSO_GRID
     if dataset == GOODBOOKS:
         given, grid = COMPRESSO_ON_BOOKS, {}
-    ours = {"recipe": "recommended", "precision": PRECISION}
+    ours = RECOMMENDED_RECIPE | {"precision": PRECISION}
     methods = (
         *at_budgets("CompressedELSA", budgets, **ours),
         *at_budgets("Compresso", budgets, grid, batch_size=settings.batch_size, **given),
@@ -172,7 +192,7 @@ def parts(
     """
     settings = settings_of_size(dataset, profile, n_items)
     sizes = tuple(b for b in budgets if b in settings.budgets)
-    recommended = {"recipe": "recommended", "precision": PRECISION}
+    recommended = RECOMMENDED_RECIPE | {"precision": PRECISION}
     methods = []
     for size in sizes:
         left_out = [{}, *WITHOUT, {"floor": size // 8}]  # the last: k for every row

@@ -12,6 +12,8 @@ from celsa_lib.models.recipes import (
     OF_MANY,
     PAPER_RECIPE,
     SHORT_HISTORIES,
+    SMALL_REG,
+    SMALL_ROWS,
     SPARSE_ROWS,
 )
 from celsa_lib.models.schedules import make_schedule
@@ -83,6 +85,8 @@ def _recommended() -> dict:
         "fewUsers": FEW_USERS,
         "ofFew": _of_users(OF_FEW),
         "ofMany": _of_users(OF_MANY),
+        "smallRows": SMALL_ROWS,
+        "smallReg": SMALL_REG,
         "shortHistories": SHORT_HISTORIES,
         "exponents": LENGTH_EXPONENTS,
         "largestBatch": LARGEST_BATCH,

@@ -198,7 +198,7 @@ def _train(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained]:
 
 
 def _train_anchored(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained]:
-    """One run per model, from rows anchored at items; their partial correlations are shared."""
+    """One run per model, from rows anchored at items; those of one λ share their correlations."""
     first = models[0]
     device = training_device(TrainingOptions.of(first), ragged=True)
     if first.width != X.shape[1]:
@@ -206,12 +206,13 @@ def _train_anchored(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained
             f"anchored rows have a latent per item, {X.shape[1]} here, not {first.width}: leave "
             f"width out"
         )
-    shard, trained = Shard.of(X, TrainingOptions.of(first)), []
-    near = neighbourhoods(X, first.reg, device, first.n_neighbours) if shard.leads else None
+    shard, trained, near = Shard.of(X, TrainingOptions.of(first)), [], {}
     for model in models:
         rows = None
         if shard.leads:
-            rows = anchored_rows(near, model.nnz, model.floor, model.scales, device)
+            if model.reg not in near:
+                near = {model.reg: neighbourhoods(X, model.reg, device, first.n_neighbours)}
+            rows = anchored_rows(near[model.reg], model.nnz, model.floor, model.scales, device)
             most = f"no more of an item's {model.n_neighbours} closest correlate with it"
             say_if_short(model.name, model.nnz, len(rows.values), X.shape[1], most)
         rows = shard.own_rows(rows)

@@ -24,6 +24,7 @@ SPARSE_ROWS = REGULARISED | {"scales": True, "support": "anchored"}
 FEW_USERS = 10_000  # below, what is learned by chance is held back: see OF_FEW
 OF_FEW = {"learning_rate": 0.04, "non_negative": True, "reg": 300.0}
 OF_MANY = {"learning_rate": 0.06, "non_negative": False, "reg": 100.0}
+SMALL_ROWS, SMALL_REG = 4, 1000.0  # nonzeros up to which λ is higher: few places, no chances
 SHORT_HISTORIES = 50  # items on average, below which few of a user's likes are known
 # With few users; with many of short histories, who stand for users with longer ones; with others.
 LENGTH_EXPONENTS = 0.5, 1.0, 0.0
@@ -87,6 +88,8 @@ def of_data(X: csr_matrix, learners: int, nnz: int | None) -> dict:
         return DENSE_ROWS | by_users
     by_data = {"width": X.shape[1], "floor": max(1, round(FLOOR * nnz))}
     by_data["n_neighbours"] = NEIGHBOURS
+    if nnz <= SMALL_ROWS and not (many and short):
+        by_data["reg"] = SMALL_REG
     return SPARSE_ROWS | by_users | (OF_MANY if many else OF_FEW) | by_data
 
 
@@ -103,5 +106,6 @@ def numbers_of(parameters: dict) -> list:
     shared = [FEW_USERS, SHORT_HISTORIES, LENGTH_EXPONENTS, DROPOUT, LARGEST_BATCH, FEWEST_STEPS]
     if "nnz" in parameters and "code_width" not in parameters:  # no codes of dense rows
         start = [NEIGHBOURS, SHRINK, STRENGTH, ALLOTTED_BY]
-        return [SPARSE_ROWS, OF_FEW, OF_MANY, FLOOR, *start, *shared]
+        small = [SMALL_ROWS, SMALL_REG] if parameters["nnz"] <= SMALL_ROWS else []
+        return [SPARSE_ROWS, OF_FEW, OF_MANY, FLOOR, *start, *shared, *small]
     return [DENSE_ROWS, *shared]

@@ -93,8 +93,6 @@ METHODS = (
            "#009E73", ">", SPARSE_SIZE, fixed=THRESHOLD | REFITTED, grid=RIDGES),
     Method("PrunedEDLAE", "Pruned EDLAE", "celsa_lib.models.pruned:PrunedEDLAE",
            "#117733", "1", SPARSE_SIZE, drawn=False, grid=DENOISING),
-    Method("PrunedEDLAE", "EDLAE, by row, refitted", "celsa_lib.models.pruned:PrunedEDLAE",
-           "#117733", "_", SPARSE_SIZE, fixed=REFITTED, drawn=False, grid=DENOISING),
     Method("PrunedEDLAE", "EDLAE, one threshold", "celsa_lib.models.pruned:PrunedEDLAE",
            "#117733", "3", SPARSE_SIZE, fixed=THRESHOLD, drawn=False, grid=DENOISING),
     Method("PrunedEDLAE", "EDLAE, threshold, refitted", "celsa_lib.models.pruned:PrunedEDLAE",

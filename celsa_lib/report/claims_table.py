@@ -14,7 +14,8 @@ from typing_extensions import TypedDict
 
 from celsa_lib.files import write_whole
 from celsa_lib.models.registry import BASELINES, OURS
-from celsa_lib.report.claim_list import CELLS, CLAIMS, GROUPS, OTHER_CLAIMS, Claim
+from celsa_lib.report.claim import CELLS, GROUPS, OTHER_CLAIMS, Claim
+from celsa_lib.report.claim_list import CLAIMS
 from celsa_lib.report.style import colour, mark, new_figure
 from celsa_lib.report.tables import Html, typeset
 from celsa_lib.report.verdicts import (

@@ -7,7 +7,8 @@ from functools import partial
 
 from celsa_lib.evaluation import Difference
 from celsa_lib.models.registry import OURS, RECOMMENDED
-from celsa_lib.report.claim_list import BY_USER, OF_SEGMENTS, Claim
+from celsa_lib.report.claim import Claim
+from celsa_lib.report.claim_list import BY_USER, OF_SEGMENTS
 from celsa_lib.report.data_size import WITHOUT_COMMA, compared_data_sizes
 from celsa_lib.report.findings import listed_sizes
 from celsa_lib.report.recommended_findings import ABOUT_RECOMMENDED, TABLES, finding_of

@@ -3,7 +3,9 @@
 from functools import partial
 
 from celsa_lib.models.registry import DENSE, OURS, RECOMMENDED, SAE, by_label
-from celsa_lib.report.claim_list import BY_USER, Checks, Claim
+from celsa_lib.report.ablations import PARTS, name_by_parts
+from celsa_lib.report.claim import Checks, Claim
+from celsa_lib.report.claim_list import BY_USER
 from celsa_lib.report.data_size import EVENLY, served_against
 from celsa_lib.report.findings import slug
 from celsa_lib.report.real_bytes import at_equal_bytes
@@ -11,7 +13,7 @@ from celsa_lib.report.rounded import rounded_gains
 from celsa_lib.report.rule import nearly_chosen, start_against_whole
 from celsa_lib.report.rules import check_of
 from celsa_lib.report.statistics import is_stored
-from celsa_lib.report.supports import regrown_against
+from celsa_lib.report.supports import variant_against
 from celsa_lib.report.verdicts import Check
 from celsa_lib.results import BUDGETS, Result
 
@@ -72,12 +74,12 @@ def _recommended(data: str, stored: str) -> list[Claim]:
     ]  # fmt: skip
 
 
-def _beside_their_package(data: str) -> Claim:
-    """The recommended setting beside the package of the paper's authors, at the sizes of both."""
-    name = f"recommended/{data}/{slug(THEIR_PACKAGE)}"
-    return finding_of("recommended", f"{data}-compresso", name,
-                    partial(recommended_against, label=THEIR_PACKAGE), "the recommended setting",
-                    "the package of the paper's authors")  # fmt: skip
+def _beside_package(label: str, data: str) -> Claim:
+    """The recommended setting beside a package with a study of its own, at the sizes of both."""
+    study, told = PACKAGES[label]
+    return finding_of("recommended", f"{data}-{study}", f"recommended/{data}/{slug(label)}",
+                    partial(recommended_against, label=label), "the recommended setting",
+                    told)  # fmt: skip
 
 
 def _by_who_is_tested(data: str) -> list[Claim]:
@@ -114,8 +116,19 @@ def _regrown(data: str) -> list[Claim]:
     """Supports that are regrown by gradient beside others."""
     return [
         finding_of("recommended", f"{data}-supports", f"regrowth/{data}/{slug(one)}/{slug(other)}",
-                 partial(regrown_against, ours=one, theirs=other), *told)
+                 partial(variant_against, ours=one, theirs=other), *told)
         for (one, other), told in REGROWN_BESIDE.items()
+    ]  # fmt: skip
+
+
+def _parts(data: str) -> list[Claim]:
+    """The recommended setting beside the same without each of its parts."""
+    return [
+        finding_of("recommended", f"{data}-parts", f"parts/{data}/{slug(part)}",
+                 partial(variant_against, ours=RECOMMENDED, theirs=f"{RECOMMENDED} without {part}",
+                         name_of=name_by_parts),
+                 "the recommended setting", f"the same without {part}")
+        for part in (*PARTS.values(), "a floor", "one budget")
     ]  # fmt: skip
 
 
@@ -137,6 +150,7 @@ BESIDE = {  # and as prose says it
     "Low-dim ELSA, regularised": "low-dimensional ELSA with the same regularisation",
     SAE: "ELSA + SAE",
     "ELSA + SAE, regularised": "ELSA + SAE with the same regularisation",
+    "EASE, by row, refitted": "EASE pruned by row and refitted",
     "EASE, one threshold": "EASE pruned by one threshold",
     "EASE, threshold, refitted": "EASE pruned by one threshold and refitted",
     "Pruned EDLAE": "pruned EDLAE",
@@ -180,18 +194,24 @@ REGROWN_BESIDE = {  # by their names in tables, and as prose says it
         "the same without",
     ),
 }
-RULED = ("goodbooks", "ml-100k", "synthetic-800", "synthetic-3500")
+PACKAGES = {  # their studies, and as prose says it
+    THEIR_PACKAGE: ("compresso", "the package of the paper's authors"),
+    "SANSA": ("sansa", "SANSA"),
+}
+WITH_SANSA = ("ml-100k", "goodbooks", "synthetic-800", "synthetic-3500")
+RULED = ("goodbooks", "ml-100k", "synthetic-800", "synthetic-3500", "synthetic-10000")
 ABOUT_RECOMMENDED = (
     *_recommended("goodbooks", TABLES[0]),
     *_recommended("ml-100k", TABLES[1]),
     *_recommended("synthetic", TABLES[2]),
     *(one for name in SYNTHETIC for one in _recommended(name, name)),
-    _beside_their_package("ml-100k"),
-    _beside_their_package("goodbooks"),
+    *(_beside_package(THEIR_PACKAGE, data) for data in ("ml-100k", "goodbooks")),
+    *(_beside_package("SANSA", data) for data in WITH_SANSA),
     *_by_who_is_tested("ml-100k"),
     *_by_who_is_tested("goodbooks"),
     *(one for name in RULED for one in _rule(name)),
     *(one for name in ("ml-100k", "synthetic-800") for one in _regrown(name)),
+    *(one for name in ("ml-100k", "goodbooks", "synthetic-800") for one in _parts(name)),
     *map(_rounded_epochs, (4, 3)),
     *_real_bytes("ml-100k"),
     *_real_bytes("goodbooks"),

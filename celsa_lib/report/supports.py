@@ -1,5 +1,7 @@
 """Supports side by side: how the entries of rows are chosen, with regrowth and without."""
 
+from collections.abc import Callable
+
 from celsa_lib.evaluation import difference_by_user
 from celsa_lib.models.registry import RECOMMENDED
 from celsa_lib.report.verdicts import Check, compared
@@ -35,11 +37,13 @@ def regrown_pairs(names: list[str]) -> list[tuple[str, str]]:
     ]
 
 
-def regrown_against(result: Result, ours: str, theirs: str) -> list[Check]:
-    """One support − another, by their names, at each size that both have."""
+def variant_against(
+    result: Result, ours: str, theirs: str, name_of: Callable[[dict], str] = name_by_support
+) -> list[Check]:
+    """One variant − another at each size that both have, by the names that params give them."""
     groups: dict[tuple, list[dict]] = {}
     for row in result.rows:
-        groups.setdefault((row["budget_bytes"], name_by_support(row["params"])), []).append(row)
+        groups.setdefault((row["budget_bytes"], name_of(row["params"])), []).append(row)
     sizes = [size for size, name in groups if name == ours and (size, theirs) in groups]
     return [
         compared(

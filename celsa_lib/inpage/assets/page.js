@@ -153,7 +153,8 @@ function showSliders() {
 function trainBoth() {
   if (!data || workers.length) return;
   const { nnz, floor, hiding, rate } = setting(), { recommended } = data, { paper } = numbers;
-  begin("anchored", { nnz, floor, hiding, rate }, { ...recommended, nnz, floor, hiding, rate, seed }, recommended.epochs);
+  const reg = nnz <= recommended.smallRows ? recommended.smallReg : recommended.reg;
+  begin("anchored", { nnz, floor, hiding, rate }, { ...recommended, reg, nnz, floor, hiding, rate, seed }, recommended.epochs);
   if (part("beside").checked) {
     const stages = paper.stages[nnz], epochs = stages.reduce((sum, [, n]) => sum + n, 0);
     const settings = { width: paper.width, rate: paper.rate, epsilon: paper.epsilon, stages, batchSize: recommended.batchSize, seed };

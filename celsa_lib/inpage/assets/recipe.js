@@ -1,14 +1,17 @@
 // The recommended setting of some histories, as celsa_lib.models.recipes fills it.
 
-/** What follows from the users of X: {rate, hiding, exponent, batchSize, nonNegative, reg, …}. */
+/** What follows from the users of X: {rate, hiding, exponent, batchSize, nonNegative, reg, …}; smallReg is
+    the reg of rows of smallRows nonzeros and fewer. */
 function recommendedFor(X, numbers) {
   const learners = learnersOf(X).length, many = learners >= numbers.fewUsers;
   const short = X.items.length < numbers.shortHistories * learners;
   const [few, ofShort, ofLong] = numbers.exponents;
   const wanted = Math.max(1, Math.floor(learners / numbers.fewestSteps));
+  const byUsers = many ? numbers.ofMany : numbers.ofFew;
   return {
     ...numbers,
-    ...(many ? numbers.ofMany : numbers.ofFew),
+    ...byUsers,
+    smallReg: many && short ? byUsers.reg : numbers.smallReg,
     hiding: hidingFor(learners, numbers.hiding),
     exponent: !many ? few : short ? ofShort : ofLong,
     batchSize: Math.min(numbers.largestBatch, 2 ** Math.floor(Math.log2(wanted))),
