@@ -1,101 +1,28 @@
 """Faults that happen to processes, each on the real command `celsa` in a folder of its own."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from fault_commands import (
+    NOTEBOOK,
+    Fault,
+    began,
+    ended,
+    only,
+    refused,
+    small_files,
+    start,
+)
 from fault_servers import LIMIT, asked_badly, bad_proxy, busy_download, killed_download
+from fault_system import SYSTEM_FAULTS
 
 from celsa_lib.files import JUST_MADE
 
-COMMAND = [sys.executable, "-m", "celsa_lib"]
 FOR_EVER = ["train", "data.csv", "--nnz", "4", "--epochs", "100000", "--out", "new.npz"]
-NOTEBOOK = """{"cells": [{"cell_type": "code", "execution_count": null, "id": "a", "metadata": {},
-"outputs": [], "source": ["open('begun', 'w').close(); import time; time.sleep(60)"]}],
-"metadata": {"kernelspec": {"display_name": "P", "language": "python", "name": "python3"}},
-"nbformat": 4, "nbformat_minor": 5}"""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """`inject(folder)` raises AssertionError where celsa did not survive; kinds are counted."""
-
-    kind: str
-    name: str
-    inject: Callable[[Path], None]
-    slow: bool = False
-
-
-def prepare(folder: Path) -> None:
-    """Interactions, data.csv, and embeddings of them, rows.npz."""
-    import numpy as np
-    from scipy.sparse import csr_matrix
-
-    import celsa_lib as cl
-
-    rng = np.random.default_rng(0)
-    rows = [f"{u},{i}" for u in range(120) for i in rng.choice(40, 12, replace=False)]
-    (folder / "data.csv").write_text("user_id,item_id\n" + "\n".join(rows) + "\n")
-    values = rng.random((40, 8)) * (rng.random((40, 8)) < 0.5) + np.eye(40, 8)
-    values[:, 0] += 0.1
-    cl.ItemEmbeddings(csr_matrix(values), np.arange(40)).save(folder / "rows.npz")
-
-
-def start(folder: Path, *words: str, **options) -> subprocess.Popen:
-    """The command in a process group of its own, which heeds Ctrl-C as in a shell."""
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    environment = os.environ | {"CELSA_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    environment |= {"NUMBA_NUM_THREADS": "1"} | streams.pop("env", {})
-
-    more = streams.pop("preexec_fn", lambda: None)
-
-    def begin():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        more()
-
-    return subprocess.Popen(
-        [*COMMAND, *words], cwd=folder, env=environment, text=True, process_group=0,
-        stdin=subprocess.DEVNULL, preexec_fn=begin, **streams,
-    )  # fmt: skip
-
-
-def ended(process: subprocess.Popen) -> tuple[int, str]:
-    """(exit code, what it said on stderr); a hang is a fault."""
-    try:
-        _, said = process.communicate(timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        raise AssertionError("it hangs") from None
-    return process.returncode, said or ""
-
-
-def refused(folder: Path, *words: str, **options) -> str:
-    """What the command says on stderr: its error, in a line, with exit code 1."""
-    code, said = ended(start(folder, *words, **options))
-    assert code == 1 and "Traceback" not in said, (code, said[-400:])
-    return said
-
-
-def only(folder: Path, *more: str) -> None:
-    """Nothing lies in the folder but what was there, and `more`."""
-    found = {path.name for path in folder.iterdir()} - {"data.csv", "rows.npz", *more}
-    assert not found, found
-
-
-def began(process: subprocess.Popen) -> None:
-    """Wait until the command has begun its work: it trains."""
-    said = ""
-    while "loss" not in said:
-        letter = process.stderr.read(1)
-        assert letter, said
-        said += letter
 
 
 def stopped_while_training(which: signal.Signals, code: int):
@@ -154,16 +81,6 @@ def interrupted_notebook(folder: Path) -> None:
     code, said = ended(process)
     assert code == 130 and "Traceback" not in said, (code, said[-400:])
     only(folder, "nb.ipynb", "begun")
-
-
-def small_files(limit: int):
-    """For a child: no file may become larger, as on a disk that is full."""
-
-    def apply() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    return apply
 
 
 def full_disk(*words: str, more: tuple[str, ...] = ()):
@@ -246,14 +163,15 @@ def two_at_once(folder: Path) -> None:
 
 
 FORKED = """
-import multiprocessing, celsa_lib as cl
-from celsa_lib.data import make_synthetic
-X = make_synthetic(n_users=300, n_items=60, n_segments=5).X
-model = cl.CompressedELSA(nnz=4, recipe="recommended", epochs=1, progress=False).fit(X)
-model.recommend(X[:3], n=2)
+import multiprocessing, numpy as np, celsa_lib as cl
+from scipy.sparse import csr_matrix
+rng = np.random.default_rng(0)
+kept = rng.random((60, 60)) * (rng.random((60, 60)) < 0.1) + np.eye(60)
+rows, X = cl.ItemEmbeddings(csr_matrix(kept)), csr_matrix(rng.random((40, 60)) < 0.1)
+rows.recommend(X, n=2)
 def recommend(_):
     try:
-        return model.recommend(X[:40], n=2)[0].tolist()
+        return rows.recommend(X, n=2)[0].tolist()
     except cl.CelsaError as error:
         return str(error)
 with multiprocessing.get_context("fork").Pool(1) as pool:
@@ -263,7 +181,7 @@ with multiprocessing.get_context("fork").Pool(1) as pool:
 
 def forked(folder: Path) -> None:
     """A child of a process that has recommended says what to do; it does not wait for ever."""
-    more = {"OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"}
+    more = {"OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
     command = [sys.executable, "-W", "ignore", "-c", FORKED]
     done = subprocess.run(
         command, env=os.environ | more, capture_output=True, text=True, timeout=LIMIT, check=False
@@ -312,4 +230,5 @@ FAULTS = [
     Fault("bad server", "busy, at a download", busy_download, slow=True),
     Fault("bad server", "no proxy", bad_proxy, slow=True),
     Fault("fork", "recommend", forked, slow=True),
+    *SYSTEM_FAULTS,
 ]  # fmt: skip

@@ -8,7 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from fault_list import FAULTS, Fault, prepare
+from fault_commands import Fault, prepare
+from fault_list import FAULTS
 
 from celsa_lib.experiments.manifest import new_run
 from celsa_lib.results import BENCHMARK, Result, save_result

@@ -211,6 +211,37 @@ def _write_items(folder: Path) -> Path:
     return _text("items.csv", TITLES)(folder)
 
 
+def _write_parts(folder: Path) -> Path:
+    """A folder of Parquet in two files; the second is damaged."""
+    place = folder / "parts"
+    place.mkdir()
+    rows = [line.split(",") for line in TABLE.splitlines()[1:]]
+    frame = pd.DataFrame(rows, columns=["user", "item", "rating"])
+    frame[:30].to_parquet(place / "a.parquet")
+    frame[30:].to_parquet(place / "b.parquet")
+    return place / "b.parquet"
+
+
+def _read_parts(path: Path, store: Path | None = None) -> tuple:
+    columns = {"user": "user", "item": "item", "min_user_interactions": 1}
+    data = cl.load_interactions(path.parent, store=store, **columns)
+    return data.X.toarray(), data.user_ids.astype(str), data.item_ids.astype(str)
+
+
+def _store(damaged: str) -> Format:
+    """What was kept of that folder; one of its files is damaged."""
+
+    def write(folder: Path) -> Path:
+        _read_parts(_write_parts(folder), folder / "store")
+        return folder / "store" / damaged
+
+    def read(path: Path) -> tuple:
+        parts = path.parents[1] / "parts" / "b.parquet"
+        return _read_parts(parts, path.parent)
+
+    return Format(write, read, verified=True)
+
+
 def _write_test_users(folder: Path) -> Path:
     place = folder / TEST_USERS
     place.mkdir()
@@ -268,6 +299,10 @@ FORMATS: dict[str, Format] = {
     ),
     "interactions": Format(_text("mine.csv", TABLE), _own),
     "interactions, compressed": Format(_text("mine.csv.gz", TABLE), _own),
+    "interactions, a folder of Parquet": Format(_write_parts, _read_parts),
+    "interactions kept on disk": _store("indices.npy"),
+    "interactions kept on disk, ids": _store("ids_of_items.parquet"),
+    "interactions kept on disk, of what": _store("about.json"),
     "items": Format(_write_items, lambda path: _own(path.with_name("mine.csv"), path)),
     "MovieLens-100K": _dataset("ml-100k", "ml-100k.inter", ML_100K),
     "MovieLens-100K, titles": _dataset("ml-100k", "ml-100k.item", ML_100K),

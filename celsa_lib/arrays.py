@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from zipfile import ZIP_STORED, ZipFile
 
 from celsa_lib.errors import CelsaError, ConfigError, StorageError
-from celsa_lib.files import check_unpacked, write_whole
+from celsa_lib.files import check_unpacked, is_stream, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,6 +104,8 @@ def _reading(path: str | Path, what: str, remedy: str) -> Iterator[None]:
 
     Every exception: a damaged archive raises one of two dozen kinds, MemoryError among them.
     """
+    if is_stream(path):
+        raise StorageError(f"{path} is a pipe or a device, no file; write what it holds to a file")
     try:
         yield
     except FileNotFoundError as error:

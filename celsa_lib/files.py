@@ -26,6 +26,12 @@ def check_unpacked(n_unpacked: int, n_packed: int) -> None:
         raise ValueError(f"{n_packed:,} bytes that hold {n_unpacked:,} and more are no data")
 
 
+def is_stream(path: str | Path) -> bool:
+    """Whether a pipe or a device is there: reading it may wait for ever, or never end."""
+    path = Path(path).expanduser()
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
 def remove_leftovers(path: str | Path) -> None:
     """Remove temporary files that a killed `write_whole` left beside `path`."""
     for left in _temporary_files(Path(path).expanduser()):

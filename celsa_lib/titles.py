@@ -78,9 +78,9 @@ def recommend_by_title(model, dataset: Dataset, titles: list[str], n: int = 10) 
 
 def history_of_user(dataset: Dataset, user_id: str) -> csr_matrix:
     """What a user of the data chose: 1 × items. Raises DataError for a user who is not there."""
-    ids = dataset.user_ids.astype(str)
-    found = np.flatnonzero(ids == user_id)
-    if not len(found):
+    ids = list(map(str, dataset.user_ids))  # NumPy's text would be as wide as the longest
+    found = [row for row, one in enumerate(ids) if one == user_id]
+    if not found:
         raise DataError(
             f"{dataset.name} has no user {user_id[:LONGEST_GUESS]}; its users begin "
             f"{', '.join(ids[:SHOWN_USERS])}, …, and those with few interactions are left out"

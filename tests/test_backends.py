@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import celsa_lib as cl
+from celsa_lib.files import alone_with
 from celsa_lib.models.compressed import train
 from celsa_lib.training import Checkpoint, Run, Stage, TrainingOptions, Validation
 from celsa_lib.training.anchored import anchored_rows, neighbourhoods
@@ -296,6 +297,19 @@ def test_a_checkpoint_knows_the_rows_and_scales_that_a_run_starts_from(histories
         changed = replace(start, **{part: getattr(start, part).clone()})
         getattr(changed, part).view(-1)[0] += 1
         assert mark(changed) != mark(start), part
+
+
+def test_a_checkpoint_is_of_one_process_at_a_time(histories, tmp_path):
+    """Who holds it here stands for another process; a run that failed here is no other."""
+    path = tmp_path / "run.npz"
+    model = cl.CompressedELSA(16, 4, callbacks=[Checkpoint(path)], **FAST)
+    with alone_with(path), pytest.raises(cl.CelsaError, match="another process is at work"):
+        model.fit(histories)
+    failing = [Validation(stop_at(1)), Checkpoint(path)]
+    with pytest.raises(KeyboardInterrupt):
+        cl.CompressedELSA(16, 4, callbacks=failing, **FAST).fit(histories)
+    model.fit(histories)
+    assert not list(tmp_path.iterdir())
 
 
 def test_numbers_of_numpy_are_options_of_a_run_with_a_checkpoint(histories, tmp_path):

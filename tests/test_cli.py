@@ -1,5 +1,6 @@
 """The command line: help everywhere, parameters refused before anything runs, one-line errors."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -295,6 +296,7 @@ def test_the_doctor_says_what_is_here_and_keeps_secrets(tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     assert "celsa 0." in done.stdout and "GiB free" in done.stdout
     assert "generated: synthetic" in done.stdout
+    assert re.search(r"^threads +\d+ compute", done.stdout, re.MULTILINE)
     assert "apt-get install chromium" in done.stdout
     assert "OPENAI_API_KEY is set" in done.stdout and "sk-not" not in done.stdout
     monkeypatch.setenv("CELSA_DATA", str(tmp_path / "nowhere"))

@@ -515,3 +515,30 @@ def test_what_was_read_is_logged(frame, caplog):
         load_interactions(frame, **ROLES)
     expected = "the table: 2 users, 5 items, 10 interactions; columns 'who', 'what', 'stars'"
     assert expected in caplog.messages
+
+
+def test_text_ids_stay_as_they_are_written(tmp_path):
+    """Those of items too; as numbers 1.0 is 1."""
+    (tmp_path / "mine.csv").write_text("user_id,item_id\n1.0,7.0\n1.0,8.0\n")
+    (tmp_path / "items.csv").write_text("item_id,title\n7.0,Seven\n8.0,Eight\n")
+    options = {"min_user_interactions": 1, "items": tmp_path / "items.csv"}
+    found = cl.load_interactions(tmp_path / "mine.csv", text_ids=True, **options)
+    assert found.user_ids.tolist() == ["1.0"] and found.item_ids.tolist() == ["7.0", "8.0"]
+    assert found.items["title"].tolist() == ["Seven", "Eight"]
+    found = cl.load_interactions(tmp_path / "mine.csv", **options)
+    assert found.item_ids.tolist() == [7, 8] and found.items["title"].iloc[0] == "Seven"
+
+
+@pytest.mark.parametrize("package", ["polars", "pyarrow"])
+def test_a_table_of_another_package_is_a_table(package):
+    """Ids, ratings and times as pandas has them, in Polars and in Arrow."""
+    module = pytest.importorskip(package)
+    columns = {"user_id": ["a", "a", "b"], "item_id": [10, 11, 10], "stars": [5.0, 4.0, 2.0]}
+    columns["at"] = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"])
+    frame = pd.DataFrame(columns)
+    table = module.from_pandas(frame) if package == "polars" else module.table(frame)
+    options = {"value": "stars", "min_rating": 3, "min_user_interactions": 1, "time": "at"}
+    found, wanted = (cl.load_interactions(one, **options) for one in (table, frame))
+    assert found.X.toarray().tolist() == wanted.X.toarray().tolist() == [[1, 1]]
+    assert found.item_ids.tolist() == [10, 11] and found.user_ids.tolist() == ["a"]
+    assert (found.times == wanted.times).all()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import celsa_lib as cl
-from celsa_lib.data import load_interactions, streams
+from celsa_lib.data import folders, load_interactions, streams
 from celsa_lib.errors import ConfigError, DataError, StorageError
 
 IDS = {
@@ -50,7 +50,8 @@ def assert_same(one: cl.Dataset, other: cl.Dataset) -> None:
 @pytest.mark.parametrize("on_disk", [False, True])
 @pytest.mark.parametrize("kind", IDS)
 def test_a_folder_is_read_as_one_table_is(tmp_path, monkeypatch, kind, on_disk):
-    monkeypatch.setattr(streams, "STREAMED_ROWS", 64)
+    for module in (streams, folders):
+        monkeypatch.setattr(module, "STREAMED_ROWS", 64)
     frame = ratings(ids=IDS[kind])
     folder = folder_of(frame, tmp_path / "data")
     options = {"value": "stars", "min_rating": 4, "min_user_interactions": 8}
@@ -104,9 +105,6 @@ def test_a_store_of_something_else_is_refused(tmp_path):
     load_interactions(folder, store=store)
     with pytest.raises(StorageError, match="read with other options"):
         load_interactions(folder, min_user_interactions=9, store=store)
-    (store / "indices.npy").write_bytes(b"no array")
-    with pytest.raises(StorageError, match="damaged"):
-        load_interactions(folder, store=store)
     with pytest.raises(StorageError, match="keeps no interactions"):
         load_interactions(folder, store=tmp_path / "data")
 
@@ -117,17 +115,114 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path):
     folder = folder_of(ratings(), tmp_path / "data")
     with pytest.raises(DataError, match="no column 'who'"):
         load_interactions(folder, user="who")
-    with pytest.raises(ConfigError, match="times are not read from a folder"):
-        load_interactions(folder, time="year")
     with pytest.raises(ConfigError, match="give one"):
         load_interactions(ratings(), store=tmp_path / "store")
-    pd.DataFrame({"user_id": [1, None], "item_id": [1, 2]}).to_parquet(tmp_path / "data/a.parquet")
-    with pytest.raises(DataError, match="no user or no item"):
-        load_interactions(folder)
     (tmp_path / "data/a.parquet").write_bytes(b"PAR1 and nothing")
     with pytest.raises(DataError, match="truncated or corrupt"):
         load_interactions(folder, store=tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+KEPT_FILES = ["data.npy", "indices.npy", "indptr.npy", "ids_of_users.parquet", "about.json"]
+
+
+@pytest.mark.parametrize("name", KEPT_FILES)
+@pytest.mark.parametrize("damage", ["a bit", "a byte less", "gone"])
+def test_a_store_is_read_as_it_was_written_or_not_at_all(tmp_path, name, damage):
+    folder, store = folder_of(ratings(), tmp_path / "data"), tmp_path / "store"
+    load_interactions(folder, store=store)
+    content = bytearray((store / name).read_bytes())
+    if damage == "gone":
+        (store / name).unlink()
+    else:
+        content[len(content) // 2] ^= 1
+        (store / name).write_bytes(content if damage == "a bit" else content[:-1])
+    with pytest.raises(StorageError, match="delete this one"):
+        load_interactions(folder, store=store)
+
+
+ROWS = {"user_id": [1, 1, 2], "item_id": ["a", "b", "a"], "stars": [5, 4, 3]}
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"user_id": [1, None, 2]}, r"b.parquet, data row 2, column 'user_id': no id"),
+        ({"item_id": ["a", "b", ""]}, r"b.parquet, data row 3, column 'item_id': no id"),
+        ({"user_id": ["1", "1", "2"]}, "'user_id' holds whole numbers in .*a.parquet and text in "
+                                       ".*b.parquet"),
+        ({"item_id": [1, 2, 3]}, "'item_id' holds text in .*a.parquet and whole numbers in"),
+        ({"item_id": None}, "b.parquet has no column 'item_id'"),
+        ({"stars": [5, 4, None]}, "b.parquet, data row 3, column 'stars'"),
+    ],
+    ids=["missing id", "empty id", "text", "numbers", "missing column", "missing rating"],
+)  # fmt: skip
+def test_the_file_and_the_row_at_fault_are_named(tmp_path, monkeypatch, other, said):
+    monkeypatch.setattr(folders, "STREAMED_ROWS", 2)
+    pd.DataFrame(ROWS).to_parquet(tmp_path / "a.parquet")
+    changed = {name: column for name, column in (ROWS | other).items() if column is not None}
+    frame = pd.DataFrame(changed)
+    if "user_id" in other and other["user_id"][1] is None:
+        frame["user_id"] = frame["user_id"].astype("Int64")
+    frame.to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=said):
+        load_interactions(tmp_path, value="stars", min_rating=1, min_user_interactions=1)
+
+
+TIMES = {
+    "dates": lambda n: pd.to_datetime("2024-01-01") + pd.to_timedelta(n, "D"),
+    "text": lambda n: (pd.to_datetime("2024-01-01") + pd.to_timedelta(n, "D")).astype(str),
+    "Unix times": lambda n: 1_700_000_000 + 86_400 * n,
+    "days": lambda n: n / 2,
+}
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("kind", TIMES)
+def test_times_of_a_folder_are_those_of_one_table(tmp_path, monkeypatch, kind, on_disk):
+    for module in (streams, folders):
+        monkeypatch.setattr(module, "STREAMED_ROWS", 64)
+    frame = ratings(600)
+    frame["at"] = TIMES[kind](np.random.default_rng(1).integers(0, 400, len(frame)))
+    folder = folder_of(frame, tmp_path / "data")
+    options = {"value": "stars", "min_rating": 3, "time": "at"}
+    wanted = load_interactions(frame, **options)
+    for _ in range(2):  # the second reads what the first has kept
+        found = load_interactions(folder, store=tmp_path / "s" if on_disk else None, **options)
+        assert_same(found, wanted)
+        assert found.times.dtype == wanted.times.dtype and (found.times == wanted.times).all()
+    split = cl.split_by_time(found.X, found.times, n_test=5)
+    assert split.train_times.max() < split.test_from
+
+
+def test_a_time_that_is_none_is_named_with_its_file(tmp_path):
+    pd.DataFrame(ROWS | {"at": ["2024-01-01"] * 3}).to_parquet(tmp_path / "a.parquet")
+    other = ["2024-01-01", "soon", "2024-01-02"]
+    pd.DataFrame(ROWS | {"at": other}).to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="b.parquet, data row 2, column 'at': 'soon' is no time"):
+        load_interactions(tmp_path, min_user_interactions=1, time="at")
+    pd.DataFrame(ROWS | {"at": [1.0, 2.0, 3.0]}).to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="'at' holds text in .*a.parquet and numbers in"):
+        load_interactions(tmp_path, min_user_interactions=1, time="at")
+
+
+def test_files_may_write_one_kind_in_several_types(tmp_path):
+    frame = pd.DataFrame(ROWS)
+    frame.astype({"user_id": "int32", "item_id": "category"}).to_parquet(tmp_path / "a.parquet")
+    frame.assign(user_id=[2**40, 3, 3]).to_parquet(tmp_path / "b.parquet")
+    found = load_interactions(tmp_path, min_user_interactions=1)
+    assert found.user_ids.tolist() == [1, 2, 3, 2**40] and found.item_ids.tolist() == ["a", "b"]
+
+
+def test_how_text_is_laid_out_is_not_said_of_parquet(tmp_path):
+    folder = folder_of(ratings(), tmp_path / "data")
+    (tmp_path / "items.csv").write_text("item_id;title\n-3;One\n")
+    options = {"separator": ";", "items": tmp_path / "items.csv"}
+    assert "One" in set(load_interactions(folder, **options).items["title"])
+    for layout in ({"separator": ";"}, {"encoding": "utf-8"}, {"header": False}):
+        for source in (folder, ratings()):
+            with pytest.raises(ConfigError, match="leave them out"):
+                load_interactions(source, **layout)
 
 
 def test_a_store_is_of_the_partitions_as_they_are_called(tmp_path):

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core.caching import FunctionCache
 from scipy.sparse import csr_matrix, vstack
 
 import celsa_lib as cl
+from celsa_lib.cli.base import lacks_memory
 from celsa_lib.errors import ProcessError
 from celsa_lib.kernels import forks
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.report.faults import faults_table
 from celsa_lib.results import Result
 from celsa_lib.retrieval import top_n
@@ -18,7 +21,8 @@ from celsa_lib.segments.naming.answers import leaks
 from celsa_lib.segments.segmentation import _harmless
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from fault_list import FAULTS, prepare
+from fault_commands import prepare
+from fault_list import FAULTS
 
 
 @pytest.mark.parametrize(
@@ -64,6 +68,35 @@ def test_a_process_that_lost_its_threads_does_not_compute(compute, monkeypatch):
     monkeypatch.setattr(forks, "_lost", ["omp"])
     with pytest.raises(ProcessError, match="spawn"):
         compute(csr_matrix(np.eye(3, dtype=np.float32)))
+
+
+@pytest.mark.parametrize("at", ["__init__", "save_overload", "load_overload"])
+def test_loops_run_where_their_code_cannot_be_kept(at, monkeypatch):
+    """Nowhere, on a full disk, and where what is there is damaged."""
+
+    def fail(*args):
+        raise RuntimeError("no locator") if at == "__init__" else OSError(28, "full")
+
+    monkeypatch.setattr(FunctionCache, at, fail)
+
+    @compiled()
+    def double(number):
+        return 2 * number
+
+    assert double(3) == 6
+
+
+@pytest.mark.parametrize(
+    ("error", "is_memory"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you"), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate"), True),
+        (RuntimeError("the stack is empty"), False),
+    ],
+)
+def test_a_lack_of_memory_is_known(error, is_memory):
+    assert lacks_memory(error) is is_memory
 
 
 @pytest.mark.parametrize("inside", [True, False])

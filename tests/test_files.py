@@ -8,15 +8,28 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import celsa_lib as cl
 from celsa_lib.book import notebook_path
 from celsa_lib.data.download import cache_root
-from celsa_lib.errors import StorageError
+from celsa_lib.errors import DataError, StorageError
 from celsa_lib.files import JUST_MADE, alone_with, check_writable, write_whole
 from celsa_lib.results import BENCHMARK, Result, load_result, save_result, users_path
 from celsa_lib.segments.naming.answers import AnswerCache
 from celsa_lib.training.checkpoint import Checkpoint
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    """Nobody writes into it: whoever opened it would hang."""
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(StorageError, match="pipe.csv is a pipe or a device"):
+        cl.ItemEmbeddings.load(pipe)
+    frame = pd.DataFrame({"user_id": [1], "item_id": [1]})
+    with pytest.raises(DataError, match="pipe.csv is a pipe or a device"):
+        cl.load_interactions(frame, min_user_interactions=1, items=pipe)
 
 
 def test_writes_and_makes_the_folder(tmp_path):

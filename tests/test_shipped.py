@@ -9,7 +9,7 @@ import pytest
 import celsa_lib as cl
 from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import DataError, StorageError
-from celsa_lib.experiments.shipped_study import run_shipped, shipped_config
+from celsa_lib.experiments.shipped_study import rows_folder, run_shipped, shipped_config
 from celsa_lib.experiments.task import prepare
 from celsa_lib.results import load_result
 from celsa_lib.shipped import goodbooks_rows, load_shipped, write_shipped
@@ -100,6 +100,14 @@ def test_the_study_writes_what_can_be_loaded(tmp_path):
     before = {path: path.read_bytes() for path in (tmp_path / "rows").iterdir()}
     run_shipped("synthetic", "smoke", out)  # nothing is trained again
     assert before == {path: path.read_bytes() for path in (tmp_path / "rows").iterdir()}
+
+
+def test_only_the_stored_study_writes_into_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stored = tmp_path / "results" / "goodbooks-rows.json"
+    assert rows_folder("laptop", stored) == GOODBOOKS_ROWS
+    assert rows_folder("laptop", tmp_path / "mine.json") == tmp_path / "mine"
+    assert rows_folder("smoke", stored) == tmp_path / "results" / "goodbooks-rows"
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path):

@@ -16,6 +16,7 @@ from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.experiments import Scope, methods_for, settings_for_size, user_data_config
 from celsa_lib.experiments.task import make_task
 from celsa_lib.experiments.user_data import affordable, check_same_study
+from celsa_lib.report.comparison import comparison_page, models_wanted
 from celsa_lib.results import Result, load_result
 
 NARROW = 375  # pixels: a telephone
@@ -158,6 +159,15 @@ def test_the_page_says_everything(folder):
     for row in result.rows:
         assert row["label"] in page
         assert f"{result.by_user([row]).mean():.4f} ±" in page
+
+
+def test_a_page_says_that_it_is_unfinished(folder):
+    result = load_result(folder / "mine<b>.csv.json")
+    wanted = len(result.rows)
+    assert models_wanted(result.manifest["config"]) == wanted
+    assert "Unfinished" not in comparison_page(result)
+    result.rows.pop()
+    assert f"Unfinished: {wanted - 1} of {wanted} models are there" in comparison_page(result)
 
 
 def test_the_page_asks_for_nothing(folder):

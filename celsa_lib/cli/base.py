@@ -37,6 +37,10 @@ AnyEmbeddingsFile = Annotated[
 ]
 
 
+SAID = 200  # letters of what the system says
+LESS = "free memory, or ask for less: a smaller width or batch, fewer methods"
+
+
 class ErrorsInOneLine(TyperGroup):
     """A CelsaError becomes one red line on stderr and exit code 1; anything else stays a bug.
 
@@ -62,9 +66,20 @@ class ErrorsInOneLine(TyperGroup):
             give_way(error)
             warn(f"celsa: {visible(str(error))}", typer.colors.RED)
             raise typer.Exit(1) from None
+        except (MemoryError, RuntimeError) as error:
+            if not lacks_memory(error):
+                raise
+            warn(f"celsa: out of memory: {visible(str(error))[:SAID]}; {LESS}", typer.colors.RED)
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             typer.echo("celsa: stopped", err=True)
             raise typer.Exit(130) from None
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether memory was asked for in vain: PyTorch has a RuntimeError for it."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or "allocate memory" in said or "out of memory" in said
 
 
 def _say_last(text: str) -> None:

@@ -39,6 +39,7 @@ def findings() -> Iterator[tuple[str, str]]:
     found = versions()
     yield "versions", ", ".join(f"{name} {version}" for name, version in found.items())
     yield "device", _device()
+    yield "threads", _threads()
     yield from _data()
     for extra, (package, use) in EXTRAS.items():
         there = find_spec(package) is not None
@@ -67,6 +68,13 @@ def _device() -> str:
         f"trains on {trained}; {about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB, "
         f"{about['system']}"
     )
+
+
+def _threads() -> str:
+    """How many threads compute, and how to have others."""
+    from numba import get_num_threads
+
+    return f"{get_num_threads()} compute; NUMBA_NUM_THREADS and OMP_NUM_THREADS set others"
 
 
 def _data() -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from celsa_lib.errors import CelsaError, DataError, DownloadError
-from celsa_lib.files import check_unpacked
+from celsa_lib.files import check_unpacked, is_stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,8 @@ def reading(path: Path) -> Iterator[None]:
 
     Every exception: parsers and archives raise one of two dozen kinds, MemoryError among them.
     """
+    if is_stream(path):
+        raise DataError(f"{path} is a pipe or a device, no file; write what it holds to a file")
     try:
         yield
     except CelsaError:
@@ -31,6 +33,11 @@ def reading(path: Path) -> Iterator[None]:
         raise DataError(
             f"{path} cannot be read ({error.strerror or error}); check that it is whole and that "
             "you may read it"
+        ) from error
+    except MemoryError as error:
+        raise DataError(
+            f"{path} needs more memory than there is, or is damaged; free memory, or give it as a "
+            "folder of Parquet files with a store"
         ) from error
     except Exception as error:
         raise _corrupt(path, error) from error

@@ -9,7 +9,8 @@ from celsa_lib.errors import LONGEST_ID, DataError, plainly
 def ids_of(values: pd.Series, where: str, as_text: bool = False) -> np.ndarray:
     """Ids as integers where the column holds nothing else, as 64 bits hold them; else as text.
 
-    A float column of whole numbers holds integers too: it is what a gap makes of them.
+    A float column of whole numbers holds integers too: it is what a gap makes of them. as_text: all
+    are text; what was text in the file stays as it stands there.
     """
     missing = (values.isna() | (values.astype(object) == "")).to_numpy()
     if missing.any():
@@ -31,7 +32,9 @@ def ids_of(values: pd.Series, where: str, as_text: bool = False) -> np.ndarray:
             f"{where}, column {values.name!r}: an id has more than {LONGEST_ID:,} characters; "
             "shorten it, or name another column"
         )
-    if texts.str.fullmatch(r"-?\d+\.0").all():
+    kind = getattr(values.dtype, "categories", values).dtype
+    as_written = as_text and not pd.api.types.is_numeric_dtype(kind)
+    if not as_written and texts.str.fullmatch(r"-?\d+\.0").all():
         texts = texts.str.removesuffix(".0")
     whole = pd.to_numeric(texts, errors="coerce")
     if not as_text and whole.dtype == np.int64 and (whole.astype(str) == texts).all():

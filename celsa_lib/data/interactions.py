@@ -7,6 +7,7 @@ once, with its highest rating: the order of the rows never matters.
 
 import hashlib
 import logging
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import NamedTuple
@@ -17,24 +18,18 @@ from scipy.sparse import csr_matrix
 
 from celsa_lib.data.checks import reading, sha256_of
 from celsa_lib.data.dataset import Dataset
+from celsa_lib.data.folders import is_parquet
 from celsa_lib.data.ids import ids_of
+from celsa_lib.data.item_rows import item_table, rows_of_items
 from celsa_lib.data.ratings import ratings_of
-from celsa_lib.data.streams import NO_ID, NOTHING_LEFT, Columns, stream_histories
-from celsa_lib.data.tables import (
-    Layout,
-    as_frame,
-    columns_of,
-    layout_beside,
-    read_table,
-    require_once,
-)
+from celsa_lib.data.streams import NOTHING_LEFT, Columns, stream_histories
+from celsa_lib.data.tables import Layout, as_frame, read_table, require_once
 from celsa_lib.data.times import times_of, written
 from celsa_lib.errors import ConfigError, DataError, check_between, check_count
 
 log = logging.getLogger(__name__)
 
 TABLE = "the table"  # what messages call data that is in no file
-TEXTS = ("title", "authors", "genres", "description")  # of items: 007 and 0.50 stay as written
 
 
 def binarise(
@@ -49,7 +44,7 @@ def binarise(
     user_ids, rows = _codes(users)
     item_ids, columns = _codes(items)
     if min(rows.min(initial=0), columns.min(initial=0)) < 0:
-        raise DataError(NO_ID.format(where=where))
+        raise DataError(f"{where}: an interaction has no user or no item; take it out")
     ones = np.ones(len(rows), dtype=np.float32)
     X = csr_matrix((ones, (rows, columns)), shape=(len(user_ids), len(item_ids)))
     if len(rows) > X.nnz:
@@ -80,25 +75,6 @@ def _codes(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.flatnonzero(present), position[ids]
     codes, distinct = pd.factorize(ids, sort=True)
     return np.asarray(distinct), codes
-
-
-def item_table(item_ids: np.ndarray, items: pd.DataFrame | None) -> pd.DataFrame:
-    """Metadata in column order, titles as text; items without a title are called by their id.
-
-    Raises DataError for an item that stands twice.
-    """
-    if items is not None and items.index.has_duplicates:
-        twice = items.index[items.index.duplicated()][0]
-        raise DataError(f"the titles have item {twice!s} more than once; keep one line of it")
-    table = (items if items is not None else pd.DataFrame()).reindex(item_ids)
-    table.index.name = "item_id"
-    if "title" not in table:
-        table.insert(0, "title", None)
-    titles = table["title"].astype(object)
-    unnamed = (titles.isna() | (titles == "")).to_numpy()
-    ids = np.asarray(item_ids).astype(str)
-    table["title"] = np.where(unnamed, ids, titles.map(str)).astype(object)
-    return table
 
 
 def load_interactions(
@@ -143,6 +119,7 @@ def load_interactions(
     layout = Layout(separator, encoding, header)
     least = None if min_rating is None else float(min_rating)
     columns = Columns(*map(_name, (user, item, value)), least, text_ids)
+    _check_layout(source, layout, items)
     when = None if time is None else _name(time)
     if isinstance(source, (str, Path)) and (folder := Path(source).expanduser()).is_dir():
         read = _of_folder(folder, columns, min_user_interactions, when, store)
@@ -153,7 +130,10 @@ def load_interactions(
     named = ", ".join(map(repr, (name for name in (*columns.names, when) if name is not None)))
     about = read.where, *read.X.shape, read.X.nnz, named
     log.info("%s: %d users, %d items, %d interactions; columns %s", *about)
-    rows = _rows_of(items, columns.item, read.item_ids, layout)
+    if read.times is not None:
+        span = written(read.times.min()), written(read.times.max())
+        log.info("%s: times from %s to %s", read.where, *span)
+    rows = rows_of_items(items, columns, read.item_ids, layout)
     return Dataset(
         name=name or (read.where if read.where == TABLE else Path(read.where).name),
         X=read.X,
@@ -164,6 +144,20 @@ def load_interactions(
         source=f"read from {read.where}",
         times=read.times,
     )
+
+
+def _check_layout(source, layout: Layout, items) -> None:
+    """Raise ConfigError where a layout is given and no text file is read by it."""
+    is_path = isinstance(source, str | Path)
+    path = Path(source).expanduser() if is_path else None
+    if is_path and not path.is_dir() and not is_parquet(path):
+        return
+    of_items = isinstance(items, str | Path) and not is_parquet(Path(items))
+    if not layout.header or (layout != Layout() and not of_items):
+        raise ConfigError(
+            f"{path or TABLE} is no text file, and separator, encoding and header say how one is "
+            "laid out; leave them out"
+        )
 
 
 class _Read(NamedTuple):
@@ -178,11 +172,11 @@ class _Read(NamedTuple):
 
 
 def _of_folder(folder: Path, columns: Columns, least: int, time: str | None, store) -> _Read:
-    if time is not None:
-        raise ConfigError("times are not read from a folder; leave time out, or read one file")
+    columns = replace(columns, time=time)
     _require_apart(columns.names)
     store = None if store is None else Path(store).expanduser()
-    return _Read(*stream_histories(folder, columns, least, store), str(folder))
+    *read, times = stream_histories(folder, columns, least, store)
+    return _Read(*read, str(folder), times)
 
 
 def _require_apart(columns: list[str]) -> None:
@@ -211,7 +205,6 @@ def _of_table(source, columns: Columns, least: int, time: str | None, layout: La
             for known, values in zip((user_ids, item_ids), ids, strict=True)
         ]
         when = _earliest(X, *places, when)
-        log.info("%s: times from %s to %s", where, written(when.min()), written(when.max()))
     return _Read(X, user_ids, item_ids, checksum, where, when)
 
 
@@ -229,54 +222,6 @@ def _earliest(X: csr_matrix, rows: np.ndarray, columns: np.ndarray, when: np.nda
     order = np.lexsort((when, pairs))
     first = np.unique(pairs[order], return_index=True)[1]
     return when[order][first]
-
-
-def _rows_of(items, item: str, item_ids: np.ndarray, layout: Layout) -> pd.DataFrame | None:
-    """Rows of `items` for `item_ids`, compared as text. Raises DataError."""
-    if items is None:
-        return None
-    table = _item_rows(items, item, layout)
-    if "title" in table:  # whole numbers would become 1984.0 beside a gap
-        table = table.astype({"title": object})
-    is_file = isinstance(items, (str, Path))
-    where = str(items) if is_file else "`items`"
-    texts = list(map(str, ids_of(table.index.to_series(name=item), where)))
-    twice = pd.Index(texts).duplicated()
-    if twice.any():
-        code = "" if is_file else ", as by items[~items.index.duplicated()]"
-        raise DataError(
-            f"{where} has the id {texts[int(twice.argmax())]!r} more than once; keep one row per "
-            f"item{code}"
-        )
-    wanted = list(map(str, item_ids))
-    if not set(texts) & set(wanted):
-        remedy = "write them alike" if is_file else "index it by item id, written as in the data"
-        raise DataError(
-            f"{where} has no id of the data: its ids begin {texts[:3]}, the data's {wanted[:3]}; "
-            f"{remedy}"
-        )
-    return table.set_axis(texts).reindex(wanted).set_axis(item_ids)
-
-
-def _item_rows(items, item: str, layout: Layout) -> pd.DataFrame:
-    """A table of items, indexed by their ids. Raises DataError where rows are only counted."""
-    if isinstance(items, (str, Path)):
-        path = Path(items).expanduser()
-        layout = layout_beside(path, item, layout)  # its own, whatever the interactions need
-        names = columns_of(path, [item], layout)
-        texts = [name for name in names if name in (item, *TEXTS)]
-        items = read_table(path, names, texts, layout)
-    table = as_frame(items, "`items`")
-    table = table.set_axis(table.columns.map(str), axis=1)
-    if item in table.columns:
-        require_once(table.columns, [item], "`items`")
-        return table.set_index(item)
-    if isinstance(table.index, pd.RangeIndex) and table.index.name is None:
-        raise DataError(
-            f"`items` has no column {item!r}, and its index only counts rows; index it by item "
-            "id, as by items.set_index('id')"
-        )
-    return table
 
 
 def _open_table(

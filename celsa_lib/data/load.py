@@ -7,7 +7,8 @@ from pkgutil import resolve_name
 from celsa_lib.data.checks import sha256_of
 from celsa_lib.data.dataset import Dataset
 from celsa_lib.data.download import fetch_dataset, find_file, form_of, locate
-from celsa_lib.data.interactions import binarise, item_table
+from celsa_lib.data.interactions import binarise
+from celsa_lib.data.item_rows import item_table
 from celsa_lib.data.registry import dataset_info
 from celsa_lib.data.synthetic import make_synthetic
 from celsa_lib.errors import ConfigError

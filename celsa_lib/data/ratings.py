@@ -12,10 +12,11 @@ MANY_IDS, SOME_IDS = 10_000, 100
 CROWDED = 4  # what SOME_IDS and more are picked from, in multiples of them
 
 
-def ratings_of(values: pd.Series, where: str) -> np.ndarray:
+def ratings_of(values: pd.Series, where: str, before: int = 0) -> np.ndarray:
     """A column of ratings as float64. Raises DataError for one of dates, times in seconds, or ids.
 
-    Ids, row numbers among them: whole numbers of which no two are alike.
+    Ids, row numbers among them: whole numbers of which no two are alike. before: rows of `where`
+    that stand before these.
     """
     of = pd.api.types
     kind = getattr(values.dtype, "categories", values).dtype
@@ -23,7 +24,7 @@ def ratings_of(values: pd.Series, where: str) -> np.ndarray:
         of.is_numeric_dtype(kind) or of.is_object_dtype(kind) or of.is_string_dtype(kind)
     ):
         raise DataError(f"{where}, column {values.name!r} has {values.dtype}, not ratings")
-    ratings = numbers(values, lambda row: f"{where}, data row {row + 1}")
+    ratings = numbers(values, lambda row: f"{where}, data row {before + row + 1}")
     if len(ratings) and ratings.min() > LARGEST_RATING:
         raise DataError(
             f"{where}, column {values.name!r}: every value is above {LARGEST_RATING:,}, the first "

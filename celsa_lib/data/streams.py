@@ -4,51 +4,51 @@ Rows are read once, a batch at a time. Ids become numbers as they come, kept in 
 are sorted in a second file, from which they are mapped into memory.
 """
 
-import json
 import logging
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as datasets
-import pyarrow.parquet as parquet
 from scipy.sparse import csr_matrix
 
-from celsa_lib.arrays import check_csr
 from celsa_lib.data.checks import reading, sha256_of
+from celsa_lib.data.folders import STREAMED_ROWS, Batch, batches_of, parquet_files
 from celsa_lib.data.ids import ids_of
+from celsa_lib.data.kept import (
+    ABOUT,
+    TIMES,
+    VERSION_OF_STORE,
+    Histories,
+    open_store,
+    seal_store,
+)
 from celsa_lib.data.ratings import ratings_of
-from celsa_lib.data.tables import PARQUET, require_once
+from celsa_lib.data.time_stream import TimeStream
 from celsa_lib.errors import DataError, StorageError
 from celsa_lib.files import check_writable
-from celsa_lib.kernels.histories import copy_histories, items_seen, place_items, sort_histories
+from celsa_lib.kernels.histories import (
+    copy_histories,
+    copy_times,
+    items_seen,
+    place_items,
+    sort_histories,
+    sort_timed,
+)
 
 log = logging.getLogger(__name__)
 
-STREAMED_ROWS = 2**20
-ABOUT, VERSION_OF_STORE = "about.json", 1
-IDS = "ids_of_{}.parquet"
 KEPT = "store"  # the folder that is moved into place
-CSR = ("data", "indices", "indptr")
-NO_ID = "{where}: an interaction has no user or no item; take it out"
+NO_ID = "{where}, data row {row}, column {column!r}: no id; drop such rows"
 NOTHING_LEFT = (
     "{where}: nothing is left: {rows} interactions of {users} users have a high enough rating, and "
     "no user has {least} of them; lower min_rating or min_user_interactions"
 )
-
-
-class Histories(NamedTuple):
-    """X (users × items, CSR of ones), ids of its axes, ascending; checksum of the files."""
-
-    X: csr_matrix
-    user_ids: np.ndarray
-    item_ids: np.ndarray
-    checksum: str
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,13 @@ class Columns:
     value: str | None = None
     min_rating: float | None = None
     text_ids: bool = False
+    time: str | None = None
 
     @property
     def names(self) -> list[str]:
         """Columns that are read."""
-        return [name for name in (self.user, self.item, self.value) if name is not None]
+        every = self.user, self.item, self.value, self.time
+        return [name for name in every if name is not None]
 
 
 def stream_histories(
@@ -76,61 +78,55 @@ def stream_histories(
     files and options are the same; without, they lie in memory. Raises DataError as
     `load_interactions`, StorageError for a store that cannot be written or has something else.
     """
-    files = _parquet_files(folder)
+    files = parquet_files(folder)
     with reading(folder):
-        source = datasets.dataset(
-            list(map(str, files)), format="parquet", partitioning="hive",
-            partition_base_dir=str(folder),
-        )  # fmt: skip
         checksum = sha256_of(files)
     named = [file.relative_to(folder).as_posix() for file in files]  # partitions are named in paths
     about = {"version": VERSION_OF_STORE, "checksum": checksum, "files": named}
     about |= {"least": int(min_user_interactions), **asdict(columns)}
     if store is not None and store.exists():
-        return _opened(store, about)
+        return open_store(store, about)
     if store is not None:
         check_writable(store / ABOUT)
         store.parent.mkdir(parents=True, exist_ok=True)
     beside = None if store is None else store.parent
     with tempfile.TemporaryDirectory(prefix=".celsa-", dir=beside) as temporary:
         work = Path(temporary)
+        measured = columns.value, columns.time
+        batches = batches_of(folder, files, columns.names, measured)
         with reading(folder):
-            made = _made(source, str(folder), columns, min_user_interactions, work, store is None)
+            made = _made(batches, str(folder), columns, min_user_interactions, work, store is None)
         if store is None:
-            return Histories(*made, checksum)
-        for name, ids in zip(("users", "items"), made[1:], strict=True):
-            parquet.write_table(pa.table({"id": ids}), work / KEPT / IDS.format(name))
-        (work / KEPT / ABOUT).write_text(json.dumps(about))
+            return Histories(*made[:3], checksum, made[3])
+        seal_store(work / KEPT, made[1:3], about)
         del made  # what is mapped is on disk then
         try:
             os.rename(work / KEPT, store)
         except OSError as error:
             raise StorageError(f"cannot write {store}: {error}; name another folder") from error
-    return _opened(store, about)
-
-
-def _parquet_files(folder: Path) -> list[Path]:
-    """Files that the folder has at any depth, but hidden ones. Raises DataError if it has none."""
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in PARQUET]
-    shown = [f for f in found if not any(p[0] in "._" for p in f.relative_to(folder).parts)]
-    if not shown:
-        raise DataError(f"{folder} is a folder without Parquet files; name a file, or their folder")
-    return sorted(shown)
+    return open_store(store, about)
 
 
 def _made(
-    source: datasets.Dataset, where: str, columns: Columns, least: int, work: Path, in_memory: bool
-) -> tuple[csr_matrix, np.ndarray, np.ndarray]:
-    """X and the ids of its axes; its large arrays lie in files under `work`, or in memory."""
+    batches: Iterator[Batch],
+    where: str,
+    columns: Columns,
+    least: int,
+    work: Path,
+    in_memory: bool,
+) -> tuple[csr_matrix, np.ndarray, np.ndarray, np.ndarray | None]:
+    """X, ids of its axes, times; large arrays lie in files under `work`, or in memory."""
     (work / KEPT).mkdir()
-    ids = _write_codes(source, where, columns, work)
+    stream = None if columns.time is None else TimeStream(columns.time, work / "times")
+    ids = _write_codes(batches, where, columns, work, stream)
     if not len(ids[0]):
         raise DataError(NOTHING_LEFT.format(where=where, rows=0, users=0, least=least))
     order = [np.argsort(of_axis, kind="stable") for of_axis in ids]
     rank = [np.argsort(by_id).astype(np.int32) for by_id in order]
     codes = [np.memmap(work / name, np.int32, "r") for name in ("users", "items")]
-    indptr, indices = _by_user(codes, rank, work)
-    lengths = sort_histories(indptr, indices)
+    times = None if stream is None else stream.all(where)
+    indptr, indices, when = _by_user(codes, rank, work, times)
+    lengths = sort_histories(indptr, indices) if when is None else sort_timed(indptr, indices, when)
     if lengths.sum() < len(indices):
         repeated = len(indices) - lengths.sum()
         log.info("%s: %d repeated user-item pairs counted once", where, repeated)
@@ -147,7 +143,10 @@ def _made(
     numbers = np.cumsum(seen, dtype=np.int32) - 1
     copy_histories(indptr, lengths, kept, indices, numbers, made["indices"])
     X = csr_matrix(tuple(made.values()), shape=(len(ends) - 1, int(seen.sum())))
-    return X, ids[0][order[0]][kept], ids[1][order[1]][seen]
+    if when is not None:
+        found = _array(work / KEPT, TIMES, ends[-1], times.dtype, in_memory)
+        copy_times(indptr, lengths, kept, when, found.view(when.dtype))
+    return X, ids[0][order[0]][kept], ids[1][order[1]][seen], None if when is None else found
 
 
 def _array(folder: Path, name: str, size: int, dtype, in_memory: bool) -> np.ndarray:
@@ -157,38 +156,38 @@ def _array(folder: Path, name: str, size: int, dtype, in_memory: bool) -> np.nda
 
 
 def _write_codes(
-    source: datasets.Dataset, where: str, columns: Columns, work: Path
+    batches: Iterator[Batch], where: str, columns: Columns, work: Path, times: TimeStream | None
 ) -> list[np.ndarray]:
-    """Ids of users and of items, and a file for each with the number of every row's id."""
-    require_once(source.schema.names, columns.names, where)
-    known = [_Numbers(where), _Numbers(where)]
+    """Ids of users and of items, and a file for each with the number of every row's id; times go
+    into their stream.
+    """
+    known = [_Numbers(columns.user), _Numbers(columns.item)]
     with open(work / "users", "wb") as users, open(work / "items", "wb") as items:
-        for batch in source.to_batches(
-            columns=columns.names, batch_size=STREAMED_ROWS, batch_readahead=1, fragment_readahead=1
-        ):
+        for batch in batches:
+            kept = None
             if columns.value is not None:
-                ratings = ratings_of(batch[columns.value].to_pandas(), where)
-                batch = batch.filter(pa.array(ratings >= columns.min_rating))
-            for column, numbers, file in zip(columns.names, known, (users, items), strict=False):
-                numbers.write(batch[column], file)
-    return [
-        numbers.ids(name, columns.text_ids)
-        for numbers, name in zip(known, columns.names, strict=False)
-    ]
+                values = batch.columns[columns.value].to_pandas().rename(columns.value)
+                ratings = ratings_of(values, str(batch.file), batch.first)
+                kept = ratings >= columns.min_rating
+            if times is not None:
+                times.write(batch, kept)
+            kept = None if kept is None else pa.array(kept)
+            for numbers, file in zip(known, (users, items), strict=True):
+                numbers.write(batch, kept, file)
+    return [numbers.ids(where, columns.text_ids) for numbers in known]
 
 
 class _Numbers:
     """A number for each id of a column, in order of appearance."""
 
-    def __init__(self, where: str):
-        self.where, self.known = where, None
+    def __init__(self, column: str):
+        self.column, self.known = column, None
 
-    def write(self, column: pa.Array, file: BinaryIO) -> None:
-        """Append the number of each id to `file`, int32."""
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        if column.null_count:
-            raise DataError(NO_ID.format(where=self.where))
+    def write(self, batch: Batch, kept: pa.Array | None, file: BinaryIO) -> None:
+        """Append the numbers of ids, int32, to `file`: of rows that are `kept`, or of all."""
+        column = batch.columns[self.column]
+        _require_ids(column, batch, self.column)
+        column = column if kept is None else column.filter(kept)
         self.known = column[:0] if self.known is None else self.known
         found = pc.index_in(column, value_set=self.known)
         if found.null_count:
@@ -197,17 +196,30 @@ class _Numbers:
             found = pc.index_in(column, value_set=self.known)
         file.write(found.to_numpy().astype(np.int32, copy=False).data)
 
-    def ids(self, name: str, as_text: bool) -> np.ndarray:
+    def ids(self, where: str, as_text: bool) -> np.ndarray:
         """The ids by their numbers."""
         if self.known is None:
             return np.empty(0, np.int64)
-        return ids_of(self.known.to_pandas().rename(name), self.where, as_text)
+        return ids_of(self.known.to_pandas().rename(self.column), where, as_text)
+
+
+def _require_ids(column: pa.Array, batch: Batch, name: str) -> None:
+    """Raise DataError, naming file and row, at the first that is no id."""
+    none = pc.is_null(column, nan_is_null=True)
+    if pa.types.is_large_string(column.type):
+        none = pc.or_kleene(none, pc.equal(column, ""))
+    row = pc.index(none, True).as_py()
+    if row >= 0:
+        row += batch.first + 1
+        raise DataError(NO_ID.format(where=batch.file, row=row, column=name))
 
 
 def _by_user(
-    codes: list[np.ndarray], rank: list[np.ndarray], work: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """(indptr, indices) of the rows in order of user, repeated ones too; users and items by id."""
+    codes: list[np.ndarray], rank: list[np.ndarray], work: Path, times: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """(indptr, indices, times as numbers) of the rows in order of user, repeated ones too; users
+    and items by id.
+    """
     n_users, n_rows = len(rank[0]), len(codes[0])
     parts = [slice(first, first + STREAMED_ROWS) for first in range(0, n_rows, STREAMED_ROWS)]
     counts = np.zeros(n_users, np.int64)
@@ -217,30 +229,11 @@ def _by_user(
     indices, following = np.memmap(work / "by user", np.int32, "w+", shape=n_rows), indptr.copy()
     for part in parts:
         place_items(rank[0][codes[0][part]], rank[1][codes[1][part]], following, indices)
-    return indptr, indices
-
-
-def _opened(store: Path, about: dict) -> Histories:
-    """What `store` keeps, mapped into memory. Raises StorageError unless that is `about`."""
-    try:
-        found = json.loads((store / ABOUT).read_text())
-        if found != about:
-            raise StorageError(
-                f"{store} keeps other files, or the same read with other options; name another "
-                "folder, or delete this one"
-            )
-        parts = [np.load(store / f"{name}.npy", mmap_mode="r") for name in CSR]
-        ids = [
-            parquet.read_table(store / IDS.format(name))["id"].to_pandas().to_numpy()
-            for name in ("users", "items")
-        ]
-        X = csr_matrix(tuple(parts), shape=tuple(map(len, ids)))
-        check_csr(X)
-    except StorageError:
-        raise
-    except Exception as error:
-        raise StorageError(
-            f"{store} keeps no interactions, or is damaged ({type(error).__name__}); name another "
-            "folder, or delete this one"
-        ) from error
-    return Histories(X, *ids, about["checksum"])
+    if times is None:
+        return indptr, indices, None
+    numbers = times.view(np.int64) if times.dtype.kind == "M" else times
+    following = indptr.copy()
+    when = np.memmap(work / "times by user", numbers.dtype, "w+", shape=n_rows)
+    for part in parts:
+        place_items(rank[0][codes[0][part]], numbers[part], following, when)
+    return indptr, indices, when

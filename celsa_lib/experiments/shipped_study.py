@@ -9,20 +9,22 @@ from celsa_lib.experiments.config import ExperimentConfig, at_budgets
 from celsa_lib.experiments.profiles import PRECISION, configuration
 from celsa_lib.experiments.real_bytes import packed_name, run_in_forms
 from celsa_lib.experiments.run import TUNED_ON
+from celsa_lib.experiments.studies import stored_at
 from celsa_lib.experiments.task import prepare
 from celsa_lib.models.registry import RECOMMENDED_RECIPE
 from celsa_lib.results import Result
 from celsa_lib.shipped import write_shipped
 from celsa_lib.shipped.rows import GOODBOOKS_ROWS, ROW_BITS
 
+ROWS_STUDY = "goodbooks-rows"
 SHIPPED_BUDGETS = (128, 64)  # bytes per item by Table 1: 16 and 8 nonzeros
 
 
 def run_shipped(dataset: str, profile: str = "laptop", out: str | Path | None = None) -> Result:
     """Train, measure in all forms, and write the rows of 4 bits with their record.
 
-    They go into the package; of another profile into a folder beside `out`. Models whose rows `out`
-    has already are not trained and not written again. Raises CelsaError.
+    They go into the package where `out` is the stored result, else into a folder beside it. Models
+    whose rows `out` has already are not trained and not written again. Raises CelsaError.
     """
     config = shipped_config(dataset, profile)
     data, task = prepare(config)
@@ -36,10 +38,16 @@ def run_shipped(dataset: str, profile: str = "laptop", out: str | Path | None = 
             for row in result.select(form=packed_name(ROW_BITS))
             if row["model"] in models
         }
-        folder = GOODBOOKS_ROWS if profile == "laptop" else Path(out).with_suffix("")
+        folder = rows_folder(profile, stored_at(ROWS_STUDY) if out is None else Path(out))
         items = data.items.reindex(task.item_ids)
         write_shipped(folder, items, np.asarray(task.fit.sum(axis=0), int).ravel(), rows)
     return result
+
+
+def rows_folder(profile: str, out: Path) -> Path:
+    """Where the rows go whose study is written to `out`."""
+    is_stored = profile == "laptop" and out.resolve() == stored_at(ROWS_STUDY).resolve()
+    return GOODBOOKS_ROWS if is_stored else out.with_suffix("")
 
 
 def shipped_config(dataset: str, profile: str = "laptop") -> ExperimentConfig:

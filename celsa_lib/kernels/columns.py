@@ -1,15 +1,16 @@
 """The nonzeros of rows in order of column, for loops that pass over columns."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.simd import PARALLEL
 
 BLOCK = 2500  # outputs whose scores (LANES floats each) stay in cache while columns pass over them
 PER_COLUMN = 16  # nonzeros of a column in a block, at least, or the passes cost more than they save
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def by_columns(row_starts, cols, outputs, width):
     """The nonzeros of the rows `outputs` in order of column, a block of outputs at a time.
 
@@ -43,7 +44,7 @@ def by_columns(row_starts, cols, outputs, width):
     return starts, order, places
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def in_order(values, scales, outputs, order, places):
     """s_i·a_ik of the rows `outputs`, in the order of `by_columns`."""
     ordered = np.empty(len(order), np.float32)

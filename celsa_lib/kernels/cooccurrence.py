@@ -7,6 +7,7 @@ per item that each thread has for itself: what is seen together with nothing cos
 import numpy as np
 from numba import njit, prange
 
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.simd import INLINE, ONE, PARALLEL, ZERO
 
 
@@ -51,7 +52,7 @@ def hold_strong(found, strengths, held, j, strength):
     return held
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def strongest_neighbours(
     user_starts, items, item_starts, users, popularity, shrink, asked, n_neighbours, threads
 ):
@@ -72,7 +73,7 @@ def strongest_neighbours(
     return found
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def gram_blocks(
     user_starts, items, item_starts, users, popularity, members, order, begins, reg, threads
 ):
@@ -104,7 +105,7 @@ def gram_blocks(
     return blocks
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def ranks_in_rows(starts, sizes):
     """The place of each of `sizes` among those of its row, the largest first, of equal ones by
     order; rows start at starts[i].

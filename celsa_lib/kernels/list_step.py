@@ -9,6 +9,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from celsa_lib.kernels.columns import in_order
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.rows import add_up_gradient
 from celsa_lib.kernels.simd import INLINE, PARALLEL, ZERO
 from celsa_lib.kernels.sparse_step import loss_of_user
@@ -126,7 +127,7 @@ def clear_user(latents, held, e, reached, met, p):
         met[o], p[o] = False, ZERO
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def list_step(
     indptr, items, positions, outputs, visible, row_starts, cols, values, out_scales, in_scales,
     cap, starts, order, places, gradient, slopes, E, D, P, C, G, own, latents, reached, held, met,

@@ -14,6 +14,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from celsa_lib.kernels.bits import WINDOW_BITS, bits_from, lowest, read, trailing_zeros
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.rows import TINY
 from celsa_lib.kernels.simd import (
     CACHED,
@@ -89,7 +90,7 @@ def _next_far(words, at, stop, before, remainder):
     return before + 1 + gap, at + 1 + remainder
 
 
-@njit(cache=True)
+@compiled()
 def find_rows(layout, width):
     """Fill `layout.starts`; whether all rows lie in the words, with indices that ascend < width."""
     at, stop = np.int64(0), 64 * (len(layout.words) - 1) - 1
@@ -137,7 +138,7 @@ def read_row(layout, i, columns, values):
     return length
 
 
-@njit(cache=True)
+@compiled()
 def read_rows(layout, first, indptr, columns, values, inputs):
     """Write rows from `first` on as CSR (indptr, of zeros, rows + 1), and their input scales.
 
@@ -150,7 +151,7 @@ def read_rows(layout, first, indptr, columns, values, inputs):
             inputs[i] = layout.inputs[_read_head(layout, first + i, 3)]
 
 
-@njit(cache=True)
+@compiled()
 def encode_users(layout, longest, indptr, seen, weights, E, own):
     """Add users' latents to E (users × width); own: what each interaction adds to its own score.
 
@@ -161,7 +162,7 @@ def encode_users(layout, longest, indptr, seen, weights, E, own):
         encode_history(layout, longest, seen[of_user], weights[of_user], E[user], own[of_user])
 
 
-@njit(cache=True)
+@compiled()
 def encode_history(layout, longest, seen, weights, e, own):
     """`encode_users` for one of them: latents e (width,)."""
     columns, values = np.empty(longest, np.int64), np.empty(longest, np.float32)
@@ -196,14 +197,14 @@ def decode_users(layout: PackedLayout, longest: int, E: np.ndarray) -> np.ndarra
     return scores
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def _decode_in_parts(layout, parts, e, scores):
     n_rows = len(scores)
     for part in prange(parts):
         _decode_between(layout, part * n_rows // parts, (part + 1) * n_rows // parts, e, scores)
 
 
-@njit(**CACHED)
+@compiled(**CACHED)
 def _decode_between(layout, first, last, e, scores):
     """Products of one user's latents with rows."""
     for i in range(first, last):
@@ -257,7 +258,7 @@ def _levels_times(layout, codes, stop, length, e):
     return total
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def _decode(layout, longest, E, lanes, scores):
     n_users, n_items, threads = len(scores), scores.shape[1], len(lanes)
     for t in prange(threads):

@@ -1,14 +1,14 @@
 """Cosines of packed rows, read where they lie."""
 
 import numpy as np
-from numba import njit
 
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.packed import PackedLayout, decode_users, read_row
 from celsa_lib.kernels.rows import TINY
 from celsa_lib.kernels.simd import ZERO
 
 
-@njit(cache=True)
+@compiled()
 def packed_norms(layout, longest):
     """The ℓ2 norm of each packed row, float32; of an empty one TINY."""
     columns, values = np.empty(longest, np.int64), np.empty(longest, np.float32)
@@ -34,7 +34,7 @@ def packed_cosines(
     return decode_users(layout, longest, written_out) / norms
 
 
-@njit(cache=True)
+@compiled()
 def _write_out(layout, longest, items, written_out):
     columns, values = np.empty(longest, np.int64), np.empty(longest, np.float32)
     for place in range(len(items)):

@@ -1,12 +1,11 @@
 """The loop that writes packed rows: see `packed` for what a row is."""
 
-from numba import njit
-
 from celsa_lib.kernels.bits import write
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.packed import FIXED, RICE
 
 
-@njit(cache=True)
+@compiled()
 def write_rows(layout, heads, indptr, codes, symbols):
     """Write rows into the zeros of `layout.words`.
 

@@ -1,14 +1,15 @@
 """Compiled loops over rows on a CPU: sums, unit norms, top columns, the optimiser."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.simd import ONE, PARALLEL, ZERO
 
 TINY = 1e-12  # keeps the norm of an all-zero row from dividing by zero
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def add_sums(users, starts, D, G):
     """G[i] += Σ_u D[u] over users[starts[i] : starts[i + 1]] (to the end for the last i)."""
     for i in prange(len(G)):
@@ -19,7 +20,7 @@ def add_sums(users, starts, D, G):
                 total[j] += row[j]
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def top_columns(values, nnz):
     """Columns of the `nnz` largest |values| of each row, ascending; of equals, the lower ones."""
     cols = np.zeros((len(values), nnz), np.int64)
@@ -37,7 +38,7 @@ def top_columns(values, nnz):
     return cols
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def unit_rows_into(values, starts, unit):
     """Write the rows starts[i] … starts[i + 1] of `values` with unit ℓ2 norm to `unit`.
 
@@ -52,7 +53,7 @@ def unit_rows_into(values, starts, unit):
             unit[k] = scale * values[k]
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def unit_backward(values, starts, gradient):
     """Turn the gradient of the unit rows into that of `values`, in place; rows as above."""
     for i in prange(len(starts) - 1):
@@ -66,7 +67,7 @@ def unit_backward(values, starts, gradient):
             gradient[k] = scale * (gradient[k] - shrink * values[k])
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def nadam_update(values, gradient, m, v, beta1, beta2, bias2, of_gradient, of_momentum, epsilon):
     """One NAdam step in place, all of one axis; see `nadam.Nadam` for the scalars."""
     for k in prange(len(values)):
@@ -77,7 +78,7 @@ def nadam_update(values, gradient, m, v, beta1, beta2, bias2, of_gradient, of_mo
         values[k] -= (of_gradient * g + of_momentum * m[k]) / root
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def add_up_gradient(order, row_starts, values, out_scales, in_scales, C, G, own, gradient, slopes):
     """The gradient of the unit rows `values` from the shares of threads, and of log s and log w.
 

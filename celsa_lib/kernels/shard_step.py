@@ -8,6 +8,7 @@ values, one such parcel per process. Columns are counted among those that the re
 import numpy as np
 from numba import njit, prange
 
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.simd import INLINE, LANES, ONE, PARALLEL, ZERO
 from celsa_lib.kernels.sparse_step import (
     add_latents,
@@ -21,7 +22,7 @@ from celsa_lib.kernels.sparse_step import (
 )
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def own_histories(offsets, items, positions, visible, first, last, first_output):
     """What histories have of the items first … last − 1: (indptr, items, positions, visible).
 
@@ -46,7 +47,7 @@ def own_histories(offsets, items, positions, visible, first, last, first_output)
     return indptr, own, places, seen
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def most_latents(indptr, items, visible, row_starts):
     """Where each user's list can begin so that none is too long: users + 1."""
     most = np.zeros(len(indptr), np.int64)
@@ -57,7 +58,7 @@ def most_latents(indptr, items, visible, row_starts):
     return np.cumsum(most)
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def encode_lists(
     indptr, items, visible, row_starts, cols, values, inputs, begins, columns, latents, slots
 ):
@@ -85,7 +86,7 @@ def encode_lists(
     return lengths
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def lengths_for(begins, lengths, columns, theirs):
     """How much of each user's list a receiver uses; theirs: its number of a column, −1: none."""
     found = np.zeros(len(lengths), np.int32)
@@ -95,7 +96,7 @@ def lengths_for(begins, lengths, columns, theirs):
     return found
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def pack_lists(begins, lengths, columns, latents, theirs, their_lengths, parcel, places):
     """Fill a receiver's `parcel`; places: of each of its values among all of the own lists."""
     n_users, n_values = len(lengths), len(places)
@@ -129,7 +130,7 @@ def add_lists(starts, shifts, parcels, values, start, stop, E):
                 E[np.uint32(parcels[n]), user - start] += values[n + shifts[q]]
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def score_own(
     indptr, items, positions, visible, first, last, outputs, row_starts, cols, values, out_scales,
     in_scales, cap, starts, shifts, parcels, latents, E, P, sums,
@@ -155,7 +156,7 @@ def score_own(
                 sums[user, 1] = overlap_with(seen, p, user - start)
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def backward_users(
     indptr, items, positions, visible, first, last, n_outputs, cap, scale, sums, lengths,
     starts, shifts, parcels, latents, by_column, places, ordered, E, D, P, C, own, back, losses,
@@ -205,14 +206,14 @@ def read_lists(starts, parcels, start, stop, alpha, D, back):
         before += starts[q, -1] - starts[q, 0]
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def add_at(D, places, part):
     """D[places] += part; no place is there twice."""
     for n in prange(len(places)):
         D[places[n]] += part[n]
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def backward_lists(indptr, items, visible, row_starts, cols, begins, lengths, columns, D, G, R):
     """Through the encoder: G (threads × values) = what D, of the own lists, comes to in the rows.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from celsa_lib.kernels.columns import in_order
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.rows import add_up_gradient
 from celsa_lib.kernels.simd import (
     INLINE,
@@ -233,7 +234,7 @@ def add_latents(seen, items, visible, weight, latents, row_starts, cols, G):
                 gradient[j] += weight * latents[np.uint32(column[j])]
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def sparse_step(
     indptr, items, positions, outputs, visible, row_starts, cols, values, out_scales, in_scales,
     cap, starts, order, places, gradient, slopes, E, D, P, C, G, own, R,

@@ -27,6 +27,7 @@ SECTIONS = {
     "gpu steps": ("step", "limits"),
     "gpu trainings": ("training",),
     "inference growth": ("growth",),
+    "each trouble": ("troubles",),
     "density": ("density", "choice"),
     "scale model": ("scale",),
     "million growth": ("million items",),
@@ -79,6 +80,8 @@ class BenchmarkReport(Report):
         "stream": scale_model.streams_table,
         "fuzz": faults.fuzz_table,
         "faults": faults.faults_table,
+        "troubles": faults.trouble_counts,
+        "each trouble": faults.troubles_table,
         "compare time": faults.compare_time_table,
     }
     FIGURES: ClassVar[Parts] = {

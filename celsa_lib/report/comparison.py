@@ -56,6 +56,8 @@ def comparison_page(result: Result) -> str:
         without_ease=not ease_fits(
             manifest["data"]["items"], manifest["runs"][result.run]["machine"]["memory_gib"]
         ),
+        there=len(result.rows),
+        wanted=models_wanted(manifest["config"]),
         is_smoke=manifest["config"]["profile"] == "smoke",
         one_seed=len(manifest["config"]["seeds"]) == 1,
     )
@@ -80,6 +82,11 @@ def model_table(result: Result) -> pd.DataFrame:
         )
     table = pd.DataFrame(lines)
     return table.sort_values(["budget_bytes", "ndcg@100"], ascending=False, ignore_index=True)
+
+
+def models_wanted(config: dict) -> int:
+    """How many models a study has when it is finished: one of each method at each seed."""
+    return len(config["methods"]) * len(config["seeds"])
 
 
 def results_lines(models: pd.DataFrame, shares: list[Share], n_items: int) -> list[dict]:

@@ -1,4 +1,4 @@
-"""Tables of what was tried: damaged files, faults injected into commands, how long one takes."""
+"""Tables of what was tried: damaged files, faults, troubles; how long a comparison takes."""
 
 import pandas as pd
 
@@ -16,6 +16,24 @@ def fuzz_table(result: Result) -> pd.DataFrame:
 def faults_table(result: Result) -> pd.DataFrame:
     """Faults injected into commands by kind, and how many were survived; all of them at last."""
     return _with_sum(section(result, "faults")[["fault", "injected", "survived"]])
+
+
+def trouble_counts(result: Result) -> pd.DataFrame:
+    """Troubles of other packages by kind: how many were tried here, and how many came out right."""
+    by_kind = section(result, "troubles").groupby("kind", sort=False)["right"]
+    return _with_sum(by_kind.agg(tried="size", right="sum").reset_index())
+
+
+def troubles_table(result: Result) -> pd.DataFrame:
+    """Each trouble: who reported it, what ought to come, and what came, as it was told."""
+    found = section(result, "troubles")
+    return pd.DataFrame({
+        "reported as": found["source"],
+        "trouble": found["trouble"],
+        "what is right": found["wanted"],
+        "what came": found["came"],
+        "it is": found["right"].map({1: "right", 0: "wrong"}),
+    })  # fmt: skip
 
 
 def compare_time_table(result: Result) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.forks import check_threads
 from celsa_lib.kernels.simd import (
     CACHE_LINE,
@@ -85,7 +86,7 @@ def parts_of(n_items: int, many: bool = False) -> int:
     return n_parts
 
 
-@njit(cache=True)
+@compiled()
 def _count(starts, largest, block, indptr, columns, values):
     """Count a block's nonzeros of each latent, one place further on; the most of a row."""
     longest = 0
@@ -97,7 +98,7 @@ def _count(starts, largest, block, indptr, columns, values):
     return longest
 
 
-@njit(cache=True)
+@compiled()
 def _begin(starts):
     """Counts to where each block of a latent begins; how many nonzeros there are."""
     at = 0
@@ -109,7 +110,7 @@ def _begin(starts):
     return at
 
 
-@njit(cache=True)
+@compiled()
 def _fill(lists, at, indptr, columns, values):
     """Write a block's nonzeros of each latent from `at` on, which moves."""
     for i in range(len(indptr) - 1):
@@ -121,7 +122,7 @@ def _fill(lists, at, indptr, columns, values):
             at[c] += 1
 
 
-@njit(cache=True)
+@compiled()
 def may_be_best(n_parts, n_items, n, lists, question, seen, changes, hidden, effort):
     """(items, additions): those who may be among the `n` best for one user, sought in `n_parts`.
 
@@ -160,7 +161,7 @@ def may_be_best(n_parts, n_items, n, lists, question, seen, changes, hidden, eff
     return found[:count], additions[:count]
 
 
-@njit(cache=True)
+@compiled()
 def rank_found(found, scores, items, values):
     """Fill `items` and `values` with the best of the items `found`, by their scores."""
     keys = np.empty(len(found), np.int64)
@@ -169,7 +170,7 @@ def rank_found(found, scores, items, values):
     write_ranking(keys, items, values)
 
 
-@njit(cache=True)
+@compiled()
 def _margin(touched, latents, lists):
     """By how much a sum of steps may miss a row's product with `latents`, rounding included.
 
@@ -182,7 +183,7 @@ def _margin(touched, latents, lists):
     return total * (STEP_ERROR + SUM_ERROR * (lists.longest + 4))
 
 
-@njit(cache=True)
+@compiled()
 def _largest(touched, latents, effort):
     """The largest of the touched latents, with `effort` of the sum of all squares."""
     keys, sum_of_all = _descending(np.abs(latents[touched])), 0.0
@@ -198,7 +199,7 @@ def _largest(touched, latents, effort):
     return found[:count]
 
 
-@njit(cache=True)
+@compiled()
 def _descending(sizes):
     """Keys of `sizes` and their places, the largest first."""
     keys = np.empty(len(sizes), np.int64)
@@ -207,7 +208,7 @@ def _descending(sizes):
     return np.sort(keys)[::-1]
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def _candidates_in_parts(
     n_items, lists, touched, latents, seen, hidden, kept, margin, keys, counts
 ):  # fmt: skip
@@ -219,7 +220,7 @@ def _candidates_in_parts(
         )
 
 
-@njit(**CACHED)
+@compiled(**CACHED)
 def _candidates(
     first, last, n_items, lists, touched, latents, seen, hidden, kept, margin, keys
 ):  # fmt: skip
@@ -277,7 +278,7 @@ def _add_block(lists, block, touched, latents, flat):
             flat[np.uint64(places[j])] += x * np.float32(counts[j])
 
 
-@njit(cache=True)
+@compiled()
 def _without_hope(keys, count, kept, margin):
     """Drop what cannot be among the `kept` best: (how many stay in front, the score to beat)."""
     if count <= kept:

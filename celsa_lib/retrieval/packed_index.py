@@ -3,9 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import get_num_threads, njit
+from numba import get_num_threads
 from scipy.sparse import csr_matrix
 
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.packed import PackedLayout, encode_history, read_rows, row_product
 from celsa_lib.kernels.simd import LANES, ZERO
 from celsa_lib.retrieval.lists import item_lists, may_be_best, parts_of, rank_found
@@ -62,7 +63,7 @@ class PackedIndex:
         return indptr, columns, values
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _one_by_one(
     n_parts, layout, longest, lists, e, first, apart, indptr, seen, weights, without_seen, hidden,
     effort, items, values,

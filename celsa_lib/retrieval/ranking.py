@@ -7,10 +7,11 @@ rule of their own, and choosing the best is choosing the largest of plain number
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import ConfigError, check_count, plainly
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.forks import check_threads
 
 BATCH_USERS = 1024  # users scored at a time: a block of users × items, never all of them
@@ -97,13 +98,13 @@ def empty_ranking(n_users: int, n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.full((n_users, n), -1, dtype=np.int64), np.full((n_users, n), -np.inf, np.float32)
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def _top_n(scores, items, values):
     for user in prange(len(scores)):
         best_of(scores[user], items[user], values[user])
 
 
-@njit(cache=True)
+@compiled()
 def best_of(scores, items, values):
     """Fill `items` and `values` with the best of one user's `scores`."""
     n = len(items)
@@ -119,7 +120,7 @@ def best_of(scores, items, values):
     write_ranking(keys[:count], items, values)
 
 
-@njit(cache=True)
+@compiled()
 def as_key(score, item):
     """One int64 that is larger for a larger float32 score, then for a lower index."""
     bits = np.int64(np.float32(score).view(np.int32))
@@ -127,7 +128,7 @@ def as_key(score, item):
     return (ordered << 32) - np.int64(item)
 
 
-@njit(cache=True)
+@compiled()
 def score_and_item(key):
     """(score, item) that `as_key` made into one."""
     item = -key & 0xFFFFFFFF
@@ -136,7 +137,7 @@ def score_and_item(key):
     return np.int32(bits).view(np.float32), item
 
 
-@njit(cache=True)
+@compiled()
 def keep_best(keys, count, n):
     """Move the n largest of keys[:count] to the front (quickselect); the score of the n-th.
 
@@ -162,7 +163,7 @@ def keep_best(keys, count, n):
     return score_and_item(keys[n - 1])[0]
 
 
-@njit(cache=True)
+@compiled()
 def write_ranking(keys, items, values):
     """Write the best of `keys` (reordered), best first; places left over stay as they are."""
     n = min(len(keys), len(items))

@@ -6,9 +6,10 @@ those lists hold.
 """
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 from scipy.sparse import csr_matrix
 
+from celsa_lib.kernels.compiled import compiled
 from celsa_lib.kernels.simd import (
     LANES,
     PARALLEL,
@@ -99,7 +100,7 @@ class SparseIndex:
         return row_start[first : last + 1] - stored.start, cols[stored], data[stored]
 
 
-@njit(**PARALLEL)
+@compiled(**PARALLEL)
 def _by_blocks(
     indptr, seen, weights, encoder, own, row_start, cols, data, E, without_seen, hidden, items,
     values,
@@ -145,7 +146,7 @@ def _by_blocks(
                 offset[seen[indptr[user] : indptr[user + 1]], lane] = ZERO
 
 
-@njit(cache=True)
+@compiled()
 def _one_by_one(
     n_parts, indptr, seen, weights, encoder, own, rows, lists, width, without_seen, hidden, effort,
     items, values,
@@ -167,7 +168,7 @@ def _one_by_one(
             latents[c], is_touched[c] = ZERO, False
 
 
-@njit(cache=True)
+@compiled()
 def _rank_one(n_parts, rows, lists, question, seen, changes, hidden, effort, items, values):
     """Fill `items` and `values` with the best for one user; see `may_be_best`."""
     n_items, n = len(rows[0]) - 1, len(items)
@@ -177,7 +178,7 @@ def _rank_one(n_parts, rows, lists, question, seen, changes, hidden, effort, ite
     rank_found(found, scores, items, values)
 
 
-@njit(cache=True)
+@compiled()
 def _product(rows, item, latents):
     row_start, cols, data = rows
     total = ZERO
@@ -186,7 +187,7 @@ def _product(rows, item, latents):
     return total
 
 
-@njit(cache=True)
+@compiled()
 def _encode_into(latents, touched, is_touched, seen, weights, encoder, rows):
     """x·A into `latents`; the columns that it touches into `touched`, and how many they are."""
     count, (row_start, cols, _) = 0, rows
@@ -200,7 +201,7 @@ def _encode_into(latents, touched, is_touched, seen, weights, encoder, rows):
     return count
 
 
-@njit(cache=True)
+@compiled()
 def _changes(seen, weights, own, without_seen):
     """What is added to the scores of seen items: −x times their own part, or −inf to hide them."""
     changes = np.empty(len(seen), np.float32)

@@ -1,5 +1,6 @@
 """A training run as one file, from which it goes on to the same bits; no pickle."""
 
+import atexit
 import hashlib
 import json
 from contextlib import ExitStack
@@ -11,19 +12,22 @@ import numpy as np
 
 from celsa_lib.arrays import save_arrays, stored_arrays
 from celsa_lib.errors import ConfigError, StorageError
-from celsa_lib.files import remove_leftovers
+from celsa_lib.files import alone_with, remove_leftovers
 from celsa_lib.training.callbacks import Callback
 from celsa_lib.training.state import arrays_of_rows
 
 FORMAT = "celsa-training-checkpoint"
 VERSION = 3  # 2 had no checksum
 ANEW = "delete it to start anew"
+# Locks of this process. A run that failed keeps its own: who runs it again here is not another.
+_held: dict[Path, ExitStack] = {}
 
 
 class Checkpoint(Callback):
     """Keeps a run in the file `path` after each epoch; a killed run goes on from there.
 
-    The file is removed when the run ends. Raises StorageError if it is of another run.
+    The file is removed when the run ends. Raises StorageError if it is of another run, or if
+    another process keeps a run in it.
     """
 
     def __init__(self, path: str | Path):
@@ -34,6 +38,8 @@ class Checkpoint(Callback):
     def begin(self, run) -> None:
         """See Callback."""
         self.mark = fingerprint(run)
+        if run.shard.leads:
+            _hold_alone(self.path)
         with ExitStack() as stack:
             found = run.shard.dealt_state(self._stored(stack) if run.shard.leads else None)
             if found is not None:
@@ -65,6 +71,17 @@ class Checkpoint(Callback):
         """See Callback."""
         if run.shard.leads:
             self.path.unlink(missing_ok=True)
+            _held.pop(self.path.absolute(), ExitStack()).close()
+
+
+def _hold_alone(path: Path) -> None:
+    """Keep other processes from `path` until its run or this process ends. Raises StorageError."""
+    path = path.absolute()
+    if path not in _held:
+        stack = ExitStack()
+        stack.enter_context(alone_with(path))
+        _held[path] = stack
+        atexit.register(stack.close)
 
 
 def fingerprint(run) -> str | None:

@@ -2,11 +2,12 @@
 
 import re
 import tempfile
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from celsa_lib.errors import ConfigError, StorageError
+from celsa_lib.errors import CelsaError, ConfigError, StorageError
 from celsa_lib.retrieval.engines.base import Engine
 from celsa_lib.retrieval.engines.filling import EngineRows
 from celsa_lib.retrieval.engines.index import Index
@@ -129,7 +130,7 @@ def _engine(info: EngineInfo, source: EngineRows, place: str | Path | None, tabl
 def _fill(engine: Engine, source: EngineRows, progress: bool) -> int:
     """Add what is missing of `source`; the number of rows written. Raises StorageError."""
     n_rows = source.rows.shape[0]
-    with engine.alone():
+    with engine.alone(), _writing():
         engine.begin()
         start = engine.count() // BATCH_ROWS * BATCH_ROWS
         with _progress_bar(start, n_rows) if progress else nullcontext() as bar:
@@ -145,3 +146,18 @@ def _progress_bar(start: int, n_rows: int):
     from tqdm import tqdm
 
     return tqdm(initial=start, total=n_rows, unit="row")
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turn what an engine raises while it is filled, each in its own way, into a StorageError."""
+    try:
+        yield
+    except CelsaError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        raise StorageError(
+            f"cannot write the rows into the engine ({type(error).__name__}: {said}); free space "
+            "or check the server, then load again: what is there is kept"
+        ) from error
