@@ -6,6 +6,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from celsa_lib.kernels import gpu_cooccurrence
+from celsa_lib.kernels.cooccurrence import ranks_in_rows
 from celsa_lib.training import anchored
 from celsa_lib.training.anchored import CountsOnCpu, CountsOnGpu, counts_of, neighbourhoods
 
@@ -65,3 +66,16 @@ def test_neighbours_are_found_on_the_cpu_where_the_card_has_no_room_after_all(
     found = neighbourhoods(X, 5.0, DEVICE)
     assert np.allclose((found.partial - expected.partial).data, 0, atol=1e-5)
     assert "looking for neighbours on the CPU, as the GPU has no room" in caplog.text
+
+
+@pytest.mark.parametrize("most", [0, 31, 90, 10_000])
+@pytest.mark.parametrize("of_row", [0, 2])
+def test_the_threshold_keeps_the_same_entries(of_row, most):
+    """Few values, so that ties are many; rows without entries; more asked for than there are."""
+    rng = np.random.default_rng(0)
+    starts = np.concatenate([[0], np.cumsum(rng.integers(0, 9, 40))]).astype(np.int32)
+    sizes = rng.integers(1, 6, starts[-1]).astype(np.float32)
+    found = gpu_cooccurrence.kept_entries(starts, sizes, of_row, most, DEVICE)
+    expected = ranks_in_rows(starts, sizes) < of_row
+    expected |= anchored._largest(sizes, ~expected, max(0, most - int(expected.sum())))
+    assert found.dtype == bool and np.array_equal(found, expected)

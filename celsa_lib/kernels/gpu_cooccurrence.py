@@ -58,3 +58,21 @@ def grams_of(counts: torch.Tensor, members: torch.Tensor, reg: float) -> torch.T
     blocks = torch.where(both, counts[members[:, :, None], members[:, None, :]], 0.0)
     blocks.diagonal(dim1=1, dim2=2).add_(torch.where(there, reg, 1.0))
     return blocks
+
+
+def kept_entries(
+    starts: np.ndarray, sizes: np.ndarray, of_row: int, most: int, device: torch.device
+) -> np.ndarray:
+    """Which of `sizes` (float32, rows starting at starts[i]) are kept: the `of_row` largest of each
+    row, then the largest of the others until `most` are; of equal ones the first.
+    """
+    starts = torch.from_numpy(starts.astype(np.int64)).to(device)
+    row = torch.repeat_interleave(starts.diff(), output_size=len(sizes))
+    by_size = torch.argsort(torch.from_numpy(sizes).to(device), descending=True, stable=True)
+    in_rows = by_size[torch.argsort(row[by_size], stable=True)]
+    rank = torch.empty_like(row)
+    rank[in_rows] = torch.arange(len(row), device=device) - starts[row[in_rows]]
+    kept = rank < of_row
+    others = by_size[~kept[by_size]]
+    kept[others[: max(0, most - int(kept.sum()))]] = True
+    return kept.cpu().numpy()

@@ -19,6 +19,7 @@ from celsa_lib.kernels.gpu_cooccurrence import (
     closest_items,
     counts_together,
     grams_of,
+    kept_entries,
 )
 from celsa_lib.kernels.room import where_it_fits
 from celsa_lib.training.device import rounded_products
@@ -187,8 +188,7 @@ def anchored_rows(
     n_items = r.shape[0]
     row = np.repeat(np.arange(n_items, dtype=np.int32), np.diff(r.indptr))
     size = r.data / np.sqrt(near.precision)[row]
-    kept = ranks_in_rows(r.indptr, size) < floor - 1
-    kept |= _largest(size, ~kept, max(0, (nnz - 1) * n_items - int(kept.sum())))
+    kept = _kept(r.indptr, size, floor - 1, (nnz - 1) * n_items, device)
     starts = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=n_items))])
     matrix = csr_matrix((STRENGTH * r.data[kept], r.indices[kept], starts), r.shape)
     matrix = (matrix + csr_matrix((np.ones(n_items), (np.arange(n_items),) * 2))).tocsr()
@@ -220,6 +220,19 @@ def _as_rows(matrix: csr_matrix, output: np.ndarray | None, device: torch.device
         rows.scales = torch.zeros(6, n_items, device=device)
         rows.scales[0] = to(output, np.float32)
     return rows
+
+
+def _kept(
+    starts: np.ndarray, size: np.ndarray, of_row: int, most: int, device: torch.device
+) -> np.ndarray:
+    """See `kept_entries`: on a GPU, or by a CPU's loops, which need no more memory than `size`."""
+    if device.type == "cuda":
+        compute = lambda: kept_entries(starts, size, of_row, most, device)  # noqa: E731
+        found = where_it_fits(compute, "choosing neighbours")
+        if found is not None:
+            return found
+    kept = ranks_in_rows(starts, size) < of_row
+    return kept | _largest(size, ~kept, max(0, most - int(kept.sum())))
 
 
 def _largest(size: np.ndarray, among: np.ndarray, n: int) -> np.ndarray:
