@@ -474,7 +474,9 @@ def test_weights_on_a_gpu_score_and_rank_as_on_a_cpu(without_seen):
 
 
 def test_ease_is_scored_ranked_and_evaluated_on_a_gpu(monkeypatch, caplog):
-    """In blocks of users; where there is no room, by the CPU, which says why."""
+    """In blocks of users; where there is no room, by the CPU, which says why. The weights are
+    sent once for each time that the model is fitted.
+    """
     from celsa_lib.models import ease
     from celsa_lib.retrieval import gpu
 
@@ -484,16 +486,20 @@ def test_ease_is_scored_ranked_and_evaluated_on_a_gpu(monkeypatch, caplog):
     scores, ranking = model.score(X), model.recommend(X, **given)
     folds = cl.holdout_folds(X, 1)
     quality = cl.evaluate(model, folds).mean
-    placed, blocks, room = gpu.GpuWeights, [], [True]
+    placed, blocks, room, sent = gpu.GpuWeights, [], [True], []
 
     class Counted(placed):
+        def __init__(self, weights, _):
+            super().__init__(weights, DEVICE)
+            sent.append(weights)
+
         def score(self, users, without_seen=False):
             if not room[0] or users.shape[0] > 300:
                 raise torch.OutOfMemoryError("no room")
             blocks.append(users.shape[0])
             return super().score(users, without_seen)
 
-    monkeypatch.setattr(gpu, "GpuWeights", lambda weights, _: Counted(weights, DEVICE))
+    monkeypatch.setattr(gpu, "GpuWeights", Counted)
     monkeypatch.setattr(ease, "has_gpu", lambda: True)
     for room[0] in (True, False):
         blocks.clear()
@@ -505,6 +511,11 @@ def test_ease_is_scored_ranked_and_evaluated_on_a_gpu(monkeypatch, caplog):
         assert (sum(blocks) > 3000) == room[0]
         assert ("scoring on the CPU, as the GPU has no room" in caplog.text) != room[0]
     assert np.array_equal(model.score(X[:5]), scores[:5])
+    assert len(sent) == 1 and sent[0] is model.weights_
+    room[0] = True
+    monkeypatch.setattr(ease, "_inverse_on_gpu", lambda gram: None)
+    again = model.set_params(reg=10.0).fit(X).score(X)
+    assert len(sent) == 2 and np.allclose(again, X @ model.weights_, atol=1e-5)
 
 
 def test_ranking_where_a_gpu_is_too_small(monkeypatch, caplog):

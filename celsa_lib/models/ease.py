@@ -28,6 +28,7 @@ class EASE(Recommender):
 
     B (`weights_`) is items × items, float32: 4·items bytes per item. Fitting takes 8·items² bytes
     for P, and 12·items² for a moment, when B is made of it. `reg` is λ, in interactions, above 0.
+    Where a CUDA GPU scores many users, it keeps B: 4·items² bytes of its memory.
     """
 
     name = "EASE"
@@ -66,6 +67,7 @@ class EASE(Recommender):
         P *= scale
         np.fill_diagonal(P, 0.0)
         self.weights_ = np.ascontiguousarray(P, dtype=np.float32)
+        self._on_card = None
 
     def _score(self, X: csr_matrix) -> np.ndarray:
         """Many users are scored on a CUDA GPU where there is one."""
@@ -80,9 +82,16 @@ class EASE(Recommender):
         if X.shape[0] < BATCH_USERS or not has_gpu():
             return None
         from celsa_lib.kernels.room import where_it_fits
+
+        return where_it_fits(lambda: compute(self._placed()))
+
+    def _placed(self):
+        """The weights on a GPU, where they stay until the model is fitted again, or gone."""
         from celsa_lib.retrieval.gpu import GpuWeights
 
-        return where_it_fits(lambda: compute(GpuWeights(self.weights_, "cuda")))
+        if self._on_card is None:
+            self._on_card = GpuWeights(self.weights_, "cuda")
+        return self._on_card
 
 
 @dataclass(eq=False, repr=False)
