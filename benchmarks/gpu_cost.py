@@ -1,17 +1,21 @@
 """Cost of training on a GPU: ours, the paper's formula in torch, the authors' package.
 
 Usage: python benchmarks/gpu_cost.py [--out results/gpu-cost.json]
-Under four minutes. Goodbooks-10k partial (CELSA_DATA) or, without it, synthetic interactions of its
-size. Ratios are between times of one run; kernels are compiled before anything is timed.
+Under four minutes: each part has its seconds, after which none of its rows is begun, and a row says
+what is left out. Rows are stored as they come; after LIMIT seconds the system ends the program.
+Goodbooks-10k partial (CELSA_DATA) or, without it, synthetic interactions of its size. Ratios are
+between times of one run; kernels are compiled before anything is timed.
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from gpu_limits import GPU, limits, per_call
 from scipy.sparse import csr_matrix
+from time_budget import TimeBudget, end_process_after
 from torch.nn import functional
 from workload import Case
 
@@ -38,45 +42,12 @@ from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.options import Stage
 from celsa_lib.training.rows import Rows
 
-GPU = torch.device("cuda")
+LIMIT, MEASURING = 225, 210  # seconds until the system ends the program, and to measure in
 BATCH, WIDTH, LEARNING_RATE, EPSILON = 1_024, 4_096, 0.1, 1e-7
 REG = 100.0  # of the recommended recipe
+LONGEST = 50  # seconds that the paper's training on a CPU may take
 STEPS = (8, 32, 128, WIDTH)
 GROWTH = {"items": (2_500, 5_000, 10_000, 20_000, 40_000), "users": (256, 512, 1_024, 2_048, 4_096)}
-
-
-def per_call(action: Callable[[], None], calls: int = 20, rounds: int = 5) -> dict:
-    """Median seconds of an action on the GPU, with the fastest and slowest round."""
-    for _ in range(4):
-        action()
-    torch.cuda.synchronize()
-    found = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        for _ in range(calls):
-            action()
-        torch.cuda.synchronize()
-        found.append((time.perf_counter() - start) / calls)
-    return {"seconds": float(np.median(found)), "fastest": min(found), "slowest": max(found)}
-
-
-def limits() -> list[dict]:
-    """What the GPU can do: copies in its memory and in its cache, products in three formats."""
-    rows = []
-    for what, n_bytes in (("copy", 2**30), ("copy in L2", 2**24)):
-        source = torch.zeros(n_bytes, dtype=torch.uint8, device=GPU)
-        target = torch.empty_like(source)
-        times = per_call(lambda s=source, t=target: t.copy_(s), 50)
-        rows.append({"what": what, "rate": 2 * n_bytes / times["seconds"] / 1e9, **times})
-    for precision in ("float32", "tf32", "bfloat16"):
-        kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        left = torch.randn(8_192, 8_192, device=GPU, dtype=kind)
-        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-        times = per_call(lambda m=left: m @ m, 5)
-        rate = 2 * 8_192**3 / times["seconds"] / 1e9
-        rows.append({"what": f"product {precision}", "rate": rate, **times})
-    torch.backends.cuda.matmul.allow_tf32 = False
-    return [{"section": "limits", **row} for row in rows]
 
 
 def random_rows(nnz: int, n_items: int, width: int = WIDTH) -> Rows:
@@ -136,9 +107,8 @@ def formula(X: csr_matrix, nnz: int, tf32: bool) -> Callable[[], None]:
     return step
 
 
-def steps(X: csr_matrix) -> list[dict]:
+def steps(X: csr_matrix) -> Iterator[dict]:
     """Every contender at several nnz."""
-    rows = []
     for nnz in STEPS:
         contenders = {
             "torch float32": lambda n=nnz: formula(X, n, False),
@@ -159,10 +129,8 @@ def steps(X: csr_matrix) -> list[dict]:
                     raise
                 print(f"{name} at nnz {nnz} left out: {type(error).__name__}: {error}")
                 continue
-            rows.append({"section": "step", "contender": name, "nnz": nnz, **times})
-            print(f"nnz {nnz}: {name} {1e3 * times['seconds']:.3f} ms", flush=True)
+            yield {"section": "step", "contender": name, "nnz": nnz, **times}
             torch.cuda.empty_cache()
-    return rows
 
 
 def compresso(X: csr_matrix, nnz: int) -> dict[str, Callable]:
@@ -205,22 +173,19 @@ def compresso_step(X: csr_matrix, nnz: int, kind: str) -> Callable[[], None]:
     return step
 
 
-def moving(X: csr_matrix) -> list[dict]:
+def moving(X: csr_matrix) -> Iterator[dict]:
     """An epoch at 16 nonzeros that are chosen at every step, by the kernels and by torch."""
-    rows = []
     for backend in ("auto", "dense"):
         model = CompressedELSA(
             WIDTH, 16, "constant", epochs=1, batch_size=BATCH, backend=backend, progress=False
         )
         first, again = (timed(lambda m=model: m.fit(X)) for _ in range(2))
         loss = model.history_[-1]["loss"]
-        rows.append({"section": "moving", "backend": model.backend_, "seconds": again,
-                     "first": first, "loss": loss})  # fmt: skip
-        print(rows[-1], flush=True)
-    return rows
+        yield {"section": "moving", "backend": model.backend_, "seconds": again,
+               "first": first, "loss": loss}  # fmt: skip
 
 
-def starts(X: csr_matrix) -> list[dict]:
+def starts(X: csr_matrix) -> Iterator[dict]:
     """What anchored rows begin with, counted on the GPU and on the CPU."""
     rows, found = [], []
     for device in ("cuda", "cpu"):
@@ -231,13 +196,11 @@ def starts(X: csr_matrix) -> list[dict]:
         rows.append({"section": "start", "device": device, "seconds": again, "first": first})
     differences = abs(found[0].partial - found[-1].partial)
     rows[0] |= {"difference": float(differences.max()), "nonzeros": found[0].partial.nnz}
-    print(rows, flush=True)
-    return rows
+    yield from rows
 
 
-def counted_bytes(X: csr_matrix) -> list[dict]:
+def counted_bytes(X: csr_matrix) -> Iterator[dict]:
     """The most bytes that a sparse and a dense step took, and those that were counted before."""
-    rows = []
     for nnz in (8, WIDTH):
         torch.cuda.empty_cache()
         before = torch.cuda.memory_allocated()
@@ -247,23 +210,19 @@ def counted_bytes(X: csr_matrix) -> list[dict]:
         sizes = Sizes(X, WIDTH, options, triton=True)
         of_stage = bytes_of_stage(Stage(nnz, 1), sizes)
         of_window = bytes_of_window(longest_window(X, options), sizes)
-        rows.append({"section": "bytes", "nnz": nnz, "taken": taken,
-                     "counted": RESERVE + of_stage + of_window})  # fmt: skip
-        print(rows[-1], flush=True)
-    return rows
+        yield {"section": "bytes", "nnz": nnz, "taken": taken,
+               "counted": RESERVE + of_stage + of_window}  # fmt: skip
 
 
-def growth() -> list[dict]:
+def growth() -> Iterator[dict]:
     """Ours at 16 nonzeros per row, one size changed at a time."""
-    rows = []
     for size, values in GROWTH.items():
         for value in values:
             n_items, users = (value, BATCH) if size == "items" else (10_000, value)
             X = skewed(users, n_items, 23)
-            rows.append({"section": f"growth {size}", "items": n_items, "users": users,
-                         **per_call(ours(X, 16, "float32", users))})  # fmt: skip
+            yield {"section": f"growth {size}", "items": n_items, "users": users,
+                   **per_call(ours(X, 16, "float32", users))}  # fmt: skip
             torch.cuda.empty_cache()
-    return rows
 
 
 def skewed(users: int, n_items: int, history: int) -> csr_matrix:
@@ -276,47 +235,66 @@ def training_users(X: csr_matrix) -> int:
     return X.shape[0] - min(1000, X.shape[0] // 10)
 
 
-def trainings(X: csr_matrix, named: str) -> list[dict]:
+PAPER = {"width": WIDTH, "nnz": 16, "epochs": 10, "batch_size": BATCH}
+RECOMMENDED = {"recipe": "recommended", "nnz": 16}
+SHORT = "paper, 1 epoch per stage"
+TRAININGS = {  # what, with which parameters, on which devices, how often after the first time
+    "recommended": (RECOMMENDED, ("cuda", "cpu"), 3),
+    "paper": (PAPER, ("cuda",), 1),
+    "paper, TF32": (PAPER | {"precision": "tf32"}, ("cuda",), 1),
+    SHORT: (PAPER | {"epochs": 1}, ("cuda",), 1),
+}
+
+
+def trainings(X: csr_matrix, named: str, wanted=tuple(TRAININGS)) -> Iterator[dict]:
     """Whole trainings and their nDCG@100 on validation users, on the GPU and on the CPU."""
+    train, folds = divided(X)
+    for what in wanted:
+        parameters, devices, again = TRAININGS[what]
+        for device in devices:
+            yield trained(train, folds, named, what, parameters, device, again)
+
+
+def on_the_cpu(X: csr_matrix) -> Iterator[dict]:
+    """The paper's training there, with few epochs: it takes longest, and comes last."""
+    train, folds = divided(X)
+    yield trained(train, folds, "goodbooks", SHORT, TRAININGS[SHORT][0], "cpu", 0)
+
+
+def divided(X: csr_matrix) -> tuple[csr_matrix, list]:
+    """(histories to learn from, folds of validation users)."""
     split = split_users(X, 0, X.shape[0] - training_users(X), 42)
-    folds = holdout_folds(split.val)
-    recommended = {"recipe": "recommended", "nnz": 16}
-    paper = {"width": WIDTH, "nnz": 16, "epochs": 10, "batch_size": BATCH}
-    rows = []
-    for what, parameters, device in (
-        ("recommended", recommended, "cuda"),
-        ("recommended", recommended, "cpu"),
-        ("paper", paper, "cuda"),
-        ("paper, TF32", paper | {"precision": "tf32"}, "cuda"),
-        ("paper, 1 epoch per stage", paper | {"epochs": 1}, "cuda"),
-        ("paper, 1 epoch per stage", paper | {"epochs": 1}, "cpu"),
-    ):
-        if named != "goodbooks" and what != "recommended":
-            continue
-        model = CompressedELSA(**parameters, device=device, progress=False)
-        first = timed(lambda m=model: m.fit(split.train))  # compiles the kernels
-        again = [first] if device == "cpu" and what != "recommended" else [
-            timed(lambda m=model: m.fit(split.train)) for _ in range(3 if "recom" in what else 1)
-        ]  # fmt: skip
-        start = time.perf_counter()
-        score = evaluate(model, folds)
-        rows.append({
-            "section": "training", "data": named, "what": what, "device": device,
-            "seconds": float(np.median(again)), "first": first, "backend": model.backend_,
-            "precision": model.precision_, "seconds_evaluate": time.perf_counter() - start,
-            "ndcg@100": score.mean["ndcg@100"], "stderr": score.stderr["ndcg@100"],
-            "epochs": len(model.history_), "params": parameters,
-        })  # fmt: skip
-        print(rows[-1], flush=True)
-    if named == "goodbooks":
-        start = time.perf_counter()
-        model = EASE(200.0).fit(split.train)
-        seconds = time.perf_counter() - start
-        score = evaluate(model, folds)
-        rows.append({"section": "training", "data": named, "what": "EASE", "device": "cuda",
-                     "seconds": seconds, "ndcg@100": score.mean["ndcg@100"],
-                     "stderr": score.stderr["ndcg@100"]})  # fmt: skip
-    return rows
+    return split.train, holdout_folds(split.val)
+
+
+def trained(
+    train: csr_matrix, folds: list, named: str, what: str, params: dict, device: str, again: int
+) -> dict:
+    """One training; `seconds` is the median of `again` more, or else the first."""
+    model = CompressedELSA(**params, device=device, progress=False)
+    first = timed(lambda: model.fit(train))  # compiles kernels that no other row has needed
+    seconds = [timed(lambda: model.fit(train)) for _ in range(again)] or [first]
+    start = time.perf_counter()
+    score = evaluate(model, folds)
+    return {
+        "section": "training", "data": named, "what": what, "device": device,
+        "seconds": float(np.median(seconds)), "first": first, "backend": model.backend_,
+        "precision": model.precision_, "seconds_evaluate": time.perf_counter() - start,
+        "ndcg@100": score.mean["ndcg@100"], "stderr": score.stderr["ndcg@100"],
+        "epochs": len(model.history_), "params": params,
+    }  # fmt: skip
+
+
+def ease(X: csr_matrix) -> Iterator[dict]:
+    """EASE, inverted on the GPU, and its lists: of the first time and of the second."""
+    train, folds = divided(X)
+    model = EASE(200.0)
+    seconds = timed(lambda: model.fit(train))
+    ranked = [timed(lambda: model.recommend(train, 100)) for _ in range(2)]
+    score = evaluate(model, folds)
+    yield {"section": "training", "data": "goodbooks", "what": "EASE", "device": "cuda",
+           "seconds": seconds, "ndcg@100": score.mean["ndcg@100"],
+           "stderr": score.stderr["ndcg@100"], "seconds_recommend": ranked}  # fmt: skip
 
 
 def timed(action: Callable) -> float:
@@ -327,9 +305,8 @@ def timed(action: Callable) -> float:
     return time.perf_counter() - start
 
 
-def agreement(X: csr_matrix) -> list[dict]:
+def agreement(X: csr_matrix) -> Iterator[dict]:
     """CPU and GPU on the same batches: losses of 20 steps and the rows after them."""
-    rows = []
     for what, parameters in (
         ("paper", {"width": 512, "nnz": 16}),
         ("recommended", {"recipe": "recommended", "nnz": 16}),
@@ -340,51 +317,65 @@ def agreement(X: csr_matrix) -> list[dict]:
         gpu, again = (CompressedELSA(**shared, device="cuda").fit(part) for _ in range(2))
         theirs, found, same = (m.item_embeddings.matrix for m in (cpu, gpu, again))
         losses = [np.array([e["loss"] for e in m.history_]) for m in (cpu, gpu)]
-        rows.append({
+        yield {
             "section": "agreement", "what": what, "steps": -(-part.shape[0] // BATCH),
             "loss": float(np.abs(losses[1] / losses[0] - 1).max()),
             "rows": float(abs(theirs - found).max()), "backends": [cpu.backend_, gpu.backend_],
             "same bits again": found.nnz == same.nnz and not (found != same).nnz,
-        })  # fmt: skip
-        print(rows[-1], flush=True)
-    return rows
+        }  # fmt: skip
+
+
+def parts_of(X: csr_matrix, named: str) -> list[tuple[str, int, Iterator[dict]]]:
+    """(part, its seconds, its rows); these add up to no more than MEASURING."""
+    planted = make_synthetic(n_users=5_400, n_items=3_500).X
+    return [
+        ("limits", 6, limits()),
+        ("step", 45, steps(X)),
+        ("training, synthetic", 35, trainings(planted, "synthetic", ("recommended",))),
+        ("training", 60, trainings(X, named, TRAININGS if named == "goodbooks" else ())),
+        ("EASE", 8, ease(X)),
+        ("agreement", 10, agreement(X)),
+        ("moving", 10, moving(X)),
+        ("start", 10, starts(X)),
+        ("bytes", 5, counted_bytes(X)),
+        ("growth", 12, growth()),
+    ]
 
 
 def main() -> None:
-    """Measure everything, write one file, print the ratios."""
+    """Measure in time, write one file after each row, print the ratios."""
+    end_process_after(LIMIT)
+    budget = TimeBudget(MEASURING)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="results/gpu-cost.json")
     options = parser.parse_args()
-    start = time.perf_counter()
     try:
         X, data = load_dataset("goodbooks-10k-partial").X, "goodbooks-10k-partial"
     except CelsaError:
         X, data = skewed(37_442, 10_000, 23), "synthetic"
-    planted = make_synthetic(n_users=5_400, n_items=3_500).X
-    runs = new_run("triton", "compresso-recsys", card=torch.cuda.get_device_name())
+    named = "goodbooks" if data != "synthetic" else data
+    manifest = {"kind": BENCHMARK, "what": "cost of training on a GPU", "data": data}
+    manifest["runs"] = new_run("triton", "compresso-recsys", card=torch.cuda.get_device_name())
+    manifest |= {"items": X.shape[1], "batch": BATCH, "training_users": training_users(X)}
     rows: list[dict] = []
-    for part in (
-        limits,
-        lambda: steps(X),
-        lambda: trainings(planted, "synthetic"),
-        lambda: trainings(X, "goodbooks"),
-        lambda: agreement(X),
-        lambda: moving(X),
-        lambda: starts(X),
-        lambda: counted_bytes(X),
-        growth,
-        limits,
-    ):
-        rows += part()
-        seconds = round(time.perf_counter() - start)
-        manifest = {"kind": BENCHMARK, "what": "cost of training on a GPU"}
-        manifest |= {"data": data, "runs": runs}
-        manifest |= {"items": X.shape[1], "batch": BATCH, "training_users": training_users(X)}
-        save_result(Result(manifest | {"seconds": seconds}, rows), options.out)
+
+    def measured(name: str, seconds: float, found: Iterator[dict]) -> None:
+        for row in budget.part(name, seconds, found):
+            rows.append(row)
+            print({key: value for key, value in row.items() if key != "params"}, flush=True)
+            taken = round(budget.total - budget.left)
+            save_result(Result(manifest | {"seconds": taken}, rows), options.out)
+
+    for part in parts_of(X, named):
+        measured(*part)
+    if budget.left > LONGEST and named == "goodbooks":
+        measured("training on the CPU", LONGEST, on_the_cpu(X))
+    made = [row for row in rows if row["section"] == "step"]
     for nnz in STEPS:
-        times = {r["contender"]: r["seconds"] for r in rows if r.get("nnz") == nnz}
-        base = times["torch TF32"]
-        print(f"nnz {nnz}:", ", ".join(f"{n} {base / s:.1f}×" for n, s in times.items()))
+        times = {row["contender"]: row["seconds"] for row in made if row["nnz"] == nnz}
+        base = times.get("torch TF32")
+        if base:
+            print(f"nnz {nnz}:", ", ".join(f"{n} {base / s:.1f}×" for n, s in times.items()))
 
 
 if __name__ == "__main__":

@@ -164,9 +164,15 @@ def test_ratios_on_a_gpu_by_hand():
     """Reads of 4 nonzeros, 10 items and 100 users: 2 · 4 B · 4,000 = 32 kB, 1 ms at 0.032 GB/s."""
     step = {"section": "step", "nnz": 4, "contender": "celsa float32", "seconds": 0.003}
     rows = [step, step | {"contender": "torch TF32", "seconds": 0.03}]
-    rows += [{"section": "limits", "what": "copy in L2", "rate": 0.032}]
-    (line,) = gpu_ratios(Result({"items": 10, "batch": 100}, rows)).to_dict("records")
+    rows += [step | {"contender": "torch float32", "seconds": 0.06}]
+    limits = [{"section": "limits", "what": what, "rate": 0.032} for what in ("copy", "read in L2")]
+    manifest = {"items": 10, "batch": 100}
+    (line,) = gpu_ratios(Result(manifest, rows + limits)).to_dict("records")
     assert line["celsa, ms"] == 3.0 and line["torch TF32"] == 10.0 and line["of its reads"] == 3.0
+    assert line["precision"] == "float32" and line["torch, same precision"] == "20.0"
+    rows += [step | {"contender": "celsa bfloat16", "seconds": 0.001}]
+    found = gpu_ratios(Result(manifest, rows + limits[:1])).set_index("precision")
+    assert found.loc["bfloat16", "torch, same precision"] == "–" and "of its reads" not in found
     runs = {"one": {"machine": {"card": "A card"}}}
     manifest = {"items": 10_000, "batch": 100, "data": "films", "runs": runs}
     dense = Result(manifest, [step | {"nnz": 4_096, "run": "one"}])

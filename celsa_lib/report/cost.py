@@ -5,6 +5,7 @@ import pandas as pd
 from celsa_lib.results import Result
 
 CELSA, FORMULA = "celsa", "masked dense torch"
+SAME_PRECISION, READS = "torch, same precision", "read in L2"
 
 
 def section(result: Result, name: str) -> pd.DataFrame:
@@ -47,23 +48,27 @@ def hardware_share(result: Result) -> pd.DataFrame:
 
 
 def gpu_ratios(result: Result) -> pd.DataFrame:
-    """By nnz, on a GPU: milliseconds of our fastest step, and how many times longer the
-    others take.
+    """By nnz and precision of the products, on a GPU: milliseconds of our step, and how many times
+    longer others take; the paper's formula in torch also with products of the same precision.
 
-    "of its reads": our time over that of a copy within the cache of what both passes read.
+    "of its reads": our time over that of reading as much as both passes do within the cache.
     """
     steps, lines = section(result, "step"), []
-    cache = section(result, "limits").groupby("what")["rate"].max()["copy in L2"]
+    rates = section(result, "limits").groupby("what")["rate"].max()
     scores = result.manifest["items"] * result.manifest["batch"]
     for nnz, group in steps.groupby("nnz"):
         seconds = group.set_index("contender")["seconds"]
         celsa = seconds[seconds.index.str.startswith("celsa")]
-        others = seconds[seconds.index.str.startswith(("torch", "compresso"))]
-        reads = 2 * 4 * nnz * scores / (1e9 * cache)  # seconds: two passes of float32
-        line = {"nnz": nnz, "celsa, ms": round(1e3 * celsa.min(), 3), "as": celsa.idxmin()}
-        line |= {name: round(value / celsa.min(), 1) for name, value in others.items()}
-        sparse = {"of its reads": round(celsa.min() / reads, 1)} if len(celsa) == 1 else {}
-        lines.append(line | sparse)
+        others = seconds[seconds.index.str.startswith(("torch TF32", "compresso"))]
+        for name, ours in celsa.items():
+            precision = name.removeprefix("celsa ")
+            line = {"nnz": nnz, "precision": precision, "celsa, ms": round(1e3 * ours, 3)}
+            same = seconds.get(f"torch {precision}")
+            line[SAME_PRECISION] = "–" if same is None else f"{same / ours:.1f}"
+            line |= {other: round(value / ours, 1) for other, value in others.items()}
+            if len(celsa) == 1 and READS in rates:  # 2 passes of float32 over the nonzeros
+                line["of its reads"] = round(ours * 1e9 * rates[READS] / (2 * 4 * nnz * scores), 1)
+            lines.append(line)
     return pd.DataFrame(lines)
 
 

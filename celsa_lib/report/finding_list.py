@@ -163,10 +163,14 @@ FINDINGS = (
              partial(quicker, section="step", column="contender", ours="celsa",
                      theirs="masked dense torch"),
              "a k-sparse step", "a masked dense one", SECONDS),
-    finding_of(COST, "gpu-cost", "gpu-step",
-             partial(quicker, section="step", column="contender", ours="celsa float32",
-                     theirs="torch TF32"),
-             "a k-sparse step on a GPU", "the paper's formula with TF32", SECONDS),
+    *(finding_of(COST, "gpu-cost", name,
+               partial(quicker, section="step", column="contender", ours=f"celsa {precision}",
+                       theirs=f"torch {beside}"),
+               ours, f"the paper's formula in {beside}", SECONDS)
+      for name, precision, beside, ours in (
+          ("gpu-step", "float32", "float32", "a step on a GPU in float32"),
+          ("gpu-step/tf32", "TF32", "TF32", "a step on a GPU in TF32"),
+          ("gpu-step/beside-tf32", "float32", "TF32", "a step on a GPU in float32"))),
     finding_of(COST, "training-cost", "width-growth",
              partial(quicker, section="growth width", column="width", ours=1024, theirs=16384),
              "a step at width 1,024", "one at width 16,384", SECONDS),
