@@ -27,7 +27,7 @@ def test_a_part_begins_no_row_when_its_time_is_up():
     assert [row.get("n") for row in found] == [0, 1, None]
     assert found[-1] == {"section": "left out", "part": "endless", "after": 4}
     assert next(rows)["n"] == 2, "no row was begun and lost"
-    assert list(budget.part("short", 3, [{"section": "b"}])) == [{"section": "b"}]
+    assert list(budget.part("short", 5, [{"section": "b"}])) == [{"section": "b"}]
     late = list(budget.part("late", 100, rows))
     assert late[-1]["part"] == "late" and len(late) < 20
 
