@@ -15,6 +15,7 @@ from celsa_lib.arrays import check_csr, format_of, save_arrays, stored_arrays
 from celsa_lib.errors import DataError, check_between, check_count
 from celsa_lib.kernels.forks import check_threads
 from celsa_lib.kernels.packed_cosine import packed_cosines, packed_norms
+from celsa_lib.kernels.rows import TINY
 from celsa_lib.parts import as_rows, as_scales, check_distinct, each_alone, ids_array, plain_about
 from celsa_lib.retrieval import (
     BATCH_USERS,
@@ -122,7 +123,7 @@ class ItemEmbeddings:
 
     def _times_rows(self, scales: np.ndarray | float) -> csr_matrix:
         """Unit rows, each times its scale."""
-        factor = scales / np.maximum(self.norms, np.float32(1e-12))
+        factor = scales / np.maximum(self.norms, np.float32(TINY))
         data = self.matrix.data * np.repeat(factor, np.diff(self.matrix.indptr))
         parts = data.astype(np.float32), self.matrix.indices, self.matrix.indptr
         return csr_matrix(parts, shape=self.matrix.shape)

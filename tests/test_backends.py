@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 
 import celsa_lib as cl
 from celsa_lib.models.compressed import train
-from celsa_lib.training import Checkpoint, Stage, TrainingOptions, Validation
+from celsa_lib.training import Checkpoint, Run, Stage, TrainingOptions, Validation
+from celsa_lib.training.anchored import anchored_rows, neighbourhoods
 from celsa_lib.training.backends import DenseBackend, ReferenceBackend, SparseBackend, make_backend
 from celsa_lib.training.batches import shuffled_batches, user_batch
+from celsa_lib.training.checkpoint import fingerprint
 from celsa_lib.training.device import density_of_dense
 from celsa_lib.training.objective import top_k_columns, unit_rows
 from celsa_lib.training.plan import make_plan
@@ -191,7 +194,7 @@ KILLED = """
 import sys
 import celsa_lib as cl
 from celsa_lib.models.compressed import train
-from celsa_lib.training import Checkpoint, Stage, TrainingOptions, Validation
+from celsa_lib.training import Checkpoint, Run, Stage, TrainingOptions, Validation
 from scipy.sparse import load_npz
 
 X, checkpoint, out, schedule = load_npz(sys.argv[1]), *sys.argv[2:]
@@ -253,6 +256,18 @@ def test_a_checkpoint_of_another_run_is_refused(histories, tmp_path):
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(cl.CelsaError, match="damaged.*delete it"):
         cl.CompressedELSA(16, 2, callbacks=[Checkpoint(path)], **FAST).fit(histories)
+
+
+def test_a_checkpoint_knows_the_rows_and_scales_that_a_run_starts_from(histories):
+    """Everything of a start decides the result: a change of any part is another run."""
+    start = anchored_rows(neighbourhoods(histories, 20.0, CPU), 4, 3, True, CPU)
+    options = TrainingOptions(batch_size=64, scales=True, progress=False)
+    mark = lambda rows: fingerprint(Run(histories, 60, [[Stage(4, 1)]], False, options, (), rows))  # noqa: E731
+    assert mark(start) == mark(start.copy())
+    for part in ("values", "cols", "scales"):
+        changed = replace(start, **{part: getattr(start, part).clone()})
+        getattr(changed, part).view(-1)[0] += 1
+        assert mark(changed) != mark(start), part
 
 
 def test_numbers_of_numpy_are_options_of_a_run_with_a_checkpoint(histories, tmp_path):

@@ -16,7 +16,7 @@ from celsa_lib.training.batches import user_batch
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.objective import reconstruction_loss, unit_rows
 from celsa_lib.training.regrowth import block_gradients, exchange
-from celsa_lib.training.rows import Rows
+from celsa_lib.training.rows import Rows, full_rows
 
 CPU = torch.device("cpu")
 QUIET = {"batch_size": 32, "progress": False}
@@ -65,6 +65,29 @@ def test_an_exchange_by_hand(histories, monkeypatch, non_negative, cols, values)
     new = (found.values == 0).float()
     assert torch.equal(optimiser.m, 1 - new) and torch.equal(optimiser.v, 1 - new)
     assert rows.values[0, 1] == -1.0  # what others start from is left as it was
+
+
+def test_an_anchored_row_keeps_its_own_latent(histories):
+    """Be it the smallest; a row that has nothing else exchanges nothing."""
+    rows = ragged(np.r_[1, np.full(59, 4)], 60)
+    for i, (first, last) in enumerate(pairwise(rows.starts.tolist())):
+        others = np.setdiff1d(rows.cols[first:last], [i])[: last - first - 1]
+        rows.cols[first:last] = torch.from_numpy(np.sort(np.append(others, i)).astype(np.int32))
+        rows.values[first:last][rows.cols[first:last] == i] = 1e-6
+    assert rows.anchored
+    options, rng = TrainingOptions(), np.random.default_rng(0)
+    found = exchange(rows, started(rows), 0.99, histories, options, rng)
+    own = np.repeat(np.arange(60), np.diff(rows.starts)) == found.cols.numpy()
+    assert own.sum() == 60 and (found.values[own] == np.float32(1e-6)).all()
+    assert (found.values == 0).sum() > 60 and found.values[0] == np.float32(1e-6)
+
+
+def test_where_nothing_can_be_exchanged_no_gradient_is_made(histories, monkeypatch):
+    """Full rows, and a share that comes to no nonzero of any row."""
+    monkeypatch.setattr(regrowth, "block_gradients", None)
+    for rows, share in ((full_rows(torch.ones(60, 8)), 0.5), (ragged([3] * 60, 8), 0.1)):
+        options, rng = TrainingOptions(), np.random.default_rng(0)
+        assert exchange(rows, started(rows), share, histories, options, rng) is rows
 
 
 @settings(max_examples=40, deadline=None)
@@ -145,6 +168,7 @@ def test_rows_are_regrown_in_whole_trainings(histories, kind):
     plain, ours = fit(), fit(regrowth=0.5)
     A, without = (m.item_embeddings.matrix for m in (ours, plain))
     assert A.nnz <= 4 * 60 and ((A != 0) != (without != 0)).nnz > 10
+    assert ours.item_embeddings.is_anchored == ("support" in KINDS[kind] or kind == "recommended")
     assert ours.resolved_["regrowth"] == 0.5 and plain.resolved_["regrowth"] == 0.0
 
 

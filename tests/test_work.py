@@ -33,6 +33,21 @@ def test_an_autoencoder_shares_its_dense_rows():
     assert found == 6 * 100 * 20 * 8 * 2 + 2 * (4 * 20 * 8 * 16 * 3)
 
 
+def test_dense_rows_count_with_any_recipe():
+    """Regularised ones have the recipe's ten epochs, and an autoencoder a dense ELSA of its own."""
+    given = {"width": 8, "recipe": "recommended"}
+    codes = {"code_width": 16, "sae_epochs": 3, "nnz": 2, "sae_learning_rate": 0.03}
+    elsa = MethodConfig("ELSA", given)
+    sae = MethodConfig("SparseAutoencoderELSA", given | codes)
+    anchored = MethodConfig("CompressedELSA", {"nnz": 2, "recipe": "recommended"})
+    of_elsa = 6 * 100 * 20 * 8 * 10
+    found = work.operations_of(config(elsa, sae, anchored), users=100, items=20)
+    assert found == 2 * of_elsa + 4 * 20 * 8 * 16 * 3
+    unregularised = {"width": 8, "epochs": 10, "learning_rate": 0.1} | codes
+    both = config(sae, MethodConfig("SparseAutoencoderELSA", unregularised))
+    assert work.operations_of(both, 100, 20) == 2 * (of_elsa + 4 * 20 * 8 * 16 * 3)
+
+
 def test_what_has_a_closed_form_is_not_trained():
     ease = MethodConfig("EASE", {}, {"reg": (1.0, 2.0)})
     assert work.operations_of(config(ease), users=100, items=20) == 0

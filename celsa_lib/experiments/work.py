@@ -14,6 +14,7 @@ from celsa_lib.experiments.config import ExperimentConfig, MethodConfig
 from celsa_lib.experiments.fit_cache import path_of
 from celsa_lib.experiments.studies import study
 from celsa_lib.models import make_schedule
+from celsa_lib.models.recipes import DENSE_ROWS, PAPER_RECIPE
 from celsa_lib.models.registry import by_name
 from celsa_lib.results import Result
 from celsa_lib.training.plan import make_plan
@@ -64,26 +65,27 @@ def _operations_of_study(name: str) -> int:
 def operations_of(config: ExperimentConfig, users: int, items: int) -> int:
     """Operations of the large products: every candidate tried, then one of each method reported.
 
-    Of the paper's procedure and baselines: the recommended setting takes seconds. A lower bound:
+    Of rows that begin dense, regularised or not: anchored ones train in seconds. A lower bound:
     sizes of Compressed ELSA that choose different rates are trained apart, and of
     the autoencoder only the encoder's products are counted.
     """
     first = config.seeds[:1]
-    paper = [m for m in config.methods if _is_of_the_paper(m)]
-    tuned = [method for method in paper if method.has_choice]
+    dense = [method for method in config.methods if _begins_dense(method)]
+    tuned = [method for method in dense if method.has_choice]
     tried = [(candidate, *first) for method in tuned for candidate in method.candidates()]
     reported = [
         (method.candidates()[0], seed)
-        for method in paper
+        for method in dense
         for seed in (config.seeds[: method.n_seeds] if by_name(method.name).trained else first)
     ]
     return sum(_operations(jobs, users, items) for jobs in (tried, reported))
 
 
-def _is_of_the_paper(method: MethodConfig) -> bool:
-    """Whether its rows begin dense; anchored ones train in seconds."""
-    params = method.params
-    return params.get("recipe", "paper") == "paper" and params.get("support") != "anchored"
+def _begins_dense(method: MethodConfig) -> bool:
+    """Whether its rows do; those of Compressed ELSA may be anchored instead."""
+    recommended = method.params.get("recipe") == "recommended"
+    support = method.params.get("support", "anchored" if recommended else "pruned")
+    return method.name != "CompressedELSA" or support != "anchored"
 
 
 def _operations(jobs: list[Job], users: int, items: int) -> int:
@@ -93,10 +95,10 @@ def _operations(jobs: list[Job], users: int, items: int) -> int:
     for number, (method, seed) in enumerate(jobs):
         name, params = method.name, method.params
         if name == "ELSA":
-            epochs_at[number] = params["width"], params["epochs"]
+            epochs_at[number] = params["width"], _epochs_of_dense(params)
         elif name == "SparseAutoencoderELSA":
-            base = seed, params["width"], params["learning_rate"]
-            epochs_at[base] = params["width"], params["epochs"]
+            base = seed, params["width"], params.get("recipe"), params.get("learning_rate")
+            epochs_at[base] = params["width"], _epochs_of_dense(params)
             codes += (
                 PER_CODE * items * params["width"] * params["code_width"] * params["sae_epochs"]
             )
@@ -105,6 +107,12 @@ def _operations(jobs: list[Job], users: int, items: int) -> int:
     for key, sizes in paths.items():
         epochs_at[key] = sizes[0]["width"], _epochs(sizes)
     return codes + sum(PER_EPOCH * users * items * width * n for width, n in epochs_at.values())
+
+
+def _epochs_of_dense(params: dict) -> int:
+    """Epochs of dense rows; where they are not given, those of the recipe."""
+    recommended = params.get("recipe") == "recommended"
+    return params.get("epochs", (DENSE_ROWS if recommended else PAPER_RECIPE)["epochs"])
 
 
 def _epochs(sizes: list[dict]) -> int:

@@ -10,10 +10,13 @@ the same bits each time. Without a GPU the kernels run in Triton's interpreter.
 import triton
 import triton.language as tl
 
+from celsa_lib.kernels.rows import TINY
+
 # One row of `table` per step of an epoch, float32: see training.gpu.
 N_SCALARS = tl.constexpr(6)
 SCALE, BIAS2, OF_GRADIENT, OF_MOMENTUM, RATE_OF_MEAN, EPSILON = map(tl.constexpr, range(6))
 FIXED_POINT = tl.constexpr(2.0**32)  # of E while it is summed
+LEAST_NORM = tl.constexpr(TINY)
 
 
 @triton.jit
@@ -118,7 +121,7 @@ def score_users(step, order, indptr, items, seeds, table, inputs, outputs, squar
         square += tl.sum(p * p - before * before)
         overlap += tl.sum(p)
     norm = tl.sqrt(tl.maximum(square, 0.0))
-    safe = tl.maximum(norm, 1e-12)
+    safe = tl.maximum(norm, LEAST_NORM)
     length = tl.sqrt(tl.maximum((stop - start).to(tl.float32), 1.0))
     scale = tl.load(table + t * N_SCALARS + SCALE)
     there = stop > start
@@ -127,7 +130,7 @@ def score_users(step, order, indptr, items, seeds, table, inputs, outputs, squar
     tl.store(
         alpha + lane, tl.where(there, 2.0 * scale * overlap / (safe * safe * safe * length), 0)
     )
-    target = norm * norm / tl.maximum(overlap, 1e-12)
+    target = norm * norm / tl.maximum(overlap, LEAST_NORM)
     for first in range(start, stop, N):
         n = first + tl.arange(0, N)
         i = tl.load(items + n, mask=n < stop, other=0).to(tl.int64)
@@ -182,7 +185,7 @@ def nadam(a, g, m, v, scalars):
 @triton.jit
 def through_unit(a, gradient):
     """The gradient of a row from that of its unit row."""
-    norm = tl.maximum(tl.sqrt(tl.sum(a * a)), 1e-12)
+    norm = tl.maximum(tl.sqrt(tl.sum(a * a)), LEAST_NORM)
     return (gradient - a * (tl.sum(a * gradient) / (norm * norm))) / norm
 
 
@@ -263,13 +266,9 @@ def update_sparse(step, row_starts, cols, seen_starts, seen_lanes, alpha, C, D, 
     s, w = tl.load(outputs + i), tl.load(inputs + i)
     a, u = tl.load(values + k, mask=inside, other=0.0), tl.load(unit + k, mask=inside, other=0.0)
     g = through_unit(a, s * of_output + w * of_input)
-    a, m_new, v_new = nadam(
-        a,
-        g,
-        tl.load(m + k, mask=inside, other=0.0),
-        tl.load(v + k, mask=inside, other=0.0),
-        scalars,
-    )
+    m_old = tl.load(m + k, mask=inside, other=0.0)
+    v_old = tl.load(v + k, mask=inside, other=0.0)
+    a, m_new, v_new = nadam(a, g, m_old, v_old, scalars)
     if POSITIVE:
         a = tl.maximum(a, 0.0)
     if SCALES:
@@ -289,7 +288,7 @@ def update_sparse(step, row_starts, cols, seen_starts, seen_lanes, alpha, C, D, 
             else:
                 tl.store(inputs + i, tl.exp(x))
     a = tl.where(inside, a, 0.0)
-    new_unit = a / tl.maximum(tl.sqrt(tl.sum(a * a)), 1e-12)
+    new_unit = a / tl.maximum(tl.sqrt(tl.sum(a * a)), LEAST_NORM)
     tl.store(values + k, a, mask=inside)
     tl.store(m + k, m_new, mask=inside)
     tl.store(v + k, v_new, mask=inside)

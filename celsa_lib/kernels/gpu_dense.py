@@ -7,7 +7,15 @@ which the step before has left in `norms`. See kernels.gpu for the layout of bat
 import triton
 import triton.language as tl
 
-from celsa_lib.kernels.gpu import N_SCALARS, RATE_OF_MEAN, SCALE, history, is_dropped, nadam
+from celsa_lib.kernels.gpu import (
+    LEAST_NORM,
+    N_SCALARS,
+    RATE_OF_MEAN,
+    SCALE,
+    history,
+    is_dropped,
+    nadam,
+)
 
 
 @triton.jit
@@ -70,13 +78,13 @@ def score_rows(step, order, indptr, items, seeds, table, times, inverse_norms, P
         p = tl.load(P + i, mask=n < stop, other=0.0).to(tl.float32) * weight
         overlap += tl.sum(tl.minimum(tl.maximum(p, 0.0), cap))
     norm = tl.sqrt(square)
-    safe = tl.maximum(norm, 1e-12)
+    safe = tl.maximum(norm, LEAST_NORM)
     length = tl.sqrt(tl.maximum((stop - start).to(tl.float32), 1.0))
     scale = tl.load(table + t * N_SCALARS + SCALE)
     loss = 1.0 + tl.where(norm > 0, 1.0, 0.0) - 2.0 * overlap / (safe * length)
     tl.store(losses + lane, tl.where(stop > start, loss * scale, 0.0))
     alpha = tl.where(stop > start, 2.0 * scale * overlap / (safe * safe * safe * length), 0.0)
-    target = norm * norm / tl.maximum(overlap, 1e-12)
+    target = norm * norm / tl.maximum(overlap, LEAST_NORM)
     tl.debug_barrier()
     for first in range(0, n_items, K):
         i = first + tl.arange(0, K)
@@ -185,4 +193,4 @@ def update_dense(step, table, seeds, seen_starts, seen_lanes, interactions, D, G
             tl.store(mean + at, before + rate * (a - before), mask=inside)
         if ROUNDED:
             tl.store(rounded + at, a.to(tl.bfloat16), mask=inside)
-    tl.store(inverse_norms + i, 1.0 / tl.maximum(tl.sqrt(tl.sum(squares)), 1e-12))
+    tl.store(inverse_norms + i, 1.0 / tl.maximum(tl.sqrt(tl.sum(squares)), LEAST_NORM))

@@ -13,6 +13,7 @@ from celsa_lib.arrays import save_arrays, stored_arrays
 from celsa_lib.errors import ConfigError, StorageError
 from celsa_lib.files import remove_leftovers
 from celsa_lib.training.callbacks import Callback
+from celsa_lib.training.state import arrays_of_rows
 
 FORMAT = "celsa-training-checkpoint"
 VERSION = 3  # 2 had no checksum
@@ -77,12 +78,12 @@ def fingerprint(run) -> str | None:
     what = [run.X.shape, run.width, nodes, run.plan.ends, run.restart, options]
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
     if run.initial.starts is not None:  # else the start follows from the seed
-        parts = zip(("values", "cols", "starts"), run.initial.flat(), strict=True)
-        whole = run.shard.whole({f"start {name}": part.cpu().numpy() for name, part in parts})
+        whole = run.shard.whole(arrays_of_rows("start", run.initial))
         if whole is None:
             return None
-        for name in ("values", "cols", "starts"):
-            digest.update(whole[f"start {name}"])
+        for name, array in sorted(whole.items()):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(array))
     digest.update(np.ascontiguousarray(run.X.indptr, dtype=np.int64))
     digest.update(np.ascontiguousarray(run.X.indices, dtype=np.int64))
     return digest.hexdigest()

@@ -38,7 +38,7 @@ class DenseGpuTrainer(GpuTrainer):
         if self.mean is not None and not self.full:
             self.mean = self._written_out(self.mean)
         self.E, self.P = new(epochs.lanes, width), new(epochs.lanes, n_items)
-        self.inverse_norms = 1.0 / self.A.norm(dim=1).clamp_min(1e-12)
+        self.inverse_norms = 1.0 / self.A.norm(dim=1).clamp_min(TINY)
         self.low = options.precision == "bfloat16"
         self.rounded = self.A.bfloat16() if self.low else self.A
         self.G = new(n_items, width) if epochs.parts > 1 else None  # of all parts of a batch

@@ -6,6 +6,7 @@ import torch
 import triton
 
 from celsa_lib.kernels import gpu
+from celsa_lib.kernels.rows import TINY
 from celsa_lib.training.dropout import threshold
 from celsa_lib.training.gpu_steps import Epochs, GpuTrainer
 from celsa_lib.training.memory import users_of_tile
@@ -58,7 +59,7 @@ class SparseGpuTrainer(GpuTrainer):
         lengths = self.starts.long().diff()
         item = torch.repeat_interleave(lengths, output_size=len(self.values))
         squares = torch.segment_reduce(self.values.square(), "sum", lengths=lengths)
-        torch.div(self.values, squares.sqrt().clamp_min(1e-12)[item], out=self.unit)
+        torch.div(self.values, squares.sqrt().clamp_min(TINY)[item], out=self.unit)
 
     def _kernels(self, first: bool, last: bool) -> None:
         ep, options = self.epochs, self.options

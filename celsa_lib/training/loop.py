@@ -166,8 +166,9 @@ class Run:
         rng = np.random.default_rng([self.options.seed, node.epoch + self.epochs, 1])
         rows = self.trainer.result()
         self.rows = exchange(rows, self.optimiser, share, self.X, self.options, rng)
-        self.trainer = None  # its memory is for the next
-        self.trainer = self._trainer(node.stage)
+        if self.rows is not rows:
+            self.trainer = None  # its memory is for the next
+            self.trainer = self._trainer(node.stage)
 
     def _by(self) -> str:
         """What makes the steps on a GPU, or why none is used where one is there; for the log."""

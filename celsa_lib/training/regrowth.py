@@ -34,25 +34,31 @@ def exchange(
     rng: np.random.Generator,
 ) -> Rows:
     """`rows` with a share of each row's nonzeros exchanged: the smallest |values| for entries that
-    the row does not have, those of the largest |gradient|.
+    the row does not have, those of the largest |gradient|. An anchored row keeps its own latent.
 
     These begin at 0, with moments of 0 in `optimiser`, which is changed in place. Where values are
     held at 0 or above, only entries grow that the gradient would raise. X: users × items, of which
-    `rng` draws those whose loss it is.
+    `rng` draws those whose loss it is. Where nothing can be exchanged these are `rows` themselves.
     """
     parts = rows.values.view(-1), rows.cols.reshape(-1), optimiser.m.view(-1), optimiser.v.view(-1)
     values, cols, *moments = (part.cpu().numpy().copy() for part in parts)
     starts = rows.row_starts().cpu().numpy()
     lengths = np.diff(starts)
-    most = np.minimum(np.rint(share * lengths).astype(np.int64), rows.width - lengths)
+    row = np.repeat(np.arange(len(lengths)), lengths)
+    own = (cols == row) & rows.anchored
+    free = lengths - np.bincount(row[own], minlength=len(lengths))
+    wanted = np.rint(share * lengths).astype(np.int64)
+    most = np.minimum.reduce([wanted, free, rows.width - lengths])
+    if not most.any():
+        return rows
     batch = _some_users(X, options, optimiser.steps, rng)
     found = [
         _largest(_growing(gradient, options), block, most, cols, starts)
         for block, gradient in block_gradients(rows, batch, options.relu_cap)
     ]
     counts, grown = (np.concatenate(part) for part in zip(*found, strict=True))
-    row = np.repeat(np.arange(len(lengths)), lengths)
-    dropped = ranks_in_rows(starts, -np.abs(values)) < counts[row]
+    smallness = np.where(own, -np.inf, -np.abs(values))
+    dropped = ranks_in_rows(starts, smallness) < counts[row]
     cols[dropped] = grown
     for part in (values, *moments):
         part[dropped] = 0.0

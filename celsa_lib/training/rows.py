@@ -38,6 +38,11 @@ class Rows:
             return self.values.shape[1]
         return self.mean_nnz or round(len(self.values) / (len(self.starts) - 1))
 
+    @property
+    def anchored(self) -> bool:
+        """Whether row i, of any length, has a latent of its own in column i; of all items' rows."""
+        return self.starts is not None and len(self.starts) - 1 == self.width
+
     def flat(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(values, cols, starts), rows one after the other; the values are these, not a copy."""
         return self.values.view(-1), self.cols.int().reshape(-1), self.row_starts()
