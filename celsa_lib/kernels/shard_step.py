@@ -206,6 +206,13 @@ def read_lists(starts, parcels, start, stop, alpha, D, back):
 
 
 @njit(**PARALLEL)
+def add_at(D, places, part):
+    """D[places] += part; no place is there twice."""
+    for n in prange(len(places)):
+        D[places[n]] += part[n]
+
+
+@njit(**PARALLEL)
 def backward_lists(indptr, items, visible, row_starts, cols, begins, lengths, columns, D, G, R):
     """Through the encoder: G (threads × values) = what D, of the own lists, comes to in the rows.
 

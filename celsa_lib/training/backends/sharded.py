@@ -21,7 +21,9 @@ from celsa_lib.training.batches import UserBatch
 from celsa_lib.training.rows import Rows
 from celsa_lib.training.shard import Shard
 
-SCORES_HELD = 2**24  # bytes of scores that wait for the sums of other processes
+# Bytes of scores that wait for the sums of other processes: few enough to stay in a cache that these
+# share, as each is read again for every nonzero of its item.
+SCORES_HELD = 2**22
 
 
 class _Part(NamedTuple):
@@ -181,9 +183,9 @@ class ShardedBackend:
         """The gradient of the own lists: what each process has found of what it was sent."""
         sizes = [len(places) for places in lists.places]
         found, _ = self.group.swap(back, received.sizes, sizes)
-        D = np.zeros(lists.lengths.sum(), np.float32)
+        D = self.memory("D", (int(lists.lengths.sum()),)).zero_().numpy()
         for places, part in zip(lists.places, np.split(found, np.cumsum(sizes)[:-1]), strict=True):
-            D[places] += part  # each place once
+            loops.add_at(D, places, part)
         return D
 
     def _columns_of(self, part: _Part, whole: bool) -> tuple[np.ndarray, ...]:
