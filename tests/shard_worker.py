@@ -5,6 +5,7 @@ python -m torch.distributed.run --standalone --nproc-per-node 2 tests/shard_work
 
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -27,6 +28,9 @@ CASES = {
     "constant": {
         "width": 24, "nnz": 3, "schedule": "constant", "max_outputs": 52, "relu_cap": 0.4,
     },
+    "regrown": {"nnz": 4, "recipe": "recommended", "regrowth": 0.5},
+    "hashed": {"width": 24, "nnz": 3, "support": "hashed", "regrowth": 0.5, "relu_cap": 0.8},
+    "from a start": {"nnz": 4, "recipe": "recommended"},
 }  # fmt: skip
 # Users, most outputs, bytes of scores that are held.
 STEPS = {
@@ -48,11 +52,20 @@ def some_histories() -> csr_matrix:
 def fitted(case: str, backend: str, callbacks=()) -> dict[str, np.ndarray]:
     """Rows, scales and history of a small model trained on `some_histories`."""
     parameters = SHARED | CASES[case] | {"backend": backend, "callbacks": callbacks}
-    model = cl.CompressedELSA(**parameters).fit(some_histories())
+    model = cl.CompressedELSA(**parameters)
+    start = {"start": rows_of_fifty()} if case == "from a start" else {}
+    model.fit(some_histories(), **start)
     found = model.item_embeddings
     scales = np.ones(len(found.item_ids)) if found.input_scales is None else found.input_scales
     history = np.array([[entry["loss"], entry["active"]] for entry in model.history_])
     return {"rows": found.matrix.toarray(), "scales": scales, "history": history}
+
+
+@cache
+def rows_of_fifty() -> cl.ItemEmbeddings:
+    """Rows of all items but the last ten, as one process trains them."""
+    model = cl.CompressedELSA(**SHARED | CASES["recommended"] | {"epochs": 1})
+    return model.fit(some_histories()[:, :50]).item_embeddings
 
 
 def one_step(

@@ -11,12 +11,12 @@ from scipy.sparse import csr_matrix
 
 import celsa_lib as cl
 from celsa_lib.errors import ConfigError
-from celsa_lib.training import Checkpoint, TrainingOptions, Validation, regrowth
+from celsa_lib.training import Checkpoint, TrainingOptions, Validation, loop, regrowth
 from celsa_lib.training.batches import user_batch
 from celsa_lib.training.nadam import Nadam
 from celsa_lib.training.objective import reconstruction_loss, unit_rows
 from celsa_lib.training.regrowth import block_gradients, exchange
-from celsa_lib.training.rows import Rows, full_rows
+from celsa_lib.training.rows import Rows, full_rows, hashed_rows
 
 CPU = torch.device("cpu")
 QUIET = {"batch_size": 32, "progress": False}
@@ -74,7 +74,6 @@ def test_an_anchored_row_keeps_its_own_latent(histories):
         others = np.setdiff1d(rows.cols[first:last], [i])[: last - first - 1]
         rows.cols[first:last] = torch.from_numpy(np.sort(np.append(others, i)).astype(np.int32))
         rows.values[first:last][rows.cols[first:last] == i] = 1e-6
-    assert rows.anchored
     options, rng = TrainingOptions(), np.random.default_rng(0)
     found = exchange(rows, started(rows), 0.99, histories, options, rng)
     own = np.repeat(np.arange(60), np.diff(rows.starts)) == found.cols.numpy()
@@ -155,6 +154,7 @@ KINDS = {
     "random": {"width": 16, "schedule": "constant"},
     "pruned": {"width": 16, "schedule": "exponential"},
     "anchored": {"support": "anchored"},
+    "hashed": {"width": 16, "support": "hashed"},
     "recommended": {"recipe": "recommended", "dropout": 0.2},
 }
 
@@ -168,7 +168,7 @@ def test_rows_are_regrown_in_whole_trainings(histories, kind):
     plain, ours = fit(), fit(regrowth=0.5)
     A, without = (m.item_embeddings.matrix for m in (ours, plain))
     assert A.nnz <= 4 * 60 and ((A != 0) != (without != 0)).nnz > 10
-    assert ours.item_embeddings.is_anchored == ("support" in KINDS[kind] or kind == "recommended")
+    assert ours.item_embeddings.is_anchored == (kind in ("anchored", "recommended"))
     assert ours.resolved_["regrowth"] == 0.5 and plain.resolved_["regrowth"] == 0.0
 
 
@@ -203,6 +203,37 @@ def test_a_run_goes_on_from_a_checkpoint_to_the_same_bits(histories, tmp_path):
     ours = cl.CompressedELSA(callbacks=[kept], **parameters).fit(histories)
     whole = cl.CompressedELSA(**parameters).fit(histories)
     assert (ours.item_embeddings.matrix != whole.item_embeddings.matrix).nnz == 0
+
+
+def test_hashed_places_are_distinct_and_each_items_own():
+    """Whatever other items are drawn with; all columns are about as often drawn."""
+    rows = hashed_rows(3_000, 40, 7, seed=5)
+    cols = rows.cols.numpy()
+    assert rows.values.shape == cols.shape == (3_000, 7) and (np.diff(cols, axis=1) > 0).all()
+    assert cols.min() == 0 and cols.max() == 39
+    often = np.bincount(cols.ravel())
+    assert abs(often / often.mean() - 1).max() < 0.2
+    part = hashed_rows(3_000, 40, 7, 5, 1_500, 2_000)
+    assert torch.equal(part.cols, rows.cols[1_500:2_000])
+    assert torch.equal(part.values, rows.values[1_500:2_000])
+    assert len(np.unique(cols, axis=0)) > 2_990
+    assert not np.array_equal(hashed_rows(3_000, 40, 7, seed=6).cols, cols)
+    assert (hashed_rows(9, 14, 7, seed=0).cols.diff(dim=1) > 0).all()
+
+
+def test_nothing_dense_is_made_of_hashed_places(histories, monkeypatch):
+    """Of one size or several; rows that begin full are never asked for."""
+    monkeypatch.setattr(loop, "full_rows", None)
+    model = cl.CompressedELSA(32, 4, support="hashed", epochs=2, **QUIET)
+    budgets = model.fit_budgets(histories, (4, 2))
+    alone = model.fit(histories).item_embeddings.matrix
+    assert (budgets[4].item_embeddings.matrix != alone).nnz == 0
+    assert [entry["nnz"] for entry in budgets[2].history_] == [2, 2]
+    assert (np.diff(alone.indptr) == 4).all()
+    with pytest.raises(ConfigError, match="nnz 17 is more than half of width 32"):
+        cl.CompressedELSA(32, 17, support="hashed")
+    with pytest.raises(ConfigError, match="hashed places belong to the paper's procedure"):
+        cl.CompressedELSA(nnz=4, recipe="recommended", support="hashed")
 
 
 def test_what_cannot_be_regrown_is_refused():

@@ -82,10 +82,10 @@ def operations_of(config: ExperimentConfig, users: int, items: int) -> int:
 
 
 def _begins_dense(method: MethodConfig) -> bool:
-    """Whether its rows do; those of Compressed ELSA may be anchored instead."""
+    """Whether its rows do; those of Compressed ELSA may be anchored or at hashed places instead."""
     recommended = method.params.get("recipe") == "recommended"
     support = method.params.get("support", "anchored" if recommended else "pruned")
-    return method.name != "CompressedELSA" or support != "anchored"
+    return method.name != "CompressedELSA" or support not in ("anchored", "hashed")
 
 
 def _operations(jobs: list[Job], users: int, items: int) -> int:

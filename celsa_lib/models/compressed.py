@@ -11,18 +11,18 @@ from celsa_lib.embeddings import ItemEmbeddings
 from celsa_lib.errors import ConfigError, check_count, check_positive
 from celsa_lib.models.base import say_if_short
 from celsa_lib.models.gradient import GradientRecommender
-from celsa_lib.models.new_items import with_new_items
+from celsa_lib.models.new_items import require_known, with_new_items
 from celsa_lib.models.schedules import make_schedule
 from celsa_lib.training import Callback, Run, Stage, Trained, TrainingOptions
 from celsa_lib.training.anchored import anchored_rows, neighbourhoods, rows_of
 from celsa_lib.training.backends.choice import training_device
 from celsa_lib.training.device import resolve_device
 from celsa_lib.training.memory import shortage_named
-from celsa_lib.training.rows import Rows
+from celsa_lib.training.rows import Rows, hashed_rows
 from celsa_lib.training.shard import Shard
 
 PAPER_WIDTH = 4096  # of the paper's procedure
-SUPPORTS = ("pruned", "moving", "anchored")
+SUPPORTS = ("pruned", "moving", "anchored", "hashed")
 
 
 def train(
@@ -64,6 +64,7 @@ class CompressedELSA(GradientRecommender):
     "moving" prunes nothing for good: each step takes the k largest, and the gradient reaches all.
     `regrowth` above 0 exchanges entries between epochs of a fixed support, an anchored one too;
     with the constant schedule as in RigL, whose support is drawn at random (Evci et al. 2020).
+    "hashed" has no schedule and no dense beginning: `nnz` places that a hash draws, for `epochs`.
 
     recipe "recommended": support "anchored", a latent per item, `nnz` nonzeros per row on average
     and at least `floor`, from partial correlations with ridge `reg` among an item and its
@@ -116,10 +117,10 @@ class CompressedELSA(GradientRecommender):
                 "a moving support is chosen at every step, so nothing of it is exchanged between "
                 "epochs; leave regrowth or the moving support out"
             )
-        if self.regrowth and self.backend == "sharded":
+        if anchored == "hashed" and self.recipe != "paper":
             raise ConfigError(
-                'regrowth looks at all rows, and with backend "sharded" no process has them; leave '
-                'it "auto"'
+                'hashed places belong to the paper\'s procedure; take recipe="paper", or leave '
+                "support out"
             )
         constant = anchored == "pruned" and self.schedule == "constant"
         dynamic = anchored == "moving" or (constant and not self.regrowth)
@@ -135,11 +136,18 @@ class CompressedELSA(GradientRecommender):
                 "nothing of others; take at least 2"
             )
         width = max(PAPER_WIDTH, self.nnz) if self.width is None else self.width
+        if anchored == "hashed" and 2 * self.nnz > width:
+            raise ConfigError(
+                f"hashed places are few among many, and nnz {self.nnz} is more than half of width "
+                f'{width}; raise width, or take support="pruned"'
+            )
         make_schedule(self.schedule, width, self.nnz, 1 if self.epochs is None else self.epochs)
 
     @property
     def stages(self) -> list[Stage]:
         """The schedule as a list of stages; needs width and epochs. Raises ConfigError."""
+        if self.support == "hashed":
+            return [Stage(self.nnz, self.epochs)]
         stages = make_schedule(self.schedule, self.width, self.nnz, self.epochs)
         if self.regrowth:
             return [replace(s, dynamic=False) for s in stages]
@@ -192,6 +200,8 @@ def _train(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained]:
     first = models[0]
     if first.support == "anchored":
         return _train_anchored(X, models)
+    if first.support == "hashed":
+        return _train_hashed(X, models)
     paths = [model.stages for model in models]
     options = TrainingOptions.of(first)
     return train(X, int(first.width), paths, first.restart, options, first.callbacks)
@@ -222,6 +232,19 @@ def _train_anchored(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained
     return trained
 
 
+def _train_hashed(X: csr_matrix, models: list[CompressedELSA]) -> list[Trained]:
+    """One run per model, each process from rows of its own items."""
+    trained = []
+    for model in models:
+        options = TrainingOptions.of(model)
+        device, shard = training_device(options, ragged=False), Shard.of(X, options)
+        about = X.shape[1], int(model.width), model.nnz, options.seed
+        rows = hashed_rows(*about, shard.first, shard.last)
+        rows = replace(rows, values=rows.values.to(device), cols=rows.cols.to(device))
+        trained += train(X, rows.width, [model.stages], False, options, model.callbacks, rows)
+    return trained
+
+
 def _train_on(
     X: csr_matrix, model: CompressedELSA, start: ItemEmbeddings, item_ids: np.ndarray
 ) -> Trained:
@@ -230,11 +253,13 @@ def _train_on(
         raise ConfigError(f'support "{model.support}" has no start; take recipe="recommended"')
     if start.input_scales is not None and not model.scales:
         raise ConfigError("the start has scales; leave scales out, or take scales=True")
-    if model.backend == "sharded":
-        raise ConfigError('backend "sharded" trains from no start; leave it "auto"')
+    require_known(start, item_ids)  # in every process; the first makes the rows of all
     options = TrainingOptions.of(model)
-    device = training_device(options, ragged=True)
-    of_new = model.nnz, model.reg, model.n_neighbours, str(device)
-    rows = rows_of(with_new_items(start, X, item_ids, *of_new), model.scales, device)
+    device, shard = training_device(options, ragged=True), Shard.of(X, options)
+    rows = None
+    if shard.leads:
+        of_new = model.nnz, model.reg, model.n_neighbours, str(device)
+        rows = rows_of(with_new_items(start, X, item_ids, *of_new), model.scales, device)
+    rows = shard.own_rows(rows)
     stages = [Stage(rows.nnz, int(model.epochs))]
     return train(X, rows.width, [stages], False, options, model.callbacks, rows)[0]

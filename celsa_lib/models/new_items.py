@@ -39,20 +39,12 @@ def with_new_items(
     """
     X = histories(X)
     ids = ids_of_columns(X, item_ids)
-    if not embeddings.is_anchored:
-        raise ConfigError(
-            "these rows have no latent of each item's own, so a new item has no place among them; "
-            'train them with recipe="recommended"'
-        )
+    source = require_known(embeddings, ids)
     nnz = round(embeddings.matrix.nnz / len(embeddings.item_ids)) if nnz is None else nnz
     check_count(nnz=nnz, n_neighbours=n_neighbours)
     reg = of_data(X, int(np.count_nonzero(np.diff(X.indptr))), nnz)["reg"] if reg is None else reg
     check_positive(reg=reg)
-    row_of = {item: row for row, item in enumerate(embeddings.item_ids.tolist())}
-    source = np.array([row_of.get(item, -1) for item in ids.tolist()])
     known, new = np.flatnonzero(source >= 0), np.flatnonzero(source < 0)
-    if not len(known):
-        raise DataError("none of the items has a row; pass the ids that the rows were trained with")
     rows = _moved(embeddings.matrix, source, known)
     like = np.unique(np.linspace(0, len(known) - 1, LIKE).astype(int))  # known ones, as if new
     asked = np.concatenate([new, known[like]])
@@ -76,6 +68,23 @@ def with_new_items(
     order = np.argsort(np.concatenate([known, new]))
     found = vstack([rows, added]).tocsr()[order]
     return ItemEmbeddings(found, ids, embeddings.about, input_scales if scaled else None)
+
+
+def require_known(embeddings: ItemEmbeddings, ids: np.ndarray) -> np.ndarray:
+    """The row of each of `ids`, −1 for one that is new.
+
+    Raises ConfigError for rows that are not anchored, DataError where no item is known.
+    """
+    if not embeddings.is_anchored:
+        raise ConfigError(
+            "these rows have no latent of each item's own, so a new item has no place among them; "
+            'train them with recipe="recommended"'
+        )
+    row_of = {item: row for row, item in enumerate(embeddings.item_ids.tolist())}
+    source = np.array([row_of.get(item, -1) for item in ids.tolist()])
+    if (source < 0).all():
+        raise DataError("none of the items has a row; pass the ids that the rows were trained with")
+    return source
 
 
 def _moved(matrix: csr_matrix, source: np.ndarray, known: np.ndarray) -> csr_matrix:

@@ -1,7 +1,7 @@
 """Batches of users that stay sparse: item lists, never a users × items array."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 
 import numpy as np
@@ -85,6 +85,23 @@ def user_batch(
         positions=to(positions),
         whole=whole,
         visible=None if dropout is None else to(~_dropped_of(X, users, *dropout), bool),
+    )
+
+
+def of_items(batch: UserBatch, first: int, last: int) -> UserBatch:
+    """What a batch that is scored on all items has of the items first … last − 1, counted from the
+    first of them; `lengths` stay those of whole histories.
+    """
+    own = (batch.items >= first) & (batch.items < last)
+    before = torch.cat([own.new_zeros(1, dtype=torch.int64), own.cumsum(0)])
+    return replace(
+        batch,
+        items=batch.items[own] - first,
+        rows=batch.rows[own],
+        offsets=before[batch.offsets],
+        outputs=batch.outputs[: last - first],
+        positions=batch.positions[own] - first,
+        visible=None if batch.visible is None else batch.visible[own],
     )
 
 

@@ -77,7 +77,7 @@ def fingerprint(run) -> str | None:
     nodes = [[asdict(node.stage), node.parent] for node in run.plan.nodes]
     what = [run.X.shape, run.width, nodes, run.plan.ends, run.restart, options]
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
-    if run.initial.starts is not None:  # else the start follows from the seed
+    if run.initial.starts is not None or run.initial.nnz < run.width:  # else it is the seed's
         whole = run.shard.whole(arrays_of_rows("start", run.initial))
         if whole is None:
             return None

@@ -11,8 +11,8 @@ FIRST, SECOND, STRIDE = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35), np.uint32(
 
 def seeds_of(seed: int, first: int, steps: int) -> np.ndarray:
     """A seed for each of the steps first … first + steps − 1 of training, uint32."""
-    own = _mixed(np.array([seed % 2**32], np.uint32) ^ STRIDE)
-    return _mixed(np.arange(first, first + steps).astype(np.uint32) ^ own)
+    own = mixed(np.array([seed % 2**32], np.uint32) ^ STRIDE)
+    return mixed(np.arange(first, first + steps).astype(np.uint32) ^ own)
 
 
 def threshold(rate: float) -> int:
@@ -22,12 +22,10 @@ def threshold(rate: float) -> int:
 
 def dropped(interactions: np.ndarray, seed: int, rate: float) -> np.ndarray:
     """Which of `interactions` (places in X.indices) a step with `seed` drops: boolean."""
-    return _mixed(interactions.astype(np.uint32) ^ np.uint32(seed)) >> np.uint32(8) < threshold(
-        rate
-    )
+    return mixed(interactions.astype(np.uint32) ^ np.uint32(seed)) >> np.uint32(8) < threshold(rate)
 
 
-def _mixed(x: np.ndarray) -> np.ndarray:
+def mixed(x: np.ndarray) -> np.ndarray:
     """The finaliser of MurmurHash3 (Appleby, public domain): uint32 → uint32."""
     with np.errstate(over="ignore"):
         x = (x ^ (x >> np.uint32(16))) * FIRST

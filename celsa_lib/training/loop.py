@@ -165,7 +165,8 @@ class Run:
         """Exchange a share of each row's nonzeros by gradient; what makes the steps begins anew."""
         rng = np.random.default_rng([self.options.seed, node.epoch + self.epochs, 1])
         rows = self.trainer.result()
-        self.rows = exchange(rows, self.optimiser, share, self.X, self.options, rng)
+        given = self.optimiser, share, self.X, self.options, rng, self.shard
+        self.rows = exchange(rows, *given)
         if self.rows is not rows:
             self.trainer = None  # its memory is for the next
             self.trainer = self._trainer(node.stage)

@@ -7,6 +7,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from celsa_lib.kernels.rows import unit_rows_into
+from celsa_lib.training.dropout import STRIDE, mixed
 from celsa_lib.training.objective import top_k_columns
 
 ROWS_AT_ONCE = 1024  # drawn and passed over: those of other processes
@@ -37,11 +38,6 @@ class Rows:
         if self.starts is None:
             return self.values.shape[1]
         return self.mean_nnz or round(len(self.values) / (len(self.starts) - 1))
-
-    @property
-    def anchored(self) -> bool:
-        """Whether row i, of any length, has a latent of its own in column i; of all items' rows."""
-        return self.starts is not None and len(self.starts) - 1 == self.width
 
     def flat(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(values, cols, starts), rows one after the other; the values are these, not a copy."""
@@ -132,3 +128,39 @@ def full_rows(values: torch.Tensor) -> Rows:
     n_items, width = values.shape
     cols = torch.arange(width, dtype=torch.int32, device=values.device).expand(n_items, width)
     return Rows(values, cols, width)
+
+
+def hashed_rows(
+    n_items: int, width: int, nnz: int, seed: int, first: int = 0, last: int | None = None
+) -> Rows:
+    """Rows of `nnz` random values at places that a hash draws, of the items first … last − 1.
+
+    Nothing is items × width. `nnz` is at most half of `width`.
+    """
+    last = n_items if last is None else last
+    parts = [
+        hashed_columns(np.arange(begin, min(begin + ROWS_AT_ONCE, last)), width, nnz, seed)
+        for begin in range(first, last, ROWS_AT_ONCE)
+    ]
+    values = initial_embeddings(n_items, nnz, seed, first, last)
+    return Rows(values, torch.from_numpy(np.concatenate(parts)), width)
+
+
+def hashed_columns(items: np.ndarray, width: int, nnz: int, seed: int) -> np.ndarray:
+    """The first `nnz` distinct ones of the columns that are drawn for each item, ascending: items ×
+    nnz, int32.
+    """
+    marks = mixed(items.astype(np.uint32) ^ mixed(np.array([seed % 2**32], np.uint32)))
+    tried, enough = 2 * nnz, False
+    while not enough:
+        tried *= 2
+        draws = np.arange(tried, dtype=np.uint32) * STRIDE
+        drawn = mixed(marks[:, None] + draws) % np.uint32(width)
+        order = np.argsort(drawn, axis=1, kind="stable")
+        ordered = np.take_along_axis(drawn, order, axis=1)
+        again = np.zeros(drawn.shape, bool)
+        np.put_along_axis(again, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
+        distinct = np.cumsum(~again, axis=1)
+        enough = bool((distinct[:, -1] >= nnz).all())
+    kept = drawn[~again & (distinct <= nnz)].reshape(len(items), nnz)
+    return np.sort(kept, axis=1).astype(np.int32)

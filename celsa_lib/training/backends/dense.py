@@ -7,6 +7,7 @@ from celsa_lib.kernels.rows import TINY, add_sums
 from celsa_lib.training.backends.protocol import Memory
 from celsa_lib.training.batches import UserBatch
 from celsa_lib.training.device import rounded_products
+from celsa_lib.training.shard import Shard
 
 
 class DenseBackend:
@@ -78,18 +79,25 @@ class DenseBackend:
         return product if self.dtype == torch.float32 else self.memory(name, shape).copy_(product)
 
 
-def gradient_of_scores(P: torch.Tensor, batch: UserBatch, cap: float | None):
+def gradient_of_scores(
+    P: torch.Tensor, batch: UserBatch, cap: float | None, shard: Shard | None = None
+):
     """(alpha, losses) of each user; P becomes what its gradient is `alpha` times of, in place.
 
-    With o = Σ_seen p: loss 2 − 2·o/(‖p‖‖x‖), gradient 2·o/(‖p‖³‖x‖)·(p − x·‖p‖²/o).
+    With o = Σ_seen p: loss 2 − 2·o/(‖p‖‖x‖), gradient 2·o/(‖p‖³‖x‖)·(p − x·‖p‖²/o). shard: whose
+    scores these are, where other processes have those of other items.
     """
     norm = torch.linalg.vector_norm(P, dim=1)
     seen = batch.rows, batch.positions
     p = P[seen]
-    overlap = torch.zeros_like(norm).index_add_(0, batch.rows, p)
+    overlap, n_scores = torch.zeros_like(norm).index_add_(0, batch.rows, p), P.numel()
+    if shard is not None and shard.group.size > 1:
+        sums = shard.group.total(torch.stack([norm.double() ** 2, overlap.double()]).numpy())
+        norm, overlap = torch.from_numpy(sums).to(P.dtype)
+        norm, n_scores = norm.sqrt(), len(P) * shard.bounds[-1]
     scaled = norm.clamp_min(TINY) * batch.lengths.sqrt()
     losses = 1.0 + (norm > 0) - 2.0 * overlap / scaled
-    alpha = 2.0 * overlap / (scaled * norm.clamp_min(TINY) ** 2) / P.numel()
+    alpha = 2.0 * overlap / (scaled * norm.clamp_min(TINY) ** 2) / n_scores
     target = norm**2 / overlap.clamp_min(TINY)
     free = (p > 0) if cap is None else (p > 0) & (p < cap)
     P[seen] = torch.where(free, p - target[batch.rows], p)

@@ -21,8 +21,8 @@ from celsa_lib.training.batches import UserBatch
 from celsa_lib.training.rows import Rows
 from celsa_lib.training.shard import Shard
 
-# Bytes of scores that wait for the sums of other processes: few enough to stay in a cache that these
-# share, as each is read again for every nonzero of its item.
+# Bytes of scores that wait for the sums of other processes: so few that they stay in a cache that
+# processes share, as each is read again for every nonzero of its item.
 SCORES_HELD = 2**22
 
 
