@@ -7,9 +7,11 @@ Goodbooks-10k partial, about 20 interactions a user; 2,000 users test. Each cont
 of its own; its times are those of processors too, which other work on the machine does not
 lengthen. "sparse start" is the recommended setting, from the blocks of neighbours; "whole
 inverse" the same from the inverse of all items, and EASE, up to --dense-items; "sampled" the same
-with the loss over the items that a batch has seen and as many others, "seen" without others. "new
-items" holds a share of the items back from training and gives them rows afterwards. A row that is
-stored is not measured again with the same settings.
+with the loss over the items that a batch has seen and as many others, "seen" without others. The
+paper's procedure begins dense at DENSE_WIDTH latents ("dense start", up to --wide-items), or at
+places that a hash draws, without exchange and with it ("hashed", "exchanged"), for as many epochs.
+"new items" holds a share of the items back from training and gives them rows afterwards. A row that
+is stored is not measured again with the same settings.
 """
 
 import argparse
@@ -36,13 +38,17 @@ NNZ, REG = 16, 100.0
 SCALE, EASE_COST, NEW, CURVE = "scale", "ease", "new items", "curve"
 SPARSE, WHOLE, EASE, TRUTH = "sparse start", "whole inverse", "EASE", "truth"
 SEEN, SAMPLED = "seen", "sampled"
-DENSE, SMALL = (WHOLE, EASE), (SEEN, SAMPLED, NEW)
+PAPER, HASHED, EXCHANGED = "dense start", "hashed", "exchanged"
+DENSE, SMALL, WIDE = (WHOLE, EASE), (SEEN, SAMPLED, NEW), (PAPER, HASHED, EXCHANGED)
+DENSE_WIDTH, HALVING, SHARE = 512, 2, 0.3  # latents; epochs of a halving; exchanged at first
 
 
 def model_of(contender: str, source: Source, clock: Clock):
     """A contender, not fitted."""
     if contender == EASE:
         return cl.EASE(REG)
+    if contender in WIDE:
+        return of_the_paper(contender, source, clock)
     shared = {"recipe": "recommended", "seed": 0, "progress": False, "callbacks": [clock]}
     given = {"batch_size": source.batch_size, "epochs": source.epochs}
     if contender == WHOLE:
@@ -51,6 +57,18 @@ def model_of(contender: str, source: Source, clock: Clock):
         seen = source.seen_by_a_batch()
         given["max_outputs"] = 1 if contender == SEEN else 2 * seen
     return cl.CompressedELSA(nnz=NNZ, **shared, **given)
+
+
+def of_the_paper(contender: str, source: Source, clock: Clock):
+    """The paper's procedure in a width that fits, or the same from hashed places."""
+    shared = {"width": DENSE_WIDTH, "nnz": NNZ, "seed": 0, "progress": False}
+    shared |= {"callbacks": [clock], "batch_size": source.batch_size}
+    halving = source.epochs or HALVING
+    if contender == PAPER:
+        return cl.CompressedELSA(**shared, epochs=halving)
+    stages = cl.models.make_schedule("exponential", DENSE_WIDTH, NNZ, halving)
+    epochs, share = sum(stage.epochs for stage in stages), SHARE * (contender == EXCHANGED)
+    return cl.CompressedELSA(**shared, support="hashed", epochs=epochs, regrowth=share)
 
 
 def trained(contender: str, source: Source) -> dict:
@@ -152,11 +170,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="results/scale-training.json")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    names = (TRUTH, SPARSE, *DENSE, *SMALL)
+    names = (TRUTH, SPARSE, *DENSE, *SMALL, *WIDE)
     parser.add_argument("--contenders", nargs="+", choices=names, default=names)
     parser.add_argument("--users-per-item", type=float, default=1.0)
     parser.add_argument("--fewest-users", type=int, default=20_000)
     parser.add_argument("--dense-items", type=int, default=10_000, help="Most of dense starts.")
+    parser.add_argument("--wide-items", type=int, default=100_000, help="Most of the paper's.")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--curve", type=float, nargs=2, help="Exponent and offset, not fitted.")
@@ -171,6 +190,8 @@ def main() -> None:
         source = Source(n_items, n_users, tuple(curve), *given)
         for contender in options.contenders:
             if contender in (*DENSE, *SMALL) and n_items > options.dense_items:
+                continue
+            if contender in WIDE and n_items > options.wide_items:
                 continue
             if contender == NEW:
                 store.measure(NEW, contender, source, new_items)

@@ -1,11 +1,13 @@
 """Steps of training with the rows in one process, and shared by several: time, bytes, memory.
 
-Usage: python benchmarks/shard_cost.py [--processes 1 2] [--items 10000] [--steps 20]
+Usage: python benchmarks/shard_cost.py [--processes 1 2] [--items 10000 …] [--steps 20]
+    [--out results/shard-cost.json]
 Each process has one thread. Beside the time of a step stands that of the processor, of the busiest
 process: what a machine that does other work does not change much. What is sent in a step is
 computed from the batch by sparse products, and measured twice: as the processes hand it over, and
 as Linux's loopback device has carried it.
-The first line is the step of one process that does not divide rows.
+The first line is the step of one process that does not divide rows. What is stored of other sizes
+stays in the file, which is written after each.
 """
 
 import argparse
@@ -24,6 +26,9 @@ from processes import peak_gib, summary
 from scipy.sparse import csr_matrix
 from workload import Case
 
+from celsa_lib.experiments.manifest import new_run
+from celsa_lib.report.scale_model import shards_table
+from celsa_lib.results import BENCHMARK, Result, load_result, save_result
 from celsa_lib.training import Stage, TrainingOptions
 from celsa_lib.training.batches import user_batch
 from celsa_lib.training.nadam import Nadam
@@ -96,44 +101,55 @@ def part_of(items: int, n_steps: int, backend: str, out: Path) -> None:
     torch.distributed.destroy_process_group()
 
 
-def in_processes(n: int, backend: str, options: argparse.Namespace) -> dict:
+def in_processes(n: int, backend: str, items: int, n_steps: int) -> dict:
     """What `n` processes take."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "found.json")
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         command += ["--nproc-per-node", str(n), __file__, "--part", backend, str(out)]
-        command += ["--items", str(options.items), "--steps", str(options.steps)]
+        command += ["--items", str(items), "--steps", str(n_steps)]
         subprocess.run(command, check=True, env=os.environ | THREADS)
         return json.loads(out.read_text())
 
 
+def measured(items: int, processes: list[int], n_steps: int) -> list[dict]:
+    """A row for the step of one process that does not divide rows (`processes` 0), and for each
+    number of them; all make the same loss.
+    """
+    made = [(0, in_processes(1, "sparse", items, n_steps))]
+    made += [(n, in_processes(n, "sharded", items, n_steps)) for n in processes]
+    losses = [found["loss"] for _, found in made]
+    if not np.allclose(losses, losses[0], rtol=1e-5):
+        raise SystemExit(f"steps that should be alike have losses of {losses}")
+    about = {"section": "processes", "items": items}
+    return [about | {"processes": n, **found} for n, found in made]
+
+
 def main() -> None:
-    """Measure, and print a line for each number of processes."""
+    """Measure a size after the other, and store it; print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--items", type=int, nargs="+", default=[10_000])
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--out", default="results/shard-cost.json")
     parser.add_argument("--part", nargs=2, metavar=("BACKEND", "OUT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
         backend, out = options.part
-        part_of(options.items, options.steps, backend, Path(out))
+        part_of(options.items[0], options.steps, backend, Path(out))
         return
-    one = in_processes(1, "sparse", options)
-    print(
-        f"rows not divided: {1e3 * one['seconds']:.1f} ms a step, of the processor "
-        f"{1e3 * one['cpu']:.1f}; {one['peak_gib'][0]} GiB"
-    )
-    for n in options.processes:
-        found = in_processes(n, "sharded", options)
-        faster, less = (one[kind] / found[kind] for kind in ("seconds", "cpu"))
-        print(
-            f"{n} processes: {1e3 * found['seconds']:.1f} ms a step, {faster:.2f}× as fast; of the "
-            f"processor {1e3 * found['cpu']:.1f}, {less:.2f}× as little; loss "
-            f"{found['loss']:.6f} ({one['loss']:.6f}); MB a step {found['computed'] / 1e6:.3f} "
-            f"computed, {found['sent'] / 1e6:.3f} sent, {found['carried'] / 1e6:.3f} carried; "
-            f"GiB {found['peak_gib']}"
-        )
+    path = Path(options.out)
+    result = load_result(path) if path.exists() else Result({}, [])
+    for items in options.items:
+        start = time.perf_counter()
+        rows = measured(items, options.processes, options.steps)
+        kept = [row for row in result.rows if row["items"] != items]
+        taken = result.manifest.get("seconds", 0) + round(time.perf_counter() - start)
+        manifest = {"kind": BENCHMARK, "what": "steps of training with rows shared by processes"}
+        runs = result.manifest.get("runs", {}) | new_run()
+        result = Result(manifest | {"runs": runs, "seconds": taken}, kept + rows)
+        save_result(result, path)
+        print(shards_table(result).to_string(index=False), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Memory and time to read more interactions than one would hold as a table, from Parquet.
 
 Usage: python benchmarks/stream_memory.py [--rows 100000000] [--folder /a/disk/with/space]
+    [--out results/stream-memory.json]
 Writes about 8 bytes per row to a temporary folder and removes it, hive partitions by month. The
 load runs in a process of its own, so that the peak is the reader's alone.
 """
@@ -15,6 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 from processes import peak_gib
+
+from celsa_lib.experiments.manifest import new_run
+from celsa_lib.results import BENCHMARK, Result, save_result
 
 ROWS, USERS, ITEMS, PARTITIONS = 100_000_000, 1_000_000, 100_000, 12
 ROWS_AT_ONCE = 2**20
@@ -58,11 +62,13 @@ def load(folder: Path, store: Path, results) -> None:
 
 
 def main() -> None:
-    """Generate, load, print two lines."""
+    """Generate, load, store a row, print two lines."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--folder", help="Where to write; default: the system's temporary folder.")
+    parser.add_argument("--out", default="results/stream-memory.json")
     options = parser.parse_args()
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=options.folder) as root:
         folder = Path(root, "interactions")
         folder.mkdir()
@@ -74,6 +80,14 @@ def main() -> None:
         process.start()
         users, items, kept, seen, (reading, cutting), peak = results.get()
         process.join()
+    row = {
+        "section": "stream", "rows": options.rows, "parquet_gib": round(size, 3), "users": users,
+        "items": items, "interactions": kept, "reading": round(reading, 1),
+        "cutting": round(cutting, 2), "peak_gib": round(peak, 3),
+    }  # fmt: skip
+    manifest = {"kind": BENCHMARK, "what": "interactions read from Parquet in a stream"}
+    manifest |= {"runs": new_run("pyarrow"), "seconds": round(time.perf_counter() - start)}
+    save_result(Result(manifest, [row]), options.out)
     print(f"{options.rows:,} rows, {size:.2f} GiB of Parquet: {kept:,} interactions ", end="")
     print(f"({users:,} users, {items:,} items) read in {reading:.1f} s")
     print(f"100 batches of {seen:,} interactions in {cutting:.1f} s; peak memory {peak:.2f} GiB")

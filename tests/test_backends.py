@@ -18,10 +18,10 @@ from celsa_lib.models.compressed import train
 from celsa_lib.training import Checkpoint, Run, Stage, TrainingOptions, Validation
 from celsa_lib.training.anchored import anchored_rows, neighbourhoods
 from celsa_lib.training.backends import DenseBackend, ReferenceBackend, SparseBackend, make_backend
-from celsa_lib.training.batches import shuffled_batches, user_batch
+from celsa_lib.training.batches import drawn_outputs, shuffled_batches, user_batch
 from celsa_lib.training.checkpoint import fingerprint
 from celsa_lib.training.device import density_of_dense
-from celsa_lib.training.objective import top_k_columns, unit_rows
+from celsa_lib.training.objective import predict, top_k_columns, unit_rows
 from celsa_lib.training.plan import make_plan
 from celsa_lib.training.rows import full_rows, initial_embeddings
 
@@ -73,6 +73,34 @@ def test_sampled_outputs(histories):
             ours, found = backend(values, batch)
             assert ours == pytest.approx(loss, rel=1e-6)
             assert relative_error(found, gradient) < 1e-5
+
+
+def test_the_bias_of_sampled_outputs_is_the_share_that_is_drawn(histories):
+    """Σ p² is on average that of seen items and the drawn share of the others: the loss is lower
+    for every draw, the lower the fewer are drawn, and the same when all are.
+    """
+    values, cols = rows(60, 12, 5)
+    users, backend = np.arange(8), ReferenceBackend(cols, 12, None)
+    A = backend._written_out(values)
+    whole = user_batch(histories, users, CPU)
+    p = predict(A, whole).clamp_min(0.0)
+    seen = torch.zeros(60, dtype=torch.bool)
+    seen[whole.items] = True
+    losses, means = {}, {}
+    for limit in (45, 52, 60):
+        found = []
+        for draw in range(300 if limit == 52 else 20):
+            outputs = drawn_outputs(histories, users, limit, False, np.random.default_rng(draw))
+            batch = user_batch(histories, users, CPU, outputs)
+            loss, _ = backend(values, batch)
+            losses.setdefault(limit, []).append(loss * len(batch.outputs) * 8)
+            found.append(predict(A, batch).clamp_min(0.0).square().sum(dim=1))
+        means[limit] = torch.stack(found).mean(dim=0)
+    share = (52 - int(seen.sum())) / (60 - int(seen.sum()))
+    expected = p[:, seen].square().sum(dim=1) + share * p[:, ~seen].square().sum(dim=1)
+    assert 0.2 < share < 0.9 and torch.allclose(means[52], expected, rtol=0.03)
+    assert max(losses[52]) < losses[60][0] and np.mean(losses[45]) < np.mean(losses[52])
+    assert np.allclose(losses[60], backend(values, whole)[0] * 60 * 8)
 
 
 def test_tf32_is_asked_of_a_gpus_products_alone(histories):

@@ -13,7 +13,7 @@ import celsa_lib as cl
 from celsa_lib import report
 from celsa_lib.data import fit_curve, make_crowd
 from celsa_lib.errors import ConfigError, DataError
-from celsa_lib.results import load_result
+from celsa_lib.results import Result, load_result
 from celsa_lib.training import anchored
 from celsa_lib.training.anchored import CountsOnCpu, anchored_rows, neighbourhoods
 from celsa_lib.training.backends import ListBackend, ReferenceBackend, SparseBackend
@@ -299,6 +299,8 @@ def test_the_benchmark_in_small_and_its_tables(tmp_path, monkeypatch, capsys):
     assert table.loc["truth", "of the truth's"] == "100%"
     assert table["nDCG@100"].iloc[-1].startswith("not measured yet: run benchmarks/")
     assert {"whole inverse", "EASE", "seen", "sampled", "sparse start"} <= set(table.index)
+    assert {"dense start", "hashed", "exchanged"} <= set(table.index)
+    assert shown.frame("scale model")["grows with"].item().startswith("not measured yet")
     ease = shown.frame("ease").set_index("items")
     assert ease.loc["1,000,000", "memory, GiB"] == "11,175.9"
     new = shown.frame("new items")
@@ -318,3 +320,46 @@ class InThisProcess:
     def submit(self, action, *arguments):
         """What is asked, at once."""
         return SimpleNamespace(result=lambda: action(*arguments))
+
+
+def made_up_size(items: int, backend: str, per_pair=1e-6, per_list=1e-7) -> dict:
+    """A stored row whose costs are sums of the model's terms."""
+    row = {"section": "scale", "contender": "sparse start", "items": items, "users": items,
+           "interactions": 20 * items, "nonzeros": 16 * items, "epochs": 10, "backend": backend,
+           "mean": 0.3, "stderr": 0.01}  # fmt: skip
+    row["cpu_seconds_start"] = per_pair * 400 * items + 2e-3 * items
+    loops = 1e-10 * 10 * items * 16 * items
+    row["cpu_seconds_training"] = loops if backend == "sparse" else per_list * 10 * 5120 * items
+    row["peak_gib"] = 0.5 + 1e-7 * 36 * items
+    return row
+
+
+def test_the_model_of_the_cost_foretells_the_largest_size():
+    """Made up by its own terms, the largest is foretold exactly; one that is not is not."""
+    sizes = [(5_000, "sparse"), (10_000, "sparse"), (50_000, "sparse lists"),
+             (100_000, "sparse lists"), (1_000_000, "sparse lists")]  # fmt: skip
+    rows = [made_up_size(*size) for size in sizes]
+    found = report.shown(Result({"kind": "benchmark"}, rows)).frame("scale model").set_index("cost")
+    assert (found["foretold/measured"] == "1.00").all()
+    assert found["1,000,000 items, foretold"].tolist() == found["measured"].tolist()
+    assert found.loc["training, s", "one of each"] == "1e-10, 1e-07"
+    assert found.loc["peak memory, GiB", "10,000,000 items, foretold"] == "36.5"
+    rows[-1]["cpu_seconds_training"] *= 2
+    found = report.shown(Result({"kind": "benchmark"}, rows)).frame("scale model").set_index("cost")
+    assert found.loc["training, s", "foretold/measured"] == "0.50"
+    few = [rows[0], rows[1], rows[-1]]
+    found = report.shown(Result({"kind": "benchmark"}, few)).frame("scale model").set_index("cost")
+    assert found.loc["training, s", "foretold/measured"] == "–", "no smaller size went by lists"
+
+
+def test_tables_of_processes_and_streams_by_hand():
+    step = {"section": "processes", "items": 10_000, "seconds": 0.2, "cpu": 0.2, "computed": 0,
+            "sent": 0, "carried": 0, "peak_gib": [0.4], "processes": 0}  # fmt: skip
+    two = step | {"processes": 2, "seconds": 0.125, "peak_gib": [0.3, 0.25], "sent": 2_000_000}
+    stream = {"section": "stream", "rows": 1000, "parquet_gib": 0.01, "interactions": 900,
+              "reading": 3.2, "cutting": 0.4, "peak_gib": 0.6}  # fmt: skip
+    shown = report.shown(Result({"kind": "benchmark"}, [two, step, stream]))
+    whole, divided = shown.frame("processes").to_dict("records")
+    assert whole["rows"] == "not divided" and divided["times as fast"] == "1.60"
+    assert divided["MB sent"] == "2.00" and divided["peak memory of one, GiB"] == "0.30"
+    assert shown.frame("stream")["interactions kept"].tolist() == ["900"]

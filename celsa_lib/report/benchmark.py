@@ -3,7 +3,15 @@
 from html import escape
 from typing import ClassVar
 
-from celsa_lib.report import cost, cost_figures, faults, million, million_figures, scale
+from celsa_lib.report import (
+    cost,
+    cost_figures,
+    faults,
+    million,
+    million_figures,
+    scale,
+    scale_model,
+)
 from celsa_lib.report.base import Parts, Report
 from celsa_lib.report.engines import engines_table
 from celsa_lib.report.rounded import rounded_table
@@ -20,6 +28,7 @@ SECTIONS = {
     "gpu trainings": ("training",),
     "inference growth": ("growth",),
     "density": ("density", "choice"),
+    "scale model": ("scale",),
     "million growth": ("million items",),
     "million choice": ("million items",),
     "million aims": ("million items",),
@@ -64,7 +73,10 @@ class BenchmarkReport(Report):
         "load": million.million_loads,
         "scale": scale.scale_table,
         "ease": scale.scale_ease,
+        "scale model": scale_model.scale_model,
         "new items": scale.scale_new_items,
+        "processes": scale_model.shards_table,
+        "stream": scale_model.streams_table,
         "fuzz": faults.fuzz_table,
         "faults": faults.faults_table,
         "compare time": faults.compare_time_table,

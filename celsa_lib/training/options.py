@@ -59,8 +59,9 @@ class TrainingOptions:
     damps them: it is part of the method (Keras' default 1e-7, not torch's 1e-8).
     relu_cap: bounds the prediction from above while training (the released code: 6).
     max_outputs: score a batch on the items it has seen and a random rest, this many in all; None
-    scores all items. repeat_negatives: draw that rest with replacement, as the released code does
-    (not by the loops of backend "sparse").
+    scores all items. The norm of a prediction then has of what a user has not seen only the share
+    that is drawn: the loss is too low. repeat_negatives: draw that rest with replacement, as the
+    released code does (not by the loops of backend "sparse").
     dropout: input dropout, the share of the interactions that each step hides from the encoder, at
     random; the target stays the whole history (denoising; Steck 2020).
     length_exponent: an epoch draws users in proportion to (length of the history)^length_exponent,
