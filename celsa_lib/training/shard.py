@@ -15,7 +15,7 @@ from celsa_lib.training.state import arrays_of_rows, rows_of_arrays
 
 # What an interaction costs beside scoring a user on an item, as measured for 10,000 items: the
 # balance follows from it alone.
-PER_INTERACTION = 24.0
+PER_INTERACTION = 40.0
 POINTERS = ("starts", "indptr")  # of rows that are stored one after the other
 # Which of them says where the rows of an array begin, where it has one.
 POINTERS_OF = dict.fromkeys(("values", "cols", "mean", "m", "v"), "starts")
