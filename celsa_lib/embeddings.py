@@ -3,7 +3,6 @@
 PackedEmbeddings is what `pack` makes of it: a few bits per value, in a file that is read in place.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +12,7 @@ from scipy.sparse import csr_matrix, diags
 
 from celsa_lib.arrays import check_csr, format_of, save_arrays, stored_arrays
 from celsa_lib.errors import DataError, check_between, check_count
-from celsa_lib.kernels.forks import check_threads
-from celsa_lib.kernels.packed_cosine import packed_cosines, packed_norms
+from celsa_lib.kernels.devices import has_gpu
 from celsa_lib.parts import as_rows, as_scales, check_distinct, each_alone, ids_array, plain_about
 from celsa_lib.retrieval import (
     BATCH_USERS,
@@ -193,13 +191,20 @@ class ItemEmbeddings:
             return recommend_in_batches(self.score, X, n, exclude_seen, hidden)
         return self._index.recommend(X, n, exclude_seen, hidden, effort)
 
-    def similar(self, items: Sequence[int], n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    def similar(
+        self,
+        items: Sequence[int],
+        n: int = 10,
+        among: Sequence[int] | None = None,
+        without: Sequence[int] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The `n` other items nearest to each of `items`, by cosine of rows, whatever their norms.
 
-        items: positions. Gives what `recommend` does: (indices, cosines), each items × n. Raises
-        ConfigError for a position that is not there or n < 1.
+        items: positions; among, without: as in `recommend`. Gives what it does: (indices, cosines),
+        each items × n. Raises ConfigError for a position that is not there or n < 1.
         """
-        return self.unit.recommend(each_alone(items, self.matrix.shape[0]), n)
+        asked = each_alone(items, self.matrix.shape[0])
+        return self.unit.recommend(asked, n, among=among, without=without)
 
     @cached_property
     def unit(self) -> "ItemEmbeddings":
@@ -270,29 +275,20 @@ class PackedEmbeddings(PackedRows):
         matrix, input_scales = self.rows()
         return ItemEmbeddings(matrix, self.item_ids, self.about, input_scales)
 
-    def similar(self, items: Sequence[int], n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    def similar(
+        self,
+        items: Sequence[int],
+        n: int = 10,
+        among: Sequence[int] | None = None,
+        without: Sequence[int] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """See `ItemEmbeddings.similar`; rows are read where they lie, 4 bytes per item are kept."""
         asked = each_alone(items, self.shape[0])
-        return recommend_in_batches(self._cosines, asked, n, without_seen=True)
-
-    def _cosines(self, asked: csr_matrix) -> np.ndarray:
-        """Cosines of all rows with the one that each row of `asked` names."""
-        check_threads()
-        parts = self._layout, self._longest, self.shape[1]
-        return packed_cosines(*parts, asked.indices, self._norms)
-
-    @cached_property
-    def _norms(self) -> np.ndarray:
-        return packed_norms(self._layout, self._longest)
+        hidden = hidden_items(self.shape[0], among, without)
+        return recommend_in_batches(self._cosines, asked, n, without_seen=True, hidden=hidden)
 
 
 def open_embeddings(path: str | Path) -> ItemEmbeddings | PackedEmbeddings:
     """What `save` or `pack` wrote, as the file says. Raises StorageError for anything else."""
     packed = format_of(path, "item embeddings") == PackedEmbeddings.FORMAT
     return PackedEmbeddings.load(path) if packed else ItemEmbeddings.load(path)
-
-
-def has_gpu() -> bool:
-    """Whether a CUDA GPU is there; torch is not loaded for the question."""
-    torch = sys.modules.get("torch")
-    return torch is not None and torch.cuda.is_available()

@@ -12,7 +12,7 @@ from scipy.sparse import random as random_sparse
 import celsa_lib as cl
 from celsa_lib.errors import CelsaError, ConfigError
 from celsa_lib.evaluation import effort_for_recall
-from celsa_lib.retrieval import SparseIndex, lists, sparse, top_n
+from celsa_lib.retrieval import SparseIndex, lists, top_n
 
 
 def best_by_sorting(scores, n):
@@ -54,17 +54,17 @@ def test_sparse_top_n_is_exact(users, n, without_seen):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_one_user_among_more_items_than_a_block(threads, monkeypatch):
     """Blocks, and parts for several threads, meet at any item; sums are exact, ties are many."""
-    rng, n_items = np.random.default_rng(0), 3 * sparse.CACHED_ITEMS + 100
+    rng, n_items = np.random.default_rng(0), 3 * lists.CACHED_ITEMS + 100
     A = csr_matrix(
         (rng.integers(-8, 9, 2 * n_items) / np.float32(8), rng.integers(0, 50, 2 * n_items),
          2 * np.arange(n_items + 1)), shape=(n_items, 50), dtype=np.float32,
     )  # fmt: skip
     A.sum_duplicates()
-    seen = np.array([0, sparse.CACHED_ITEMS - 1, sparse.CACHED_ITEMS, n_items // 3, n_items - 1])
+    seen = np.array([0, lists.CACHED_ITEMS - 1, lists.CACHED_ITEMS, n_items // 3, n_items - 1])
     X = csr_matrix((np.ones(5, np.float32), (np.zeros(5, int), seen)), shape=(1, n_items))
     scores = (A @ (X @ A).T).toarray().T
     scores[0, seen] = -np.inf
-    monkeypatch.setattr(sparse, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(lists, "get_num_threads", lambda: threads)
     for n in (5, 400):
         found = SparseIndex(A).recommend(X, n, without_seen=True)
         for ours, expected in zip(found, best_by_sorting(scores, n), strict=True):
@@ -148,22 +148,21 @@ def test_one_user_gets_what_a_dense_loop_finds(
 
 @given(st.lists(st.floats(-(2**49), 2**49, width=32), min_size=1, max_size=50), st.integers(0, 99))
 @settings(deadline=None)
-def test_an_entry_is_near_its_value_and_says_where_it_is(values, seed):
+def test_a_count_of_steps_is_near_its_value_and_says_where_it_is(values, seed):
     n_items = 3 * lists.CACHED_ITEMS
     rows = np.sort(np.random.default_rng(seed).choice(n_items, len(values), replace=False))
     column = csr_matrix((np.float32(values), (rows, np.zeros_like(rows))), (n_items, 1))
-    found = lists.item_lists(column)
-    places = found.entries.view(np.uint32) & lists.PLACE
-    assert np.array_equal(places, rows % lists.CACHED_ITEMS)
-    error = np.abs(found.entries.astype(float) - np.float32(values))
-    assert (error <= lists.COARSE * np.abs(np.float32(values)) + 1e-40).all()
+    found = SparseIndex(column).lists
+    assert np.array_equal(found.places, rows % lists.CACHED_ITEMS)
+    error = np.abs(found.counts * found.steps.astype(float) - np.float32(values))
+    assert (error <= lists.STEP_ERROR * found.steps[0] + 1e-40).all()
     blocks = np.searchsorted(rows, lists.CACHED_ITEMS * np.arange(4))
-    assert np.array_equal(found.starts[0], blocks)
+    assert np.array_equal(found.starts[0], blocks) and found.longest == 1
 
 
 @pytest.mark.parametrize("n", [1, 10, 3_000])
 def test_scores_closer_than_an_entry_can_tell_are_ranked(n):
-    """Values differ by less than their entries' error; those of items that follow are larger."""
+    """Values differ by less than a step; those of items that follow are larger."""
     n_items = lists.CACHED_ITEMS + 5_000
     values = 1 + np.arange(n_items) * np.float32(1e-6)
     A = csr_matrix((values, (np.arange(n_items), np.zeros(n_items, int))), dtype=np.float32)
@@ -216,6 +215,7 @@ def test_the_least_effort_for_a_recall_is_found():
         return np.mean([np.isin(a, b).mean() for a, b in zip(exact, found, strict=True)])
 
     effort = effort_for_recall(embeddings, X, 0.99, 100)
+    assert effort_for_recall(embeddings.pack(8), X, 0.99, 100) == pytest.approx(effort, abs=0.1)
     assert 0 < effort < 1 and recall_at(effort) >= 0.99 > recall_at(effort / 2)
     assert effort_for_recall(embeddings, X, 0.8, 100) < effort
     assert effort_for_recall(embeddings, X, 1.0, 100) > effort
@@ -225,7 +225,7 @@ def test_an_effort_is_looked_for_where_there_is_one():
     embeddings, X = grouped_rows()
     nobody = csr_matrix(X.shape)
     for wrong, said in (
-        ((embeddings.pack(4), X), "PackedEmbeddings have no effort"),
+        ((cl.Popularity(), X), "Popularity have no effort"),
         ((embeddings, nobody), "nobody in X has a history"),
         ((embeddings, X[:, :7]), "7"),
         ((embeddings, X, 1.5), "recall must be a number from 0 to 1"),

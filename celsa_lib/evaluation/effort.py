@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from celsa_lib.embeddings import ItemEmbeddings
+from celsa_lib.embeddings import ItemEmbeddings, PackedEmbeddings
 from celsa_lib.errors import ConfigError, DataError, check_between, check_count
 from celsa_lib.split import matching
 
@@ -12,20 +12,23 @@ HALVINGS = 10  # of the range of efforts
 
 
 def effort_for_recall(
-    embeddings: ItemEmbeddings, X: csr_matrix, recall: float = 0.99, n: int = 10
+    embeddings: ItemEmbeddings | PackedEmbeddings,
+    X: csr_matrix,
+    recall: float = 0.99,
+    n: int = 10,
 ) -> float:
     """The least `effort` of `embeddings.recommend` that finds a share `recall` of the `n` best.
 
     X: histories of your users, users × items; 200 of them are asked, one at a time, the mean is
     what counts. Raises ConfigError, DataError for other columns or if nobody has a history.
     """
-    if not isinstance(embeddings, ItemEmbeddings):
+    if not isinstance(embeddings, ItemEmbeddings | PackedEmbeddings):
         raise ConfigError(
-            f"{type(embeddings).__name__} have no effort: they look at every row; unpack them"
+            f"{type(embeddings).__name__} have no effort: they look at every row; pass embeddings"
         )
     check_between(0, 1, recall=recall)
     check_count(n=n)
-    X = matching(X, embeddings.matrix.shape[0], "the embeddings have")
+    X = matching(X, len(embeddings.item_ids), "the embeddings have")
     users = np.flatnonzero(np.diff(X.indptr))
     if not len(users):
         raise DataError("nobody in X has a history, so there is nothing to search for")

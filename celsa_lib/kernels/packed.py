@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from celsa_lib.kernels.bits import WINDOW_BITS, bits_from, lowest, read, trailing_zeros, write
+from celsa_lib.kernels.bits import WINDOW_BITS, bits_from, lowest, read, trailing_zeros
 from celsa_lib.kernels.rows import TINY
 from celsa_lib.kernels.simd import (
     CACHED,
@@ -51,34 +51,6 @@ class PackedLayout(NamedTuple):
     scales: np.ndarray  # tables, float32
     owns: np.ndarray  # of values at the row's own number, apart from the others; empty: none is
     inputs: np.ndarray  # empty: no input scales
-
-
-@njit(cache=True)
-def write_rows(layout, heads, indptr, codes, symbols):
-    """Write rows into the zeros of `layout.words`.
-
-    heads: rows × 4 codes; codes and symbols (indices, or gaps by Rice) as indptr divides them.
-    """
-    words = layout.words
-    for i in range(len(indptr) - 1):
-        at = layout.starts[i]
-        for part in range(4):
-            write(words, at, heads[i, part])
-            at += layout.head_bits[part]
-        for k in range(indptr[i], indptr[i + 1]):
-            write(words, at, codes[k])
-            at += layout.bits
-        remainder = layout.remainders[indptr[i + 1] - indptr[i]]
-        for k in range(indptr[i], indptr[i + 1]):
-            if layout.coding == FIXED:
-                write(words, at, symbols[k])
-                at += layout.index_bits
-            elif layout.coding == RICE:
-                for _ in range(symbols[k] >> remainder):
-                    write(words, at, 1)
-                    at += 1
-                write(words, at + 1, symbols[k] & ((1 << remainder) - 1))
-                at += 1 + remainder
 
 
 @njit(**INLINE)
@@ -166,16 +138,16 @@ def read_row(layout, i, columns, values):
 
 
 @njit(cache=True)
-def read_rows(layout, indptr, columns, values, inputs):
-    """Write all rows as CSR (indptr, of zeros, rows + 1), and the input scales where there are any.
+def read_rows(layout, first, indptr, columns, values, inputs):
+    """Write rows from `first` on as CSR (indptr, of zeros, rows + 1), and their input scales.
 
     A row's own latent is its last.
     """
-    for i in range(len(layout.starts) - 1):
+    for i in range(len(indptr) - 1):
         start = indptr[i]
-        indptr[i + 1] = start + read_row(layout, i, columns[start:], values[start:])
+        indptr[i + 1] = start + read_row(layout, first + i, columns[start:], values[start:])
         if len(layout.inputs):
-            inputs[i] = layout.inputs[_read_head(layout, i, 3)]
+            inputs[i] = layout.inputs[_read_head(layout, first + i, 3)]
 
 
 @njit(cache=True)
@@ -184,21 +156,28 @@ def encode_users(layout, longest, indptr, seen, weights, E, own):
 
     Without input scales rows encode as they are, and an item adds its weight to itself.
     """
-    columns, values = np.empty(longest, np.int64), np.empty(longest, np.float32)
     for user in range(len(indptr) - 1):
-        for s in range(indptr[user], indptr[user + 1]):
-            length, x = read_row(layout, seen[s], columns, values), weights[s]
-            own[s] = x
-            if len(layout.inputs):
-                square = ZERO
-                for k in range(length):
-                    square += values[k] * values[k]
-                norm = np.sqrt(square)
-                x *= layout.inputs[_read_head(layout, seen[s], 3)]
-                own[s] = x * norm
-                x /= max(norm, np.float32(TINY))
+        of_user = slice(indptr[user], indptr[user + 1])
+        encode_history(layout, longest, seen[of_user], weights[of_user], E[user], own[of_user])
+
+
+@njit(cache=True)
+def encode_history(layout, longest, seen, weights, e, own):
+    """`encode_users` for one of them: latents e (width,)."""
+    columns, values = np.empty(longest, np.int64), np.empty(longest, np.float32)
+    for s in range(len(seen)):
+        length, x = read_row(layout, seen[s], columns, values), weights[s]
+        own[s] = x
+        if len(layout.inputs):
+            square = ZERO
             for k in range(length):
-                E[user, columns[k]] += x * values[k]
+                square += values[k] * values[k]
+            norm = np.sqrt(square)
+            x *= layout.inputs[_read_head(layout, seen[s], 3)]
+            own[s] = x * norm
+            x /= max(norm, np.float32(TINY))
+        for k in range(length):
+            e[columns[k]] += x * values[k]
 
 
 def decode_users(layout: PackedLayout, longest: int, E: np.ndarray) -> np.ndarray:
@@ -226,17 +205,24 @@ def _decode_in_parts(layout, parts, e, scores):
 
 @njit(**CACHED)
 def _decode_between(layout, first, last, e, scores):
-    """Products of one user's latents with rows, which are written nowhere in between."""
+    """Products of one user's latents with rows."""
+    for i in range(first, last):
+        scores[i] = row_product(layout, i, e)
+
+
+@njit(**INLINE)
+def row_product(layout, i, e):
+    """Product of row i with latents e (width,); the row is written nowhere in between."""
     words, of_length, of_scale = layout.words, layout.head_bits[0], layout.head_bits[1]
     of_own, size = layout.head_bits[2], layout.head_bits.sum()
-    for i in range(first, last):
-        start, stop = layout.starts[i], layout.starts[i + 1]
-        length = layout.shortest + read(words, start, of_length)
-        scale = layout.scales[read(words, start + of_length, of_scale)]
-        scores[i] = scale * _levels_times(layout, start + size, stop, length, e)
-        if len(layout.owns):
-            own = read(words, start + of_length + of_scale, of_own)
-            scores[i] += layout.owns[own] * e[i]
+    start, stop = layout.starts[i], layout.starts[i + 1]
+    length = layout.shortest + read(words, start, of_length)
+    scale = layout.scales[read(words, start + of_length, of_scale)]
+    product = scale * _levels_times(layout, start + size, stop, length, e)
+    if len(layout.owns):
+        own = read(words, start + of_length + of_scale, of_own)
+        product += layout.owns[own] * e[i]
+    return product
 
 
 @njit(**INLINE)

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
-from celsa_lib.embeddings import has_gpu
 from celsa_lib.errors import ConfigError, check_count, check_positive, check_share
+from celsa_lib.kernels.devices import has_gpu
 from celsa_lib.models.base import Recommender
 from celsa_lib.retrieval import BATCH_USERS, hidden_items, recommend_in_batches
 

@@ -46,6 +46,7 @@ class PackedWeights(PackedRows):
     """Packed item weights B (`SparseWeights.pack`): scores x·B."""
 
     FORMAT, WHAT = "celsa-packed-weights", "item weights"
+    encodes_and_decodes = False
 
     def score(self, X: csr_matrix) -> np.ndarray:
         """x·B: users × items, float32. Raises DataError if X has other columns."""

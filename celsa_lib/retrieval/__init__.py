@@ -1,7 +1,8 @@
 """From embeddings or weights to ranked lists."""
 
 from celsa_lib.retrieval.export import FORMATS, check_format, export_rows, split_signs
-from celsa_lib.retrieval.packed import PackedRows, csr_bytes_per_item
+from celsa_lib.retrieval.packed import PackedRows
+from celsa_lib.retrieval.packing import csr_bytes_per_item
 from celsa_lib.retrieval.ranking import (
     BATCH_USERS,
     exclude_seen,

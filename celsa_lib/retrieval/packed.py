@@ -5,12 +5,14 @@ they are mapped into memory. The latent of its own that an anchored row holds ne
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from celsa_lib.arrays import map_arrays, save_arrays
+from celsa_lib.errors import check_between, check_count
 from celsa_lib.kernels.forks import check_threads
 from celsa_lib.kernels.packed import (
     FIXED,
@@ -21,34 +23,30 @@ from celsa_lib.kernels.packed import (
     encode_users,
     find_rows,
     read_rows,
-    write_rows,
 )
-from celsa_lib.retrieval.quantise import (
-    BITS,
-    ScaleTable,
-    best_scales,
-    check_bits,
-    coded_scales,
-    codes_of,
-    middle_of,
-)
+from celsa_lib.kernels.packed_cosine import packed_cosines, packed_norms
+from celsa_lib.kernels.simd import LANES
+from celsa_lib.retrieval.lists import CACHED_ITEMS
+from celsa_lib.retrieval.packed_index import PackedIndex
+from celsa_lib.retrieval.packing import SHIFTS, layout_of, packed_parts
+from celsa_lib.retrieval.quantise import BITS, ScaleTable
 from celsa_lib.retrieval.ranking import hidden_items, recommend_in_batches
 from celsa_lib.split import matching
 
 FORMAT = "celsa-packed-embeddings"
 VERSION = 2  # 1 had no checksum over all
 HEADER_COUNTS = ("bits", "middle", "longest", "shortest", "coding", "index_bits")  # in a header
-SHIFTS = range(-2, 3)  # tried: bits of a gap's remainder more than those of the mean gap
 
 
 class PackedRows:
     """Packed item rows (items × width): scores as those of ItemEmbeddings, of the rows as they lie.
 
     Of rows in a file, 8 bytes per item (where each row starts) are in memory, and what the system
-    keeps of the file. path: None for rows in memory.
+    keeps of the file; `recommend` adds lists. path: None for rows in memory.
     """
 
     FORMAT, WHAT = FORMAT, "item embeddings"  # what such a file calls itself, and a message
+    encodes_and_decodes = True  # scores are products of rows with rows
 
     def __init__(self, path: Path | None, header: dict, arrays: dict):
         """What `packed_parts` gives. Raises ValueError if the parts do not fit together."""
@@ -56,7 +54,7 @@ class PackedRows:
         self.path, self.about, self._header = path, header["about"], header
         self.shape, self.bits = tuple(header["shape"]), header["bits"]
         self.is_dense, self.item_ids = header["is_dense"], arrays["item_ids"]
-        self._layout = _layout(header, arrays["words"])
+        self._layout = layout_of(header, arrays["words"])
         self._longest = len(self._layout.remainders)  # of a row with its own latent
         if not find_rows(self._layout, self.shape[1]):
             raise ValueError("a row does not end, or points at no scale")
@@ -130,13 +128,26 @@ class PackedRows:
         exclude_seen: bool = True,
         among: Sequence[int] | None = None,
         without: Sequence[int] | None = None,
+        effort: float = 1.0,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The `n` best items per user: (indices, scores), each users × n; −1 where none is left.
 
-        among, without: see `ItemEmbeddings.recommend`. Raises ConfigError.
+        among, without, effort: see `ItemEmbeddings.recommend`. Sparse rows are found through lists
+        of 3 bytes per nonzero, made when they are first needed: for fewer than 32 users, and for
+        any among 32,768 items or more. Raises ConfigError.
         """
+        X = self._matching(X)
+        check_count(n=n)
+        check_between(0, 1, effort=effort)
         hidden = hidden_items(self.shape[0], among, without)
-        return recommend_in_batches(self.score, self._matching(X), n, exclude_seen, hidden)
+        few = X.shape[0] < LANES or self.shape[0] >= CACHED_ITEMS
+        if few and self.encodes_and_decodes and not self.is_dense:
+            return self._index.recommend(X, n, exclude_seen, hidden, effort)
+        return recommend_in_batches(self.score, X, n, exclude_seen, hidden)
+
+    @cached_property
+    def _index(self) -> PackedIndex:
+        return PackedIndex(self._layout, self._longest, self.shape[1])
 
     def rows(self) -> tuple[csr_matrix, np.ndarray | None]:
         """(rows, items × width, CSR float32; input scales or None), expanded."""
@@ -144,11 +155,21 @@ class PackedRows:
         most = int(layout.starts[-1]) // layout.bits + n_items  # values that these bits may hold
         indptr, inputs = np.zeros(n_items + 1, np.int64), np.empty(n_items, np.float32)
         columns, values = np.empty(most, np.int64), np.empty(most, np.float32)
-        read_rows(layout, indptr, columns, values, inputs)
+        read_rows(layout, 0, indptr, columns, values, inputs)
         stored = slice(0, indptr[-1])
         matrix = csr_matrix((values[stored], columns[stored], indptr), shape=self.shape)
         matrix.sort_indices()
         return matrix, inputs if len(layout.inputs) else None
+
+    def _cosines(self, asked: csr_matrix) -> np.ndarray:
+        """Cosines of all rows with the one that each row of `asked` names."""
+        check_threads()
+        parts = self._layout, self._longest, self.shape[1]
+        return packed_cosines(*parts, asked.indices, self._norms)
+
+    @cached_property
+    def _norms(self) -> np.ndarray:
+        return packed_norms(self._layout, self._longest)
 
     def _encode(self, X: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
         """(latents of X's users, what each interaction adds to its own score)."""
@@ -158,109 +179,6 @@ class PackedRows:
 
     def _matching(self, X: csr_matrix) -> csr_matrix:
         return matching(X, self.shape[0], f"the {self.WHAT} have")
-
-
-def packed_parts(
-    matrix: csr_matrix,
-    item_ids: np.ndarray,
-    about: dict,
-    input_scales: np.ndarray | None = None,
-    anchored: bool = False,
-    is_dense: bool = False,
-    bits: int = 4,
-) -> tuple[dict, dict[str, np.ndarray]]:
-    """(header, arrays) of `PackedRows` for rows `matrix` (items × width, columns ascend).
-
-    Values take `bits` (3, 4 or 8) each, indices as few as they can. anchored: every row holds a
-    latent of its own, of the row's number. Raises ConfigError for other bits.
-    """
-    check_bits(bits)
-    rows = _without(matrix, own=anchored)
-    header = {"shape": matrix.shape, "about": about}
-    header |= {"is_dense": is_dense, "bits": bits, "middle": middle_of(rows, bits)}
-    lengths = np.diff(rows.indptr).astype(np.int64)
-    header["longest"] = longest = int(lengths.max(initial=0))
-    header["shortest"] = int(lengths.min(initial=longest))
-    header |= _index_coding(rows)
-    own = matrix.diagonal() if anchored else None
-    coded = [(lengths - header["shortest"], None)]
-    for numbers in (best_scales(rows, bits, header["middle"]), own, input_scales):
-        coded.append(coded_scales(numbers, len(lengths), precise=bits == 8))
-    header["tables"] = [table for _, table in coded[1:]]
-    heads = np.stack([codes for codes, _ in coded], axis=1)
-    header["head_bits"] = [int(most).bit_length() for most in heads.max(axis=0, initial=0)]
-    words = _words_of(header, rows, heads)
-    words.flags.writeable = False  # as those of a file are
-    return header, {"words": words, "item_ids": item_ids}
-
-
-def csr_bytes_per_item(matrix: csr_matrix, input_scales: np.ndarray | None = None) -> float:
-    """Bytes per item of the same rows as they are in memory: float32 values, int32 indices.
-
-    Offsets (int32) are counted, and float32 input scales.
-    """
-    n_items = matrix.shape[0]
-    numbers = 2 * matrix.nnz + n_items + 1 + (0 if input_scales is None else n_items)
-    return 4 * numbers / max(1, n_items)
-
-
-def _without(matrix: csr_matrix, own: bool) -> csr_matrix:
-    """A copy without zeros, and without each row's own latent if `own`."""
-    rows = matrix.copy()
-    if own:
-        numbers = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-        rows.data[numbers == rows.indices] = 0
-    rows.eliminate_zeros()
-    return rows
-
-
-def _index_coding(rows: csr_matrix) -> dict:
-    """How the indices of `rows` take the fewest bits: coding, index_bits, shift."""
-    n_rows, width = rows.shape
-    if rows.nnz == n_rows * width:
-        return {"coding": FULL, "index_bits": 0, "shift": 0}
-    index_bits = (width - 1).bit_length()
-    sizes = {shift: int(_gap_sizes(rows, shift).sum()) for shift in SHIFTS}
-    shift = min(sizes, key=sizes.__getitem__)
-    coding = RICE if sizes[shift] < index_bits * rows.nnz else FIXED
-    return {"coding": coding, "index_bits": index_bits, "shift": shift}
-
-
-def _gaps(rows: csr_matrix) -> np.ndarray:
-    """Latents left out before each value, from the one before it in its row."""
-    before = np.concatenate(([-1], rows.indices)).astype(np.int64)[: rows.nnz]
-    before[rows.indptr[:-1][np.diff(rows.indptr) > 0]] = -1
-    return rows.indices - before - 1
-
-
-def _remainders(width: int, longest: int, shift: int) -> np.ndarray:
-    """Bits of a gap's remainder by the length of its row: those of the mean gap, and `shift`."""
-    means = (width // max(1, length) for length in range(longest + 1))
-    return np.array([max(0, mean.bit_length() - 1 + shift) for mean in means])
-
-
-def _gap_sizes(rows: csr_matrix, shift: int) -> np.ndarray:
-    """Bits that each gap takes by Rice's code."""
-    lengths = np.diff(rows.indptr)
-    remainders = _remainders(rows.shape[1], int(lengths.max(initial=0)), shift)
-    each = np.repeat(remainders[lengths], lengths)
-    return (_gaps(rows) >> each) + 1 + each
-
-
-def _words_of(header: dict, rows: csr_matrix, heads: np.ndarray) -> np.ndarray:
-    """The words of all rows, written as `header` says."""
-    scales = ScaleTable(*header["tables"][0]).values[heads[:, 1]]
-    each = np.repeat(scales.astype(np.float64), np.diff(rows.indptr))
-    codes = codes_of(rows.data, each, header["bits"], header["middle"])
-    is_rice = header["coding"] == RICE
-    sizes = _gap_sizes(rows, header["shift"]) if is_rice else header["index_bits"]
-    values = np.concatenate(([0], np.cumsum(np.full(rows.nnz, header["bits"]) + sizes)))
-    starts = values[rows.indptr] + sum(header["head_bits"]) * np.arange(len(rows.indptr))
-    words = np.zeros(int(starts[-1]) // 64 + 2, np.uint64)
-    layout = _layout(header, words)._replace(starts=starts)
-    symbols = _gaps(rows) if is_rice else rows.indices.astype(np.int64)
-    write_rows(layout, heads, rows.indptr.astype(np.int64), codes, symbols)
-    return words
 
 
 def _check_header(header: dict, arrays: dict) -> None:
@@ -283,23 +201,3 @@ def _check_header(header: dict, arrays: dict) -> None:
             raise ValueError("a table that holds no scales")
     if n_items and tables[0].low is None:
         raise ValueError("rows without scales")
-
-
-def _layout(header: dict, words: np.ndarray) -> PackedLayout:
-    """What the loops read; `starts` are still to be found."""
-    n_items, width = header["shape"]
-    scales, owns, inputs = (ScaleTable(*table).values for table in header["tables"])
-    return PackedLayout(
-        words=words,
-        starts=np.zeros(n_items + 1, np.int64),
-        head_bits=np.array(header["head_bits"]),
-        shortest=header["shortest"],
-        bits=header["bits"],
-        middle=header["middle"],
-        coding=header["coding"],
-        index_bits=header["index_bits"],
-        remainders=_remainders(width, header["longest"], header["shift"]),
-        scales=scales,
-        owns=owns,
-        inputs=inputs,
-    )

@@ -9,7 +9,6 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from scipy.sparse import csr_matrix
 
-from celsa_lib.kernels.forks import check_threads
 from celsa_lib.kernels.simd import (
     LANES,
     PARALLEL,
@@ -21,7 +20,7 @@ from celsa_lib.kernels.simd import (
     load,
     store,
 )
-from celsa_lib.retrieval.lists import CACHED_ITEMS, item_lists, rank_one
+from celsa_lib.retrieval.lists import item_lists, may_be_best, parts_of, rank_found
 from celsa_lib.retrieval.ranking import (
     ALL_SHOWN,
     BUFFER,
@@ -41,7 +40,7 @@ class SparseIndex:
         encoder: np.ndarray | None = None,
         own: np.ndarray | None = None,
     ):
-        """Store `matrix` twice: 12 bytes per nonzero, 4 per latent and 32,768 items.
+        """Store `matrix` twice: 11 bytes per nonzero, 4 per latent and 32,768 items.
 
         encoder: values by which the same nonzeros encode a user; own: what a seen item adds to its
         own score, items. Without them the rows encode too, and have unit norm.
@@ -50,7 +49,7 @@ class SparseIndex:
         self.rows = matrix.indptr, matrix.indices, matrix.data
         self.encoder = matrix.data if encoder is None else encoder
         self.own = np.ones(matrix.shape[0], np.float32) if own is None else own
-        self.lists = item_lists(matrix)
+        self.lists = item_lists(self.shape, self._rows_between)
 
     def recommend(
         self,
@@ -66,7 +65,7 @@ class SparseIndex:
         are looked up, with this share of the sum of squares; what they lead to is scored exactly.
         """
         n_items, width = self.shape
-        n_parts = self._parts(many=X.shape[0] >= LANES)
+        n_parts = parts_of(n_items, many=X.shape[0] >= LANES)
         ranking = empty_ranking(X.shape[0], min(n, n_items))
         histories = X.indptr, X.indices, X.data.astype(np.float32), self.encoder, self.own
         if X.shape[0] < LANES:
@@ -90,19 +89,14 @@ class SparseIndex:
         (items,), (values,) = empty_ranking(1, min(n, n_items))
         question = latents.indices, latents.toarray().ravel()
         nobody = np.empty(0, np.int32), np.empty(0, np.float32)
-        parts = self._parts(), self.rows, self.lists
-        rank_one(*parts, question, *nobody, hidden, 1.0, items, values)
+        parts = parts_of(n_items), self.rows, self.lists
+        _rank_one(*parts, question, *nobody, hidden, 1.0, items, values)
         return items, values
 
-    def _parts(self, many: bool = False) -> int:
-        """How many parts of the items are searched for one user; `many` users take threads anyway.
-
-        Raises ProcessError where threads would be needed and are lost.
-        """
-        n_parts = max(1, min(get_num_threads(), self.shape[0] // CACHED_ITEMS))
-        if n_parts > 1 or many:
-            check_threads()
-        return n_parts
+    def _rows_between(self, first: int, last: int) -> tuple:
+        row_start, cols, data = self.rows
+        stored = slice(row_start[first], row_start[last])
+        return row_start[first : last + 1] - stored.start, cols[stored], data[stored]
 
 
 @njit(**PARALLEL)
@@ -165,12 +159,31 @@ def _one_by_one(
         )
         changes = _changes(seen[history], weights[history], own, without_seen)
         question = touched[:n_touched], latents
-        rank_one(
+        _rank_one(
             n_parts, rows, lists, question, seen[history], changes, hidden, effort, items[user],
             values[user],
         )  # fmt: skip
         for c in touched[:n_touched]:
             latents[c], is_touched[c] = ZERO, False
+
+
+@njit(cache=True)
+def _rank_one(n_parts, rows, lists, question, seen, changes, hidden, effort, items, values):
+    """Fill `items` and `values` with the best for one user; see `may_be_best`."""
+    n_items, n = len(rows[0]) - 1, len(items)
+    found, scores = may_be_best(n_parts, n_items, n, lists, question, seen, changes, hidden, effort)
+    for k in range(len(found)):
+        scores[k] += _product(rows, found[k], question[1])
+    rank_found(found, scores, items, values)
+
+
+@njit(cache=True)
+def _product(rows, item, latents):
+    row_start, cols, data = rows
+    total = ZERO
+    for k in range(row_start[item], row_start[item + 1]):
+        total += data[k] * latents[cols[k]]
+    return total
 
 
 @njit(cache=True)
