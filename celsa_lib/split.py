@@ -10,7 +10,6 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from celsa_lib.arrays import check_csr
-from celsa_lib.data.times import moment, written
 from celsa_lib.errors import (
     ConfigError,
     DataError,
@@ -77,6 +76,8 @@ class TimeSplit:
     @property
     def start(self) -> str:
         """`test_from` as text, to split again by."""
+        from celsa_lib.data.times import written
+
         return written(self.test_from)
 
     @property
@@ -96,6 +97,8 @@ def split_by_time(
     tenth of the users, 50 to 2,500, as far as there are so many. Raises DataError where too few
     users or interactions are on either side, ConfigError for a moment that is none.
     """
+    from celsa_lib.data.times import moment, written  # pandas, which serving does without
+
     check_seed(seed)
     X, times = _in_step(X, times)
     start = _later_part(times) if test_from is None else moment(test_from, times)

@@ -1,9 +1,14 @@
 """The package loads at once: what is heavy waits until it is used."""
 
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 HEAVY = {"torch", "numba", "scipy", "numpy", "pandas", "sklearn", "matplotlib", "pyarrow"}
 
@@ -33,16 +38,18 @@ def test_the_report_needs_no_torch():
     assert "torch" not in loaded_by("from celsa_lib import report")
 
 
-WITHOUT_TORCH = """
+WITHOUT = """
 import sys
 
 class Missing:
     def find_spec(name, path=None, target=None):
-        if name.split(".")[0] == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+        if name.split(".")[0] in {names}:
+            raise ModuleNotFoundError(f"No module named '{{name}}'", name=name)
 
 sys.meta_path.insert(0, Missing)
 """
+WITHOUT_TORCH = WITHOUT.format(names={"torch"})
+SERVES = {"numpy", "scipy", "numba", "lazy-loader"}  # and of these alone
 SERVING = """
 import numpy as np
 import celsa_lib as cl
@@ -55,8 +62,13 @@ loaded, packed = cl.ItemEmbeddings.load("rows.npz"), cl.PackedEmbeddings.load("r
 X = eye(40, format="csr")[np.arange(1_100) % 40]
 for found in (loaded, packed):
     assert found.recommend(X)[0].shape == (1_100, 10)
-    assert engines.open("exact", found).search(found.encode(X[:1]), 3)[0][0] == 0
-assert loaded.similar([0, 3])[0].shape == (2, 10)
+    assert found.recommend(X[:2], among=range(20))[0].shape == (2, 10)
+    assert found.similar([0, 3])[0].shape == (2, 10)
+    index = engines.open("exact", found)
+    assert index.search(found.encode(X[:1]), 3, exclude=[1])[0][0] == 0
+    assert len(index.similar(3, 5)[0]) == 5
+    with engines.open("sqlite", found, path=f"kept-{type(found).__name__}") as index:
+        assert index.search(found.encode(X[:1]), 3)[0][0] == 0
 """
 
 
@@ -72,6 +84,19 @@ def test_serving_needs_no_torch(tmp_path):
     said = 'models need torch: pip install "celsa[train]"'
     done = run_in(tmp_path, WITHOUT_TORCH + "import celsa_lib as cl\ncl.CompressedELSA()")
     assert said in done.stderr
+
+
+def test_serving_needs_what_the_book_names_and_no_more(tmp_path):
+    """Every other package that is declared is blocked, and those that declare no more."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {re.match(r"[a-z-]+", line).group() for line in declared}
+    assert names > SERVES
+    others = {name.replace("-", "_") for name in names - SERVES} | {"sklearn", "torch"}
+    others -= {"filelock", "llvmlite"}  # of the table, and of numba
+    done = run_in(tmp_path, WITHOUT.format(names=others) + SERVING)
+    assert done.returncode == 0, done.stderr
+    said = (ROOT / "book/serving.md").read_text()
+    assert all(f"`{name}`" in said for name in (*SERVES, "filelock"))
 
 
 def test_commands_that_serve_need_no_torch(tmp_path):

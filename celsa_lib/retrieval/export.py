@@ -2,16 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import ConfigError, DataError
 from celsa_lib.files import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def split_signs(matrix: csr_matrix) -> csr_matrix:
@@ -27,7 +27,7 @@ def split_signs(matrix: csr_matrix) -> csr_matrix:
 
 def export_rows(
     matrix: csr_matrix,
-    items: pd.DataFrame,
+    items: "pd.DataFrame",
     form: str,
     path: str | Path,
     input_scales: np.ndarray | None = None,
@@ -66,6 +66,9 @@ def _parquet(file: BinaryIO, rows: csr_matrix, columns: dict) -> None:
 
     Without input scales there is no such column.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     starts = pa.array(rows.indptr, pa.int32())
     columns = columns | {
         "title": pa.array(columns["title"], pa.string()),

@@ -8,7 +8,7 @@ from celsa_lib.retrieval.sparse import SparseIndex
 
 
 class ExactEngine(MemoryEngine):
-    """Rows stored by rows and by latents, 12 bytes per nonzero."""
+    """Rows stored by rows and by latents, 11 bytes per nonzero."""
 
     def build(self, rows: csr_matrix) -> None:
         self._index = SparseIndex(rows)

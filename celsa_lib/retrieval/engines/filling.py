@@ -3,14 +3,17 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import DataError
 from celsa_lib.retrieval.engines.base import Batch
 from celsa_lib.retrieval.packed import PackedRows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class EngineRows:
     input_scales: np.ndarray | None
 
     @classmethod
-    def of(cls, embeddings, items: pd.DataFrame | None) -> "EngineRows":
+    def of(cls, embeddings, items: "pd.DataFrame | None") -> "EngineRows":
         """Of ItemEmbeddings or PackedRows, and titles of `items`, a table indexed by item id.
 
         Raises DataError where items are missing.
@@ -61,8 +64,10 @@ class EngineRows:
             )
 
 
-def _titles(items: pd.DataFrame, item_ids: np.ndarray) -> list[str] | None:
+def _titles(items: "pd.DataFrame", item_ids: np.ndarray) -> list[str] | None:
     """Titles in the order of `item_ids`, "" where one is missing; None where there are none."""
+    import pandas as pd
+
     if "title" not in items:
         return None
     by_text = pd.Series(items["title"].fillna("").astype(str).to_numpy(), items.index.astype(str))

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_matrix
 
 from celsa_lib.errors import ConfigError, DataError, check_count, plainly
 from celsa_lib.retrieval.engines.base import Engine
 from celsa_lib.retrieval.engines.filling import EngineRows
+from celsa_lib.retrieval.engines.numbers import RowNumbers
 from celsa_lib.retrieval.engines.registry import AS_IS, SPLIT, EngineInfo
 from celsa_lib.retrieval.export import split_signs
 from celsa_lib.retrieval.ranking import top_n
@@ -32,7 +32,7 @@ class Index:
         """`source`: what `engine` holds. temporary: a folder that goes when the index is closed."""
         self.info, self.item_ids = info, source.item_ids
         self._engine, self._rows, self._temporary = engine, source.rows, temporary
-        self._numbers = pd.Index(self.item_ids)
+        self._numbers = RowNumbers(self.item_ids)
 
     def __repr__(self) -> str:
         items, width = self._rows.shape
@@ -79,30 +79,35 @@ class Index:
         numbers, scores = found
         return self.item_ids[numbers], scores
 
-    def similar(self, item, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    def similar(
+        self,
+        item,
+        n: int = 10,
+        exclude: Iterable | None = None,
+        filter: Iterable | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(item ids, cosines) of the `n` other items nearest to one, whatever their rows' norms.
 
-        Raises DataError for an id that is not there, ConfigError for n < 1.
+        exclude, filter: as in `search`. Raises DataError for an id that is not there, ConfigError
+        for n < 1.
         """
         check_count(n=n)
-        number = self._numbers.get_indexer_for([item])[0] if np.isscalar(item) else -1
+        (number,) = self._numbers.of([item])
         if number < 0:
             raise DataError(f"there is no item {plainly(item)}; name one of `item_ids`")
         norms = self._norms
         if norms[number] == 0:
             raise DataError(f"item {plainly(item)} has an empty row, to which none is near")
         row, least = self._rows[number] / norms[number], norms[norms > 0].min()
-        n = min(n, len(self) - 1)
-        if n == 0:
-            return self.item_ids[:0], np.empty(0, np.float32)
+        out = self.item_ids[np.append(self._numbers_of(exclude), number)]
         count = n if norms.max() - least < SAME_NORM else CANDIDATES * n
         while True:
-            ids, products = self.search(row, count, [item])
-            cosines = products / np.maximum(norms[self._numbers.get_indexer_for(ids)], least)
+            ids, products = self.search(row, count, out, filter)
+            cosines = products / np.maximum(norms[self._numbers.of(ids)], least)
             order = np.argsort(-cosines, kind="stable")[:n]
             # What was not found has a product of at most the lowest that was.
             limit = max(products[-1], 0) / least if len(ids) else 0
-            if len(ids) >= len(self) - 1 or cosines[order[-1]] >= limit - SAME_NORM:
+            if len(ids) < count or cosines[order[-1]] >= limit - SAME_NORM:
                 return ids[order], cosines[order]
             count *= CANDIDATES
 
@@ -163,8 +168,7 @@ class Index:
             return NOTHING
         if isinstance(ids, str):
             raise ConfigError(f'exclude and filter take several ids, not "{ids}"; pass a list')
-        ids = list(ids)
-        numbers = self._numbers.get_indexer_for(ids) if ids else NOTHING
+        numbers = self._numbers.of(ids)
         return np.unique(numbers[numbers >= 0])
 
     def _one_user(self, latents: csr_matrix | np.ndarray) -> csr_matrix:

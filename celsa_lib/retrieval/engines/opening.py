@@ -2,10 +2,9 @@
 
 import re
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
-
-import pandas as pd
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from celsa_lib.errors import ConfigError, StorageError
 from celsa_lib.retrieval.engines.base import Engine
@@ -19,6 +18,9 @@ from celsa_lib.retrieval.engines.registry import (
     engine_info,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 BATCH_ROWS = 5_000  # added at a time: what a killed load repeats at most
 DEFAULT_TABLE = "celsa_items"  # what the rows are called on a server
 
@@ -31,7 +33,7 @@ def available() -> list[str]:
 def open(
     name: str,
     embeddings,
-    items: pd.DataFrame | None = None,
+    items: "pd.DataFrame | None" = None,
     path: str | Path | None = None,
     address: str | None = None,
     table: str = DEFAULT_TABLE,
@@ -75,7 +77,7 @@ def open(
 def load_rows(
     name: str,
     embeddings,
-    items: pd.DataFrame | None = None,
+    items: "pd.DataFrame | None" = None,
     path: str | Path | None = None,
     address: str | None = None,
     table: str = DEFAULT_TABLE,
@@ -130,9 +132,16 @@ def _fill(engine: Engine, source: EngineRows, progress: bool) -> int:
     with engine.alone():
         engine.begin()
         start = engine.count() // BATCH_ROWS * BATCH_ROWS
-        with tqdm(initial=start, total=n_rows, unit="row", disable=not progress) as bar:
+        with _progress_bar(start, n_rows) if progress else nullcontext() as bar:
             for batch in source.batches(start, BATCH_ROWS):
                 engine.add(batch)
-                bar.update(batch.rows.shape[0])
+                if progress:
+                    bar.update(batch.rows.shape[0])
         engine.finish()
     return n_rows - start
+
+
+def _progress_bar(start: int, n_rows: int):
+    from tqdm import tqdm
+
+    return tqdm(initial=start, total=n_rows, unit="row")
