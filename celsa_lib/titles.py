@@ -88,18 +88,25 @@ def history_of_user(dataset: Dataset, user_id: str) -> csr_matrix:
     return dataset.X[found[:1]]
 
 
-def recommended(model, dataset: Dataset, history: csr_matrix, n: int = 10) -> pd.DataFrame:
-    """The `n` best items for `history` (1 × items): columns title, score, best first."""
-    return _listed(dataset, *model.recommend(history, n=n, exclude_seen=True))
+def recommended(
+    model, dataset: Dataset, history: csr_matrix, n: int = 10, **chosen
+) -> pd.DataFrame:
+    """The `n` best items for `history` (1 × items): columns title, score, best first.
+
+    chosen: among, without, as `ItemEmbeddings.recommend` takes them.
+    """
+    return _listed(dataset, *model.recommend(history, n=n, exclude_seen=True, **chosen))
 
 
-def similar_to_title(embeddings, dataset: Dataset, title: str, n: int = 10) -> pd.DataFrame:
+def similar_to_title(
+    embeddings, dataset: Dataset, title: str, n: int = 10, **chosen
+) -> pd.DataFrame:
     """The `n` items nearest to the one with this title: columns title, score (cosine), best first.
 
-    embeddings: `ItemEmbeddings`, or what has their `similar`, with rows in the order of `dataset`.
-    Raises DataError for a title that is not there.
+    embeddings: `ItemEmbeddings`, or what has their `similar`, with rows in the order of `dataset`;
+    chosen: among, without, as it takes them. Raises DataError for a title that is not there.
     """
-    return _listed(dataset, *embeddings.similar([find_title(dataset, title)], n))
+    return _listed(dataset, *embeddings.similar([find_title(dataset, title)], n, **chosen))
 
 
 def _listed(dataset: Dataset, indices: np.ndarray, scores: np.ndarray) -> pd.DataFrame:

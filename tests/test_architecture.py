@@ -28,6 +28,7 @@ LAYERS = [
     "embeddings",
     "shipped",
     "titles",
+    "conditions",
     "training",
     "models",
     "evaluation",

@@ -18,6 +18,8 @@ from celsa_lib.cli.serving import (
     EngineAddress,
     EngineFolder,
     EngineTable,
+    OnlyItems,
+    WithoutItems,
     asked,
 )
 from celsa_lib.cli.tables import Table, log_to_stderr, with_table
@@ -48,6 +50,8 @@ def recommend(
         str | None, typer.Option("--for", metavar="USER", help="A user of the data, by id.")
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
+    only: OnlyItems = None,
+    without: WithoutItems = None,
     engine: AskedEngine = None,
     path: EngineFolder = None,
     address: EngineAddress = None,
@@ -60,14 +64,16 @@ def recommend(
     What was liked, or what the user chose, is left out of the list. With --from
     an engine finds it by the rows that it holds.
     """
+    from celsa_lib.conditions import chosen_items
     from celsa_lib.titles import history_of, history_of_user, recommended
 
     if bool(titles) == (of_user is not None):
         raise ConfigError("say what was liked, as titles or ids, or name a user by --for")
     model, loaded = load_embeddings(embeddings, dataset, table, packed=True)
     liked = history_of(loaded, titles) if titles else history_of_user(loaded, of_user)
+    chosen = chosen_items(loaded, only, without)
     with asked(engine, model, loaded.items, path, address, rows_called) as answers:
-        found = recommended(answers, loaded, liked, n)
+        found = recommended(answers, loaded, liked, n, **chosen)
     for title, score in found.itertuples(index=False):
         typer.echo(f"{score:6.3f}  {short(title, LINE_WIDTH)}")
 
@@ -78,6 +84,8 @@ def similar(
     dataset: Source,
     title: Annotated[str, typer.Argument(help="A title, a part of it, or an id.")],
     n: Annotated[int, typer.Option("-n", min=1, help="Length of the list.")] = 10,
+    only: OnlyItems = None,
+    without: WithoutItems = None,
     engine: AskedEngine = None,
     path: EngineFolder = None,
     address: EngineAddress = None,
@@ -89,11 +97,13 @@ def similar(
 
     With --from an engine finds them by the rows that it holds.
     """
+    from celsa_lib.conditions import chosen_items
     from celsa_lib.titles import similar_to_title
 
     model, loaded = load_embeddings(embeddings, dataset, table, packed=True)
+    chosen = chosen_items(loaded, only, without)
     with asked(engine, model, loaded.items, path, address, rows_called) as answers:
-        found = similar_to_title(answers, loaded, title, n)
+        found = similar_to_title(answers, loaded, title, n, **chosen)
     for other, cosine in found.itertuples(index=False):
         typer.echo(f"{cosine:6.3f}  {short(other, LINE_WIDTH)}")
 

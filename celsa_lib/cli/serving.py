@@ -35,6 +35,19 @@ AskedEngine = Annotated[
     str | None, typer.Option("--from", help="Ask this engine, which `celsa load` filled.")
 ]
 
+OnlyItems = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="CONDITION",
+        help="Items of which this is true: year>=1990, genres=Drama; repeatable.",
+    ),
+]
+WithoutItems = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="CONDITION|TITLE", help="Leave these out; repeatable."),
+]
+
 
 @with_table
 def load(
@@ -92,15 +105,37 @@ class FromEngine:
         self.index, self.embeddings = index, embeddings
         self.place_of = {item: place for place, item in enumerate(index.item_ids.tolist())}
 
-    def recommend(self, X: "csr_matrix", n: int, exclude_seen: bool) -> tuple:
+    def recommend(
+        self,
+        X: "csr_matrix",
+        n: int,
+        exclude_seen: bool,
+        among: "np.ndarray | None" = None,
+        without: "np.ndarray | None" = None,
+    ) -> tuple:
         """(indices, scores) of the `n` best for X's only user, each 1 × n."""
-        seen = self.index.item_ids[X.indices] if exclude_seen else None
-        return self._ranking(*self.index.search(self.embeddings.encode(X), n, seen))
+        import numpy as np
 
-    def similar(self, items: list[int], n: int) -> tuple:
+        out = [X.indices] if exclude_seen else []
+        out = np.concatenate([*out, [] if without is None else without]).astype(int)
+        latents = self.embeddings.encode(X)
+        return self._ranking(*self.index.search(latents, n, *self._ids_of(out, among)))
+
+    def similar(
+        self,
+        items: list[int],
+        n: int,
+        among: "np.ndarray | None" = None,
+        without: "np.ndarray | None" = None,
+    ) -> tuple:
         """(indices, cosines) of the `n` nearest to the only one of `items`, each 1 × n."""
         (item,) = items
-        return self._ranking(*self.index.similar(self.index.item_ids[item], n))
+        asked = self.index.item_ids[item]
+        return self._ranking(*self.index.similar(asked, n, *self._ids_of(without, among)))
+
+    def _ids_of(self, *positions: "np.ndarray | None") -> list:
+        """Ids of the items at each of these positions; None for None."""
+        return [None if some is None else self.index.item_ids[some] for some in positions]
 
     def _ranking(self, ids: "np.ndarray", scores: "np.ndarray") -> tuple:
         import numpy as np
