@@ -32,6 +32,7 @@ from celsa_lib.retrieval.engines.graphs import KannoloEngine
 from celsa_lib.retrieval.engines.index import NOTHING
 
 TOP, USERS, HISTORY = 10, 50, 20
+DENSE = 64  # dimensions of the dense model
 FEWEST = 0.7  # recall below which an answer without an error is wrong
 SCORE_ERROR = 1e-3  # of the largest score
 EXACT = {name for name, info in engines.ENGINES.items() if info.is_exact}
@@ -47,9 +48,11 @@ def cases(small: bool = False) -> dict[str, tuple[cl.ItemEmbeddings, csr_matrix]
     model = cl.CompressedELSA(nnz=16, recipe="recommended", progress=False)
     anchored = model.fit(data.X, data.item_ids).item_embeddings
     signed = cl.ItemEmbeddings(made.rows().to_csr())
+    dense = cl.ELSA(width=DENSE, progress=False).fit(data.X, data.item_ids).item_embeddings
     return {
         "signed rows": (signed, made.interactions()),
         "recommended": (anchored, data.X[: made.users]),
+        f"dense ELSA, {DENSE} dims": (dense, data.X[: made.users]),
     }
 
 
@@ -174,7 +177,7 @@ def measure(address: str | None, small: bool = False) -> list[dict]:
     """A row per engine, way and kind of rows."""
     rows = []
     for what, (embeddings, X) in cases(small).items():
-        users = embeddings.encode(X)
+        users = csr_matrix(embeddings.encode(X))
         for name, ways in contenders(address).items():
             place = address if name in BY_ADDRESS else None
             for way, opener in zip((AS_IT_COMES, ADAPTER), ways, strict=True):

@@ -28,6 +28,12 @@ def anchored_rows(items=120, most=12, seed=1) -> cl.ItemEmbeddings:
     return cl.ItemEmbeddings(csr_matrix(dense), ids, input_scales=rng.uniform(0.1, 2, items))
 
 
+def dense_rows(items=80, width=24, seed=3) -> cl.ItemEmbeddings:
+    """Unit rows without a zero, as those of dense ELSA."""
+    rows = np.random.default_rng(seed).standard_normal((items, width)).astype(np.float32)
+    return cl.ItemEmbeddings(csr_matrix(rows / np.linalg.norm(rows, axis=1, keepdims=True)))
+
+
 def histories_of(embeddings: cl.ItemEmbeddings, users=5, length=8, seed=2) -> csr_matrix:
     """users × items, binary."""
     rng, items = np.random.default_rng(seed), embeddings.matrix.shape[0]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_matrix
-from served_rows import anchored_rows, best_scores, histories_of, signed_rows
+from served_rows import anchored_rows, best_scores, dense_rows, histories_of, signed_rows
 
 import celsa_lib as cl
 from celsa_lib.errors import ConfigError, DataError, StorageError
@@ -27,7 +27,7 @@ from celsa_lib.retrieval.engines.registry import AGAIN, AS_IS, SPLIT, EngineInfo
 
 GRAPH_RECALL = 0.9  # of a graph, at least; the others find all
 KEEPING = [name for name, info in engines.ENGINES.items() if info.place == registry.FOLDER]
-SIGNED, ANCHORED = signed_rows(), anchored_rows()
+SIGNED, ANCHORED, DENSE = signed_rows(), anchored_rows(), dense_rows()
 STRANGE = ["", "a'b", 'a"b', "a;--", "ü ☃", "{1:2}/3", "%s", "a\tb\\N", "🦜" * 50, " 7", "7", "\n"]
 
 
@@ -92,11 +92,13 @@ def recall_of(name) -> float:
     return 1.0 if engines.ENGINES[name].is_exact else GRAPH_RECALL
 
 
-@pytest.mark.parametrize("embeddings", [SIGNED, ANCHORED], ids=["signed", "anchored"])
+@pytest.mark.parametrize(
+    "embeddings", [SIGNED, ANCHORED, DENSE], ids=["signed", "anchored", "dense"]
+)
 def test_the_best_rows_are_found(name, place, embeddings):
     X, recall = histories_of(embeddings), recall_of(name)
     with engines.open(name, embeddings, **place) as index:
-        for latents, seen in zip(embeddings.encode(X), X, strict=True):
+        for latents, seen in zip(csr_matrix(embeddings.encode(X)), X, strict=True):
             seen = seen.indices
             ids = embeddings.item_ids[seen]
             check(index.search(latents), embeddings, latents, recall)
@@ -324,6 +326,18 @@ def test_a_server_that_does_not_answer(name, address, said):
     installed(name)
     with pytest.raises(StorageError, match=said):
         engines.open(name, SIGNED, address=address)
+
+
+def test_an_alias_of_someone_else_stays():
+    installed("qdrant")
+    from qdrant_client import models
+
+    engine = engines.ENGINES["qdrant"].engine_class()(":memory:", 8, "ab12", "items")
+    client, alias = engine._client, models.CreateAlias(collection_name="theirs", alias_name="items")
+    client.create_collection("theirs", vectors_config={})
+    client.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
+    with pytest.raises(StorageError, match='collection "theirs", which no load has made'):
+        engine.held()
 
 
 def test_a_table_of_someone_else_stays(postgres):

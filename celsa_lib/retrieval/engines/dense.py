@@ -1,10 +1,13 @@
 """Engines for dense rows: faiss and usearch. Sparse rows are written out, 4·width bytes each."""
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from celsa_lib.retrieval.engines.base import EFFORT, MemoryEngine, as_answer
 
 DEGREE = 32  # of a row in the graph
+LATENTS_OF_A_CODE, CODE_BITS = 8, 8
+TRAINED_ON, ROUNDS = 20_000, 8  # rows at most, and times that centres are moved
 
 
 class FaissFlatEngine(MemoryEngine):
@@ -34,6 +37,33 @@ class FaissGraphEngine(FaissFlatEngine):
     def ask(self, latents, n, out, only):
         self._index.hnsw.efSearch = max(EFFORT, 2 * n)
         return super().ask(latents, n, out, only)
+
+
+class FaissCodesEngine(FaissFlatEngine):
+    """A byte for every few latents (product quantisation); every row's bytes are looked at."""
+
+    def build(self, rows):
+        from faiss import METRIC_INNER_PRODUCT, IndexPQ
+
+        self._codes = -(-self.width // LATENTS_OF_A_CODE)
+        dense = self._filled_up(rows)
+        index = IndexPQ(dense.shape[1], self._codes, CODE_BITS, METRIC_INNER_PRODUCT)
+        index.pq.cp.niter, index.pq.cp.min_points_per_centroid = ROUNDS, 1
+        if len(dense):
+            some = dense[:: -(-len(dense) // TRAINED_ON)]
+            least = max(len(some), 2**CODE_BITS)  # as many as there are centres
+            index.train(np.resize(some, (least, dense.shape[1])))
+            index.add(dense)
+        self._index = index
+
+    def ask(self, latents, n, out, only):
+        scores, numbers = self._index.search(self._filled_up(latents), n)
+        return as_answer(numbers[0], scores[0])
+
+    def _filled_up(self, rows: csr_matrix) -> np.ndarray:
+        """Rows written out, with zeros until every code has as many latents."""
+        room = self._codes * LATENTS_OF_A_CODE - self.width
+        return np.pad(rows.toarray(), ((0, 0), (0, room)))
 
 
 class UsearchEngine(MemoryEngine):

@@ -32,6 +32,11 @@ class QdrantEngine(Engine):
 
     def held(self) -> str | None:
         named = self._aliased()
+        if named is not None and not self._is_own(named):
+            raise StorageError(
+                f'at {self.place} the alias "{self.table}" is one of the collection "{named}", '
+                "which no load has made; name another table"
+            )
         return None if named is None else named.removeprefix(f"{self.table}-")
 
     def _is_own(self, collection: str) -> bool:

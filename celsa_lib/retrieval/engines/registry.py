@@ -84,6 +84,10 @@ _ALL = (
         handling=AGAIN, is_exact=False,
     ),
     EngineInfo(
+        "faiss-pq", "dense:FaissCodesEngine", ("faiss",), ("faiss-cpu",),
+        handling=AGAIN, is_exact=False,
+    ),
+    EngineInfo(
         "usearch", "dense:UsearchEngine", ("usearch",), ("usearch",),
         handling=AGAIN, is_exact=False,
     ),
