@@ -78,11 +78,15 @@ class Ours(Contender):
 
 
 class Packed(Ours):
-    """Values of 4 bits in a file that is mapped."""
+    """Values of a few bits in a file that is mapped, and lists beside it."""
+
+    def __init__(self, source: Source, bits: int, efforts: tuple = ()):
+        self.bits = bits
+        super().__init__(source, efforts)
 
     def _made(self):
-        path = self.source.folder / f"packed-{self.source.n_items}.celsa"
-        return super()._made().pack(4, path)
+        path = self.source.folder / f"packed-{self.source.n_items}-{self.bits}.celsa"
+        return super()._made().pack(self.bits, path)
 
     def kept_mib(self):
         return {"disk_mib": mib(self.rows.path)}
@@ -207,7 +211,9 @@ KEPT = ("qdrant-edge", "pgvector")  # engines that are filled, killed half-way, 
 CONTENDERS = {
     "celsa, exact": Ours,
     "celsa, less effort": partial(Ours, efforts=SHARES),
-    "celsa, 4 bits": Packed,
+    "celsa, 4 bits, lists": partial(Packed, bits=4),
+    "celsa, 8 bits, lists": partial(Packed, bits=8),
+    "celsa, 8 bits, less effort": partial(Packed, bits=8, efforts=SHARES),
     **{
         f"faiss {what}, {dims} dims": partial(Dense, dims=dims, make=make, **more)
         for dims in (EQUAL_BYTES, MOST_DIMS)

@@ -2,6 +2,7 @@
 
 Usage: python benchmarks/million_items.py [--out results/million-items.json] [--minutes 25]
     [--sizes 10000 100000 1000000] [--contenders NAME …] [--users 200] [--bound 300] [--asking 30]
+    [--again NAME …]
 Rows and histories are made as real_rows.py says: width 4,096, 16 nonzeros. Each contender has a
 process of its own, killed after --bound seconds. Users are asked one after the other until --asking
 seconds are over, but at least 20 of them, from history to list; then many at a time on all cores.
@@ -9,7 +10,8 @@ Recall is that of these 20 at TOP, beside the exact search of a contender's own 
 rounding, for rounded ones); faiss has the rows projected at random. Memory is what its process has
 grown by, rows included, a server's left out. Rows that are kept are loaded by a process that is
 killed half-way and by another that goes on. What is stored of the same settings is not measured
-again; no new contender begins after --minutes.
+again, but for --again, whose rows are dropped first ("made" too: how rows are made); no new
+contender begins after --minutes.
 """
 
 import argparse
@@ -64,6 +66,13 @@ class Store:
         key = self.key(section, name, n_items)
         found = [row for row in self.result.rows if row.get("hash") == key]
         return all(row.get("outcome") == ABSENT for row in found) and not (found and absent)
+
+    def drop(self, names: list[str], sizes: list[int]) -> None:
+        """Forget what is stored of contenders at these sizes; the next row writes the file."""
+        self.result.rows = [
+            r for r in self.result.rows
+            if not (r["contender"] in names and r["items"] in sizes)
+        ]  # fmt: skip
 
     def add(self, section: str, name: str, n_items: int, values: dict, seconds: float) -> dict:
         """Store a row in the place of an older one."""
@@ -158,6 +167,7 @@ def main() -> None:
     parser.add_argument("--out", default="results/million-items.json")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--again", nargs="+", default=[], help="Measured though it is stored.")
     parser.add_argument("--users", type=int, default=USERS)
     parser.add_argument("--bound", type=float, default=300, help="Seconds of a contender.")
     parser.add_argument("--asking", type=float, default=30, help="Seconds of asking, of each kind.")
@@ -172,6 +182,7 @@ def main() -> None:
         "cores": usable_cores(), "rows": hashlib.sha256(FILE.read_bytes()).hexdigest()[:16],
     }  # fmt: skip
     store = Store(Path(options.out), settings)
+    store.drop(options.again, options.sizes)
     begun = time.perf_counter()
     if store.lacks(ROWS, "real", 0):
         real = RealRows.load()

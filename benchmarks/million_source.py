@@ -63,10 +63,10 @@ def place_of(source: Source, name: str) -> dict:
 
 
 def touched_mib(rows: csr_matrix, users: csr_matrix) -> float:
-    """Mean MiB of postings (4 bytes each) that exact search adds up for a user."""
+    """Mean MiB of postings (3 bytes each) that exact search adds up for a user."""
     lengths, held = np.bincount(rows.indices, minlength=rows.shape[1]), []
     for user in users:
-        held.append(4 * lengths[(user @ rows).indices].sum())
+        held.append(3 * lengths[(user @ rows).indices].sum())
     return round(float(np.mean(held)) / 2**20, 3)
 
 

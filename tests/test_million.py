@@ -96,7 +96,7 @@ def test_contenders_find_the_best_of_their_own_rows(source):
     from million_contenders import CONTENDERS, missing
     from million_measures import asked, many, recall
 
-    names = ["celsa, exact", "celsa, 4 bits"]
+    names = ["celsa, exact", "celsa, 4 bits, lists", "celsa, 8 bits, less effort"]
     names += [name for name in CONTENDERS if "flat" in name and not missing(name, None)]
     for name in names:
         contender = CONTENDERS[name](source)
@@ -137,6 +137,10 @@ def test_a_load_that_is_killed_goes_on_and_a_second_run_measures_nothing(
     assert held["held"] == 11_000 and held["recall"] == 1
     million_items.main()
     assert load_result(out).rows == after.rows
+    store = million_items.Store(out, after.manifest["settings"])
+    store.drop(["qdrant-edge"], [11_000])
+    assert store.lacks("load", "qdrant-edge", 11_000)
+    assert not store.lacks("million items", "celsa, exact", 11_000)
 
 
 def test_tables_by_hand():

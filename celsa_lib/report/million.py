@@ -98,15 +98,18 @@ def million_aims(result: Result) -> pd.DataFrame:
     if {NEARLY_CELSA, GRAPH} <= set(rows.index):
         nearly, graph = rows.loc[NEARLY_CELSA], rows.loc[GRAPH]
         finds = nearly["recall"] >= HIGH_RECALL
+        fast = rows[rows.index.str.startswith("celsa") & (rows["p50"] <= 2 * graph["p50"])]
+        fast = fast[fast["recall"] >= HIGH_RECALL]
+        small = fast.loc[fast["memory_mib"].idxmin()] if len(fast) else nearly
         lines.append(_aim(
             f"a recall of {HIGH_RECALL} in at most twice the time of {GRAPH}",
             f"{_found(nearly)}; {_found(graph)}, its most",
             finds and nearly["p50"] <= 2 * graph["p50"],
         ))  # fmt: skip
         lines.append(_aim(
-            "a tenth of its memory",
-            f"{nearly['memory_mib']:,.0f} of {graph['memory_mib']:,.0f} MiB",
-            finds and nearly["memory_mib"] <= graph["memory_mib"] / 10,
+            "the same in a tenth of its memory",
+            f"{_found(small)}, {small['memory_mib']:,.0f} of {graph['memory_mib']:,.0f} MiB",
+            len(fast) > 0 and small["memory_mib"] <= graph["memory_mib"] / 10,
         ))  # fmt: skip
     return pd.DataFrame(lines)
 
