@@ -30,6 +30,7 @@ from celsa_lib.retrieval.engines import graphs, milvus
 from celsa_lib.retrieval.engines.filling import EngineRows
 from celsa_lib.retrieval.engines.graphs import KannoloEngine
 from celsa_lib.retrieval.engines.index import NOTHING
+from celsa_lib.retrieval.engines.registry import SERVER
 
 TOP, USERS, HISTORY = 10, 50, 20
 DENSE = 64  # dimensions of the dense model
@@ -127,7 +128,8 @@ def contenders(address: str | None) -> dict[str, tuple]:
     """(as it comes, through the adapter or None) of each engine that can be asked here."""
     found = {}
     for name in engines.available():
-        if name != "qdrant" and (name != "pgvector" or address):
+        is_served = engines.ENGINES[name].place == SERVER
+        if not is_served or (name == "pgvector" and address):
             found[name] = partial(as_it_comes, name), partial(adapted, name)
     if "kannolo" in found:
         found["kannolo, 8 bits"] = partial(as_it_comes, "", engine_class=CoarseKannolo), None

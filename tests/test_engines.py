@@ -56,6 +56,9 @@ def place_of(name, request, tmp_path) -> dict:
         return {"address": request.getfixturevalue("postgres"), "table": table}
     if name == "qdrant":
         return {"address": ":memory:"}  # the client's own stand-in for a server
+    if name == "milvus-server":
+        installed("milvus")  # and so a server is stood in for by one in the process
+        return {"address": str(tmp_path / "server.db"), "table": "films"}
     return {"path": tmp_path / "rows"} if name in KEEPING else {}
 
 
@@ -131,7 +134,7 @@ def test_one_row_and_strange_ids(name, place):
         assert ids.tolist() == ["ü"] and scores[0] == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", [*KEEPING, "pgvector", "qdrant"])
+@pytest.mark.parametrize("name", [*KEEPING, "pgvector", "qdrant", "milvus-server"])
 def test_rows_are_kept_replaced_and_written_once(name, request, tmp_path):
     installed(name)
     if name == "qdrant":
@@ -320,6 +323,7 @@ def test_places_and_engines_that_are_not_there_are_refused(tmp_path, monkeypatch
         ("pgvector", "postgresql://nobody@127.0.0.1:1/none", "cannot reach PostgreSQL"),
         ("qdrant", "http://127.0.0.1:1", "whether a server is running"),
         ("qdrant", "not an address", "Qdrant"),
+        ("milvus-server", "not an address", "Milvus at not an address"),
     ],
 )
 def test_a_server_that_does_not_answer(name, address, said):

@@ -54,7 +54,8 @@ class PackedIndex:
     def _rows_between(self, first: int, last: int) -> tuple:
         """Packed rows as CSR."""
         layout, n_rows = self._layout, last - first
-        most = int(layout.starts[last] - layout.starts[first]) // layout.bits + n_rows
+        bits = int(layout.starts[last] - layout.starts[first])
+        most = min(bits // layout.bits, n_rows * self._longest) + n_rows
         indptr, inputs = np.zeros(n_rows + 1, np.int64), np.empty(n_rows, np.float32)
         columns, values = np.empty(most, np.int64), np.empty(most, np.float32)
         read_rows(layout, first, indptr, columns, values, inputs)

@@ -78,6 +78,10 @@ _ALL = (
         "milvus", "milvus:MilvusEngine", ("pymilvus", "milvus_lite"), ("pymilvus", "milvus-lite"),
         FOLDER, handling=SPLIT, filters=True, only_touched=True,
     ),
+    EngineInfo(
+        "milvus-server", "milvus:MilvusServerEngine", ("pymilvus",), ("pymilvus",),
+        SERVER, handling=SPLIT, filters=True, only_touched=True,
+    ),
     EngineInfo("faiss-flat", "dense:FaissFlatEngine", ("faiss",), ("faiss-cpu",)),
     EngineInfo(
         "faiss-hnsw", "dense:FaissGraphEngine", ("faiss",), ("faiss-cpu",),
