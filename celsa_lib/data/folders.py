@@ -16,7 +16,7 @@ STREAMED_ROWS = 2**20
 
 
 @dataclass(frozen=True)
-class Batch:
+class ParquetRows:
     """Rows of a file from `first` on, counted from 0; columns by name, of one type in all files."""
 
     file: Path
@@ -38,9 +38,9 @@ def parquet_files(folder: Path) -> list[Path]:
     return sorted(shown)
 
 
-def batches_of(
+def record_batches(
     folder: Path, files: list[Path], columns: list[str], measured: Collection[str | None]
-) -> Iterator[Batch]:
+) -> Iterator[ParquetRows]:
     """Rows of all files, those of a partition (year=2024/…) with its value. measured: columns that
     may be whole in one file and not in another.
 
@@ -68,7 +68,7 @@ def batches_of(
             for rows in part.to_batches(
                 schema=schema, columns=columns, batch_size=STREAMED_ROWS, batch_readahead=1
             ):
-                yield Batch(file, first, {n: _cast(rows[n], types[n]) for n in columns})
+                yield ParquetRows(file, first, {n: _cast(rows[n], types[n]) for n in columns})
                 first += len(rows)
 
 

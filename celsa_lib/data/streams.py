@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
 
 from celsa_lib.data.checks import reading, sha256_of
-from celsa_lib.data.folders import STREAMED_ROWS, Batch, batches_of, parquet_files
+from celsa_lib.data.folders import STREAMED_ROWS, ParquetRows, parquet_files, record_batches
 from celsa_lib.data.ids import ids_of
 from celsa_lib.data.kept import (
     ABOUT,
@@ -93,7 +93,7 @@ def stream_histories(
     with tempfile.TemporaryDirectory(prefix=".celsa-", dir=beside) as temporary:
         work = Path(temporary)
         measured = columns.value, columns.time
-        batches = batches_of(folder, files, columns.names, measured)
+        batches = record_batches(folder, files, columns.names, measured)
         with reading(folder):
             made = _made(batches, str(folder), columns, min_user_interactions, work, store is None)
         if store is None:
@@ -108,7 +108,7 @@ def stream_histories(
 
 
 def _made(
-    batches: Iterator[Batch],
+    batches: Iterator[ParquetRows],
     where: str,
     columns: Columns,
     least: int,
@@ -156,7 +156,11 @@ def _array(folder: Path, name: str, size: int, dtype, in_memory: bool) -> np.nda
 
 
 def _write_codes(
-    batches: Iterator[Batch], where: str, columns: Columns, work: Path, times: TimeStream | None
+    batches: Iterator[ParquetRows],
+    where: str,
+    columns: Columns,
+    work: Path,
+    times: TimeStream | None,
 ) -> list[np.ndarray]:
     """Ids of users and of items, and a file for each with the number of every row's id; times go
     into their stream.
@@ -183,7 +187,7 @@ class _Numbers:
     def __init__(self, column: str):
         self.column, self.known = column, None
 
-    def write(self, batch: Batch, kept: pa.Array | None, file: BinaryIO) -> None:
+    def write(self, batch: ParquetRows, kept: pa.Array | None, file: BinaryIO) -> None:
         """Append the numbers of ids, int32, to `file`: of rows that are `kept`, or of all."""
         column = batch.columns[self.column]
         _require_ids(column, batch, self.column)
@@ -203,7 +207,7 @@ class _Numbers:
         return ids_of(self.known.to_pandas().rename(self.column), where, as_text)
 
 
-def _require_ids(column: pa.Array, batch: Batch, name: str) -> None:
+def _require_ids(column: pa.Array, batch: ParquetRows, name: str) -> None:
     """Raise DataError, naming file and row, at the first that is no id."""
     none = pc.is_null(column, nan_is_null=True)
     if pa.types.is_large_string(column.type):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from celsa_lib.data.folders import Batch
+from celsa_lib.data.folders import ParquetRows
 from celsa_lib.data.times import MICRO, times_of
 from celsa_lib.errors import DataError
 
@@ -17,7 +17,7 @@ class TimeStream:
         self.column, self.path, self.kind = column, path, None
         self.file = open(path, "wb")  # noqa: SIM115 (until all rows are there)
 
-    def write(self, batch: Batch, kept: np.ndarray | None) -> None:
+    def write(self, batch: ParquetRows, kept: np.ndarray | None) -> None:
         """Append the times of rows that are `kept`, or of all. Raises DataError.
 
         Numbers are told from Unix times when all are there.

@@ -76,7 +76,7 @@ def _recommended(data: str, stored: str) -> list[Claim]:
 
 def _beside_package(label: str, data: str) -> Claim:
     """The recommended setting beside a package with a study of its own, at the sizes of both."""
-    study, told = PACKAGES[label]
+    study, told = OTHER_PACKAGES[label]
     return finding_of("recommended", f"{data}-{study}", f"recommended/{data}/{slug(label)}",
                     partial(recommended_against, label=label), "the recommended setting",
                     told)  # fmt: skip
@@ -194,7 +194,7 @@ REGROWN_BESIDE = {  # by their names in tables, and as prose says it
         "the same without",
     ),
 }
-PACKAGES = {  # their studies, and as prose says it
+OTHER_PACKAGES = {  # their studies, and as prose says it
     THEIR_PACKAGE: ("compresso", "the package of the paper's authors"),
     "SANSA": ("sansa", "SANSA"),
 }
