@@ -16,6 +16,8 @@ CALLED = {
     "reg": "ridge",
     "length_exponent": "length exponent",
     "n_neighbours": "neighbours",
+    "floor": "floor",
+    "epochs": "epochs",
 }
 START = "n_neighbours"
 NEARLY = 0.99  # the rule should be within 1 % of the choice
