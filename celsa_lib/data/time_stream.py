@@ -11,7 +11,7 @@ from celsa_lib.errors import DataError
 
 
 class TimeStream:
-    """A column of times, 8 bytes a row in the file `path` until all are there."""
+    """A column of times, 8 bytes per row in the file `path` until all are there."""
 
     def __init__(self, column: str, path: Path):
         self.column, self.path, self.kind = column, path, None
