@@ -44,7 +44,7 @@ def stored(folder):
 def test_what_was_stored_comes_out_again(stored):
     found = verify(stored)
     assert found.holds and not found.changed
-    assert found.rows == 3 * (2 + 3)  # three seeds; two sizes, and one below for the recommended
+    assert found.rows == 3 * (3 + 3)  # three seeds; two sizes and one below, of both recipes
     assert abs(found.recomputed.found - found.recomputed.stored) < 1e-5
     assert found.recomputed.tolerance == TOLERANCE
 
@@ -163,7 +163,7 @@ def test_a_study_without_its_data_is_checked_by_digest(stored, tmp_path, monkeyp
 def test_the_command_says_what_agrees(stored):
     done = CliRunner().invoke(app, ["verify", "synthetic", "--results", str(stored.parent)])
     assert done.exit_code == 0, done.output
-    assert "15 rows as stored; Compressed ELSA, " in done.output and "agrees" in done.output
+    assert "18 rows as stored; Compressed ELSA, " in done.output and "agrees" in done.output
 
 
 @pytest.mark.parametrize("options", [[], ["synthetic"]])
