@@ -171,7 +171,7 @@ def test_run_needs_name_and_value(notebook):
     assert result.exit_code != 0
 
 
-@pytest.mark.parametrize("package", ["papermill", "yaml"])
+@pytest.mark.parametrize("package", ["papermill", pytest.param("yaml", marks=pytest.mark.slow)])
 def test_notebooks_without_their_extra(package):
     """Told in one line by each command that runs notebooks."""
     code = (

@@ -216,6 +216,7 @@ def test_the_cost_of_a_merge_is_counted_too(server, tmp_path, monkeypatch):
     assert (chat.total.tokens_in, chat.total.tokens_out) == (400, 20)
 
 
+@pytest.mark.slow
 def test_stored_names_of_the_released_embeddings(real_data, tmp_path):
     """The committed answers, for groups that no merge has changed."""
     users = load_goodbooks_test_users(real_data)

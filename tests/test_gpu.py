@@ -78,9 +78,9 @@ def naive_loss(A, log_s, log_w, x, visible):
 @pytest.mark.parametrize(
     ("kind", "dropout", "scales"),
     [
-        ("even", 0.3, False),
+        pytest.param("even", 0.3, False, marks=pytest.mark.slow),
         ("ragged", 0.4, True),
-        ("full", 0.3, False),
+        pytest.param("full", 0.3, False, marks=pytest.mark.slow),
         pytest.param("even", 0.0, False, marks=pytest.mark.slow),
         pytest.param("ragged", 0.0, True, marks=pytest.mark.slow),
         pytest.param("full", 0.0, False, marks=pytest.mark.slow),
@@ -135,9 +135,11 @@ def test_twenty_steps_are_autograds_in_float64(X, kind, dropout, scales):
     "parameters",
     [
         {"width": 64, "epochs": 1, "restart": False, "schedule": "step-wise"},
-        {"recipe": "recommended", "epochs": 2},
         {"recipe": "recommended", "epochs": 2, "non_negative": True, "dropout": 0.3},
-        {"recipe": "recommended", "epochs": 2, "length_exponent": 1.0},
+        *(
+            pytest.param({"recipe": "recommended", "epochs": 2} | more, marks=pytest.mark.slow)
+            for more in ({}, {"length_exponent": 1.0})
+        ),
     ],
 )
 def test_the_same_model_as_on_a_cpu(parameters):

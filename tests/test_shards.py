@@ -190,6 +190,7 @@ def train_command(folder: Path, workers: int, *more: str) -> list[str]:
     return [sys.executable, "-m", "celsa_lib", *map(str, words)]
 
 
+@pytest.mark.slow
 def test_the_command_trains_in_one_process_or_two(tmp_path):
     environment = os.environ | ONE_THREAD
     for workers in (1, 2):

@@ -289,6 +289,7 @@ def test_the_shipped_profiles_name_their_executor(name):
     assert profile["jobs"] > 1
 
 
+@pytest.mark.slow
 def test_a_run_is_made_again_when_what_decides_it_changes(root, monkeypatch):
     """Its notebook and its data, which is fetched by a rule of its own; not times of files."""
     folder = root / "data" / "ml-1m"
