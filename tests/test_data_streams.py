@@ -216,7 +216,7 @@ def test_files_may_write_one_kind_in_several_types(tmp_path):
 
 def test_how_text_is_laid_out_is_not_said_of_parquet(tmp_path):
     folder = folder_of(ratings(), tmp_path / "data")
-    (tmp_path / "items.csv").write_text("item_id;title\n-3;One\n")
+    (tmp_path / "items.csv").write_text("item_id;title\n4;One\n")
     options = {"separator": ";", "items": tmp_path / "items.csv"}
     assert "One" in set(load_interactions(folder, **options).items["title"])
     for layout in ({"separator": ";"}, {"encoding": "utf-8"}, {"header": False}):

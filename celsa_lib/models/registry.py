@@ -86,7 +86,7 @@ METHODS = (
     Method("PrunedEASE", "Pruned EASE", "celsa_lib.models.pruned:PrunedEASE",
            "#009E73", "^", SPARSE_SIZE),
     Method("PrunedEASE", "EASE, by row, refitted", "celsa_lib.models.pruned:PrunedEASE",
-           "#009E73", "p", SPARSE_SIZE, fixed=REFITTED, drawn=False, grid=RIDGES),
+           "#009E73", "_", SPARSE_SIZE, fixed=REFITTED, drawn=False, grid=RIDGES),
     Method("PrunedEASE", "EASE, one threshold", "celsa_lib.models.pruned:PrunedEASE",
            "#009E73", "<", SPARSE_SIZE, fixed=THRESHOLD, drawn=False, grid=RIDGES),
     Method("PrunedEASE", "EASE, threshold, refitted", "celsa_lib.models.pruned:PrunedEASE",
