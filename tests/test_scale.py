@@ -142,7 +142,7 @@ def test_lists_hold_items_without_a_nonzero(crowd):
 
 def test_a_training_by_lists_is_that_of_the_other_loops(crowd, monkeypatch):
     """Chosen where lists are short; the same losses, and the same answers."""
-    fit = lambda: cl.CompressedELSA(nnz=8, epochs=3, **QUIET).fit(crowd.X)  # noqa: E731
+    fit = lambda: cl.CompressedELSA(nnz=4, reg=300.0, epochs=3, **QUIET).fit(crowd.X)  # noqa: E731
     usual = fit()
     monkeypatch.setattr(sparse_backend, "LIST_COST", 0)
     lists = fit()
